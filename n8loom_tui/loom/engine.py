@@ -1,0 +1,401 @@
+"""The engine: continuous batching over the nodes of a tree. Requests in, events out.
+
+It has no thread of its own: whoever owns the model's tensors calls `submit` and `step`. In the app that is the engine's
+thread; in a script the caller's. Any node continues from its fragments; what is missing of them is computed first, in
+chunks between the steps of the branches that already run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.models.cache import make_prompt_cache
+
+from . import kernels
+from .attention import Batch, BranchCache
+from .branch import Branch
+from .fragments import Fragment, KVFrag
+from .jobs import Job, Plan, plan_groups
+from .prefill import Prefill
+from .protocol import (
+    Encode,
+    Encoded,
+    EngineStats,
+    Event,
+    Finish,
+    PrefillProgress,
+    Ramify,
+    Request,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    Segment,
+    Stop,
+)
+from .sampling import choose
+from .store import FragmentStore
+from .support import check_model, context_length, eos_tokens
+from .text import CONTEXT_TOKENS, encode
+
+MAX_ROWS = 64
+"""How many branches decode together; further ones wait."""
+PREFILL_CHUNK = 64
+"""How many tokens of a path are read between two steps while branches stream, or before a stop is heard."""
+PREFILL_CHUNK_GPU = 512
+
+
+def default_budget() -> int:
+    """How many bytes of fragments are kept unless said otherwise: a quarter of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
+class Engine:
+    """Serves one model.
+
+    Raises:
+        UnsupportedModel: the model's cache or attention is of a kind that cannot be served exactly.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, *, kv_budget: int | None = None, max_rows: int = MAX_ROWS
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        kernels.install(model)
+        self.shared_attention = check_model(model)
+        self.store = FragmentStore(default_budget() if kv_budget is None else kv_budget)
+        self.context_length = context_length(model)
+        self._max_rows = max_rows
+        self._chunk = PREFILL_CHUNK if kernels.on_cpu() else PREFILL_CHUNK_GPU
+        self._eos = eos_tokens(tokenizer)
+        self._jobs: deque[Job] = deque()
+        self._events: list[Event] = []
+        self.last_error: Exception | None = None
+        self._tokens = self._prefilled = self._reused = 0
+        self._reset_batch()
+
+    def _reset_batch(self) -> None:
+        layers = len(make_prompt_cache(self.model))
+        self._batch: Batch[Branch] = Batch(layers, self.shared_attention)
+        self._caches = [BranchCache(self._batch, layer) for layer in range(layers)]
+
+    # --------------------------------------------------------------- requests
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        return bool(self._jobs or self._events or len(self._batch))
+
+    def submit(self, request: Request) -> None:
+        """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
+        match request:
+            case Ramify():
+                self._jobs.append(Job(request))
+            case Encode():
+                self._encode(request)
+            case Stop():
+                self._stop(request.branch_ids)
+
+    def _encode(self, request: Encode) -> None:
+        try:
+            self._resolve(request.path)
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            self._events.append(RequestFailed(request.id, f"the text could not be encoded: {error}"))
+
+    def _stop(self, branch_ids: frozenset[str] | None) -> None:
+        def meant(branch: Branch) -> bool:
+            return branch.finish is None and (branch_ids is None or branch.id in branch_ids)
+
+        for job in self._jobs:
+            self._events += job.cancel_unbegun(branch_ids)
+            for branch in filter(meant, job.branches()):
+                self._events += branch.end(Finish.CANCELLED)
+        for row in self._batch.rows:
+            if meant(row.owner):
+                self._events += row.owner.end(Finish.CANCELLED)
+        self._sweep()
+
+    # ------------------------------------------------------------------ steps
+
+    def step(self) -> list[Event]:
+        """One unit of work: at most one chunk of a path and one token for every running branch."""
+        try:
+            self._prepare()
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is lost
+            self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
+        try:
+            self._decode()
+        except Exception as error:  # noqa: BLE001
+            self._fail(error, {row.owner.request_id for row in self._batch.rows})
+        events, self._events = self._events, []
+        return events
+
+    def run(self, request: Request) -> Iterator[Event]:
+        """Serve one request to its end on this thread. Closing the iterator stops it, and keeps its fragments.
+
+        Raises:
+            RuntimeError: the request failed.
+        """
+        self.submit(request)
+        mine = {b.id for s in request.sources for b in s.branches} if isinstance(request, Ramify) else set()
+        try:
+            while self.busy:
+                for event in self.step():
+                    yield event
+                    match event:
+                        case RequestFinished(request_id=done) if done == getattr(request, "id", None):
+                            return
+                        case RequestFailed(message=message):
+                            raise RuntimeError(message) from self.last_error
+        finally:
+            self._stop(frozenset(mine))
+            self._events = [event for event in self._events if isinstance(event, EngineStats)]
+
+    def _prepare(self) -> None:
+        """Bring the first waiting request forward: encode, read a chunk, or let its branches join."""
+        while self._jobs and self._jobs[0].empty:
+            self._close(self._jobs.popleft())
+        if not self._jobs:
+            self.store.release()
+            return
+        job = self._jobs[0]
+        if not job.started:
+            self._begin(job)
+            return
+        if job.prefill is not None and not job.prefill.done:
+            job.prefill.step(self._chunk)
+            self._progress(job)
+        elif not self._next_prefill(job):
+            self._join(job)
+
+    def _begin(self, job: Job) -> None:
+        """Encode a request's paths."""
+        request = job.request
+        self._events.append(RequestStarted(request.id))
+        self.store.hold()
+        try:
+            paths = [self._resolve(source.path) for source in request.sources]
+            self._check_paths(paths)
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            self._events.append(RequestFailed(request.id, str(error)))
+            self._jobs.popleft()
+            return
+        for source, path in zip(request.sources, paths, strict=True):
+            room = self.context_length - len(path) if self.context_length else request.params.max_tokens
+            branches = [
+                Branch(s.id, request.id, s.seed, path, request.params, self.tokenizer, self._eos, room)
+                for s in source.branches
+            ]
+            job.sources.append((path, [branch for branch in branches if branch.id not in job.cancelled]))
+        job.started = True
+        job.total = sum(max(0, len(p) - 1 - self.store.match_length(p[:-1])) for p in paths)
+        self._reused += sum(len(p) - 1 for p in paths) - job.total
+
+    def _check_paths(self, paths: list[list[int]]) -> None:
+        for path in paths:
+            if not path:
+                raise ValueError("there is nothing to continue: the prompt is empty. Write something first")
+            if self.context_length and len(path) >= self.context_length:
+                raise ValueError(
+                    f"the text is {len(path)} tokens long and the model reads {self.context_length}: "
+                    "go on from a node higher up, or trim"
+                )
+
+    def _next_prefill(self, job: Job) -> bool:
+        """Begin to read the next path that is not covered. False when all are."""
+        for path in job.paths():
+            prefill = Prefill(self.model, self.store, path[:-1])
+            if not prefill.done:
+                job.prefill = prefill
+                job.read += prefill.total
+                self.store.hold()
+                return True
+        return False
+
+    def _progress(self, job: Job) -> None:
+        assert job.prefill is not None
+        read = job.read - job.prefill.remaining
+        self._events.append(PrefillProgress(job.request.id, read, max(job.total, job.read)))
+        if job.prefill.done:
+            self._prefilled += job.prefill.total
+            job.prefill = None
+
+    def _join(self, job: Job) -> None:
+        """Let branches of a request join the batch, as many as there is room for."""
+        room = self._max_rows - len(self._batch)
+        if room <= 0:
+            return
+        for plan in plan_groups(job.take(room)):
+            self._join_group(plan)
+        self.store.release()
+
+    def _join_group(self, plan: Plan) -> None:
+        owners: list[tuple[Branch, Fragment | None]] = []
+        for path, branches in plan.sources:
+            own = self.store.get(path, plan.shared, len(path) - 1)
+            owners += [(branch, own) for branch in branches]
+        self._batch.join(self.store.get(plan.sources[0][0], 0, plan.shared), owners)
+
+    def _decode(self) -> None:
+        """One token for every running branch."""
+        rows = self._batch.rows
+        if not rows:
+            return
+        tokens = mx.array([[row.owner.next_token] for row in rows])
+        self._batch.begin_step()
+        logits = self.model(tokens, cache=self._caches)[:, -1].astype(mx.float32)
+        mx.eval(logits)
+        self._batch.end_step()
+        table = np.array(logits, copy=False)
+        for row, values in zip(rows, table, strict=True):
+            branch = row.owner
+            choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
+            self._events += branch.take(choice.token, choice.logprob)
+        self._tokens += len(rows)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Keep the fragments of the branches that ended, and take them out of the batch."""
+        ended = [(i, row) for i, row in enumerate(self._batch.rows) if row.owner.finish is not None]
+        for index, row in ended:
+            branch = row.owner
+            start = len(branch.path) - 1
+            fragment = self._batch.own(row, index, start)
+            if fragment is not None:
+                self.store.put([*branch.path, *branch.sampled], start, fragment)
+        if ended:
+            self._batch.leave(lambda branch: branch.finish is not None)
+        running = {row.owner.request_id for row in self._batch.rows}
+        for request_id in {row.owner.request_id for _, row in ended} - running:
+            if not any(job.request.id == request_id for job in self._jobs):
+                self._events.append(RequestFinished(request_id))
+
+    def _close(self, job: Job) -> None:
+        """A request that has nothing waiting any more is finished, unless its branches still run."""
+        if job.prefill is not None:
+            job.prefill.keep()
+        if not any(row.owner.request_id == job.request.id for row in self._batch.rows):
+            self._events.append(RequestFinished(job.request.id))
+
+    def _fail(self, error: Exception, failed: set[str]) -> None:
+        """Something broke: end what these requests ran, keep what was said, tell why."""
+        self.last_error = error
+        branches = [row.owner for row in self._batch.rows if row.owner.request_id in failed]
+        for job in [job for job in self._jobs if job.request.id in failed]:
+            branches += job.branches()
+            self._jobs.remove(job)
+        for branch in branches:
+            if branch.finish is None:
+                self._events += branch.end(Finish.CANCELLED)
+        if branches:
+            self._reset_batch_of(failed)
+        self.store.release()
+        message = str(error) or type(error).__name__
+        self._events += [RequestFailed(request_id, message) for request_id in sorted(failed)]
+
+    def _reset_batch_of(self, failed: set[str]) -> None:
+        """Take failed rows out; where a step broke halfway the columns cannot be trusted, so no fragment is kept."""
+        if all(row.owner.request_id in failed for row in self._batch.rows):
+            self._reset_batch()
+        else:
+            self._batch.leave(lambda branch: branch.finish is not None)
+
+    # ---------------------------------------------------------------- reading
+
+    def _resolve(self, segments: Iterable[Segment]) -> list[int]:
+        """A path's token ids; texts in it are encoded, and their ids told."""
+        path: list[int] = []
+        for segment in segments:
+            if segment.tokens is not None:
+                path += segment.tokens
+                continue
+            framing = segment.framing
+            span = encode(self.tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
+            path += span.tokens
+            self._events.append(Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing))
+        return path
+
+    def prefill(self, path: Sequence[int]) -> None:
+        """Compute what is missing of a path's fragments, now."""
+        prefill = Prefill(self.model, self.store, list(path))
+        while not prefill.done:
+            prefill.step(max(self._chunk, 256))
+
+    def _covered(self, path: Sequence[int], start: int) -> Fragment | None:
+        self.store.hold()
+        try:
+            self.prefill(path)
+            return self.store.get(path, start, len(path))
+        finally:
+            self.store.release()
+
+    def fragments(self, before: Sequence[int], tokens: Sequence[int]) -> list[KVFrag]:
+        """The fragments of `tokens` behind `before`, completed first: one `KVFrag` per layer.
+
+        Raises:
+            ValueError: there is no token at all to read.
+        """
+        path = [*before, *tokens]
+        if not path:
+            raise ValueError("a heddle without any token has no fragments")
+        start = len(before) if tokens else len(path) - 1
+        fragment = self._covered(path, start)
+        assert fragment is not None
+        frags = fragment.frags()
+        return frags if tokens else [KVFrag(frag.keys[:, :, :0], frag.values[:, :, :0]) for frag in frags]
+
+    def prefix_cache(self, path: Sequence[int]) -> list[Any]:
+        """mlx-lm caches that hold the whole path."""
+        fragment = self._covered(path, 0)
+        if fragment is None:
+            raise ValueError("a path without any token has no cache")
+        return fragment.caches()
+
+    def adopt(self, before: Sequence[int], tokens: Sequence[int], frags: list[KVFrag]) -> None:
+        """Keep fragments that somebody computed for `tokens` behind `before`. They may be short.
+
+        Raises:
+            ValueError: they do not fit the model's layers or cover more than the tokens.
+        """
+        if len(frags) != len(self._caches):
+            raise ValueError(f"{len(frags)} fragments do not fit a model of {len(self._caches)} layers")
+        if frags[0].keys.shape[2] > len(tokens):
+            raise ValueError(f"fragments of {frags[0].keys.shape[2]} tokens for a node of {len(tokens)}")
+        if before:
+            self.prefill(before)
+        if frags[0].keys.shape[2]:
+            self.store.put([*before, *tokens], len(before), Fragment.of(frags))
+
+    def stats(self) -> EngineStats:
+        """What is going on."""
+        waiting = sum(job.waiting for job in self._jobs)
+        return EngineStats(
+            running=len(self._batch),
+            queued=waiting,
+            tokens=self._tokens,
+            kv_bytes=self.store.nbytes,
+            kv_budget=self.store.budget,
+            prefilled=self._prefilled,
+            reused=self._reused,
+            evicted=self.store.evicted_bytes,
+        )
+
+
+def engine_for(model: Any, tokenizer: Any) -> Engine:
+    """The engine of a model, made at first use. It lives as long as the model does.
+
+    Raises:
+        ValueError: there is no model.
+    """
+    if model is None:
+        raise ValueError("this tree has no model: load one to generate or to read fragments")
+    engine: Engine | None = getattr(model, "_n8loom_engine", None)
+    if engine is None:
+        engine = Engine(model, tokenizer)
+        object.__setattr__(model, "_n8loom_engine", engine)
+    return engine

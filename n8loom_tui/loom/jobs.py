@@ -1,0 +1,96 @@
+"""A request on its way into the batch, and how its branches are grouped there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .branch import Branch
+from .prefill import Prefill
+from .protocol import BranchFinished, Event, Finish, Ramify
+from .store import common_length
+
+COPY_LIMIT = 4096
+"""How many tokens of paths, over all rows, may be copied into own columns to let sources share one group."""
+
+Waiting = tuple[list[int], list[Branch]]
+"""A path and its branches that have not joined yet."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A request from its submission until all its branches have joined the batch."""
+
+    request: Ramify
+    started: bool = False
+    prefill: Prefill | None = None
+    read: int = 0
+    total: int = 0
+    cancelled: set[str] = field(default_factory=set)
+    sources: list[Waiting] = field(default_factory=list)
+
+    def cancel_unbegun(self, branch_ids: frozenset[str] | None) -> list[Event]:
+        """Cancel these branches (None: all) of a request that has not been begun."""
+        if self.started:
+            return []
+        specs = [spec.id for source in self.request.sources for spec in source.branches]
+        meant = [i for i in specs if i not in self.cancelled and (branch_ids is None or i in branch_ids)]
+        self.cancelled.update(meant)
+        return [BranchFinished(branch_id, Finish.CANCELLED) for branch_id in meant]
+
+    def branches(self) -> Iterator[Branch]:
+        """The branches that wait."""
+        for _, branches in self.sources:
+            yield from branches
+
+    def paths(self) -> Iterator[list[int]]:
+        """The paths that still have branches waiting."""
+        for path, branches in self.sources:
+            if any(branch.finish is None for branch in branches):
+                yield path
+
+    @property
+    def waiting(self) -> int:
+        """How many branches wait."""
+        if not self.started:
+            return sum(len(source.branches) for source in self.request.sources) - len(self.cancelled)
+        return sum(branch.finish is None for branch in self.branches())
+
+    @property
+    def empty(self) -> bool:
+        return self.waiting == 0
+
+    def take(self, room: int) -> list[Waiting]:
+        """Up to `room` branches, by source, in order. They are no longer waiting."""
+        taken: list[Waiting] = []
+        left: list[Waiting] = []
+        for path, branches in self.sources:
+            alive = [branch for branch in branches if branch.finish is None]
+            now, later = alive[:room], alive[room:]
+            room -= len(now)
+            if now:
+                taken.append((path, now))
+            if later:
+                left.append((path, later))
+        self.sources = left
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sources that form one group: the first `shared` tokens of their paths are held once."""
+
+    shared: int
+    sources: list[Waiting]
+
+
+def plan_groups(sources: list[Waiting]) -> list[Plan]:
+    """Group sources: all in one where copying what their paths do not have in common is cheap, else each by itself."""
+    if not sources:
+        return []
+    first = sources[0][0]
+    shared = min(min(common_length(first, path), len(path) - 1) for path, _ in sources)
+    copied = sum((len(path) - 1 - shared) * len(branches) for path, branches in sources)
+    if len(sources) == 1 or copied <= COPY_LIMIT:
+        return [Plan(shared, sources)]
+    return [Plan(len(path) - 1, [(path, branches)]) for path, branches in sources]

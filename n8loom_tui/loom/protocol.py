@@ -1,0 +1,231 @@
+"""What crosses between the tree's owner and the engine: requests in, events out.
+
+Plain Python values only, so that one side may live on another thread. Neither MLX nor NumPy is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Finish(StrEnum):
+    """Why a branch ended."""
+
+    EOS = "eos"
+    LENGTH = "length"
+    STOP = "stop"
+    CANCELLED = "cancelled"
+
+
+class Framing(StrEnum):
+    """How a text becomes token ids."""
+
+    CHAT = "chat"
+    """A user's message in the model's chat template, the answer's opening included."""
+    RAW = "raw"
+    """A text from its very beginning: the tokenizer's own leading tokens (BOS) are put in front."""
+    CONTINUATION = "continuation"
+    """A text that goes on from what stands before it: nothing is put in front."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen. The filters act on the untempered distribution, as mlx-lm's do.
+
+    `temp` 0 is greedy. `top_p`, `min_p` and `top_k` are off at 0 (`top_p` also at 1). `repetition_penalty`
+    (1 is off) acts on the last `repetition_context_size` tokens of the path. A `seed` makes a branch repeatable,
+    whatever runs beside it; without one a fresh seed is drawn and recorded.
+    """
+
+    temp: float = 0.8
+    max_tokens: int = 8
+    min_p: float = 0.05
+    top_p: float = 0.0
+    top_k: int = 0
+    min_tokens_to_keep: int = 1
+    repetition_penalty: float = 1.0
+    repetition_context_size: int = 20
+    stop_strings: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("temp", 0.0, 100.0),
+            ("min_p", 0.0, 1.0),
+            ("top_p", 0.0, 1.0),
+            ("repetition_penalty", 0.01, 100.0),
+        ):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= high):
+                raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+        for name, least in (
+            ("max_tokens", 1),
+            ("top_k", 0),
+            ("min_tokens_to_keep", 1),
+            ("repetition_context_size", 0),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        stops: Iterable[str] = (self.stop_strings,) if isinstance(self.stop_strings, str) else self.stop_strings
+        object.__setattr__(self, "stop_strings", tuple(s for s in stops if s))
+        if self.seed is not None and not isinstance(self.seed, int):
+            raise ValueError(f"seed must be a whole number, not {self.seed!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One node of a path: its token ids, or a text that the engine is to encode first."""
+
+    node_id: str
+    tokens: tuple[int, ...] | None = None
+    text: str = ""
+    framing: Framing = Framing.CONTINUATION
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSpec:
+    """A branch to be grown: the id that its events will carry, and its seed."""
+
+    id: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A node to grow from: its path, root first, and the branches wanted."""
+
+    path: tuple[Segment, ...]
+    branches: tuple[BranchSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ramify:
+    """Grow branches from one or many nodes. All of them run in one batch."""
+
+    id: str
+    sources: tuple[Source, ...]
+    params: SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """Encode the last segment of a path, that its token ids are known before it is continued."""
+
+    id: str
+    path: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop these branches, or all of them (None), queued ones included. What they have said is kept."""
+
+    branch_ids: frozenset[str] | None = None
+
+
+Request = Ramify | Encode | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The token ids of a text node. `ends[i]`: how many characters of `text` stand once token i is read."""
+
+    node_id: str
+    tokens: tuple[int, ...]
+    text: str
+    ends: tuple[int, ...]
+    framing: Framing
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStarted:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillProgress:
+    """How far the paths of a request are read: tokens done, of those that were missing."""
+
+    request_id: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BranchToken:
+    """One token of a branch and the characters that it completed (none while a character is unfinished)."""
+
+    branch_id: str
+    token: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class BranchFinished:
+    branch_id: str
+    reason: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """A request could not be served. Its branches that had begun are finished as cancelled before this."""
+
+    request_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """A snapshot of the engine, for people to look at.
+
+    `tokens` counts all generated since the start; `kv_bytes` is what the fragments hold;
+    `prefilled` and `reused` count path tokens that were computed and that were found in fragments.
+    """
+
+    running: int = 0
+    queued: int = 0
+    tokens: int = 0
+    kv_bytes: int = 0
+    kv_budget: int = 0
+    prefilled: int = 0
+    reused: int = 0
+    evicted: int = 0
+
+
+Event = (
+    Encoded
+    | RequestStarted
+    | PrefillProgress
+    | BranchToken
+    | BranchFinished
+    | RequestFinished
+    | RequestFailed
+    | EngineStats
+)
+
+
+@dataclass(slots=True)
+class BranchResult:
+    """A branch as its events have told it so far."""
+
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    ends: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish: Finish | None = None
+
+    def take(self, event: BranchToken) -> None:
+        """Append a token."""
+        self.tokens.append(event.token)
+        self.text += event.text
+        self.ends.append(len(self.text))
+        self.logprobs.append(event.logprob)

@@ -1,0 +1,162 @@
+"""Between text and token ids: encoding in context, and decoding token by token.
+
+Works with whatever tokenizer a model brings (an mlx-lm `TokenizerWrapper` or a transformers tokenizer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .protocol import Framing
+
+REPLACEMENT = "\ufffd"
+CONTEXT_TOKENS = 8
+"""How many tokens before a span are decoded with it, so that spaces and half characters come out right."""
+LONGEST_HALF_CHARACTER = 6
+"""A character is complete after at most this many tokens; what lies undecodable for longer is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedText:
+    """Token ids with their text; `ends[i]` is the number of characters that stand once token i is read."""
+
+    tokens: list[int]
+    text: str
+    ends: list[int]
+
+
+def _inner(tokenizer: Any) -> Any:
+    """The transformers tokenizer inside mlx-lm's wrapper, or the tokenizer itself."""
+    return getattr(tokenizer, "_tokenizer", tokenizer) if type(tokenizer).__name__ == "TokenizerWrapper" else tokenizer
+
+
+def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """All of the text of `tokens`, special tokens shown, nothing tidied."""
+    inner = _inner(tokenizer)
+    backend = getattr(inner, "backend_tokenizer", None)
+    if backend is not None:
+        return str(backend.decode(list(tokens), skip_special_tokens=False))
+    return str(inner.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+class IncrementalDecoder:
+    """Turns a stream of token ids into pieces of text that add up to the text of them all.
+
+    A piece is given out once its last character is complete. Half a character at the end of `before`
+    belongs to the token that completes it.
+    """
+
+    def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._window = list(before[-CONTEXT_TOKENS:])
+        self._start = 0
+        self._read = len(self._window)
+        while self._read > 0 and len(self._window) - self._read < LONGEST_HALF_CHARACTER:
+            if not decode(tokenizer, self._window[: self._read]).endswith(REPLACEMENT):
+                break
+            self._read -= 1
+        else:
+            self._read = len(self._window)
+
+    def push(self, token: int) -> str:
+        """The characters that `token` completed."""
+        self._window.append(token)
+        held = len(self._window) - self._read > LONGEST_HALF_CHARACTER
+        return self._release(even_if_incomplete=held)
+
+    def flush(self) -> str:
+        """What is still held back: half a character, shown as the replacement sign."""
+        return self._release(even_if_incomplete=True) if self._read < len(self._window) else ""
+
+    def _release(self, *, even_if_incomplete: bool) -> str:
+        known = decode(self._tokenizer, self._window[self._start : self._read])
+        text = decode(self._tokenizer, self._window[self._start :])
+        if (text.endswith(REPLACEMENT) and not even_if_incomplete) or len(text) < len(known):
+            return ""
+        self._start, self._read = self._read, len(self._window)
+        if self._start > 4 * CONTEXT_TOKENS:
+            del self._window[: self._start]
+            self._start, self._read = 0, self._read - self._start
+        return text[len(known) :]
+
+
+def decode_span(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -> EncodedText:
+    """The text that `tokens` add behind `before`, with its end after each token."""
+    decoder = IncrementalDecoder(tokenizer, before)
+    pieces: list[str] = []
+    ends: list[int] = []
+    length = 0
+    for token in tokens:
+        piece = decoder.push(token)
+        pieces.append(piece)
+        length += len(piece)
+        ends.append(length)
+    return EncodedText(list(tokens), "".join(pieces), ends)
+
+
+def leading_special_tokens(tokenizer: Any, text: str = "a") -> list[int]:
+    """The special tokens that the tokenizer itself puts before a text (a BOS, say). Often none."""
+    inner = _inner(tokenizer)
+    plain = list(inner.encode(text, add_special_tokens=False))
+    full = list(inner.encode(text, add_special_tokens=True))
+    for start in range(len(full) - len(plain) + 1):
+        if full[start : start + len(plain)] == plain:
+            return full[:start]
+    return []
+
+
+def encode_continuation(tokenizer: Any, text: str, before: Sequence[int]) -> EncodedText:
+    """Token ids of a text that goes on behind `before`, with nothing put in front.
+
+    Tokenizers of the SentencePiece kind put a space before a text; where that space would show, the text is
+    encoded behind a newline and the newline's tokens are dropped.
+    """
+    if not text:
+        return EncodedText([], "", [])
+    inner = _inner(tokenizer)
+    tokens = list(inner.encode(text, add_special_tokens=False))
+    span = decode_span(tokenizer, before, tokens)
+    if span.text == text or not before:
+        return span
+    lead = list(inner.encode("\n", add_special_tokens=False))
+    led = list(inner.encode("\n" + text, add_special_tokens=False))
+    if led[: len(lead)] == lead:
+        without = decode_span(tokenizer, before, led[len(lead) :])
+        if without.text == text:
+            return without
+    return span
+
+
+def encode_beginning(tokenizer: Any, text: str) -> EncodedText:
+    """Token ids of a text at the very beginning, the tokenizer's own leading tokens (without text) in front."""
+    lead = leading_special_tokens(tokenizer)
+    body = list(_inner(tokenizer).encode(text, add_special_tokens=False)) if text else []
+    span = decode_span(tokenizer, (), body)
+    return EncodedText(lead + body, span.text, [0] * len(lead) + span.ends)
+
+
+def has_chat_template(tokenizer: Any) -> bool:
+    """Whether the model has a chat template."""
+    flag = getattr(tokenizer, "has_chat_template", None)
+    return bool(flag) if flag is not None else getattr(tokenizer, "chat_template", None) is not None
+
+
+def encode_chat(tokenizer: Any, prompt: str) -> EncodedText:
+    """A user's message in the model's chat template with the opening of the answer, as token ids, once."""
+    messages = [{"role": "user", "content": prompt}]
+    extra = {} if type(tokenizer).__name__ == "TokenizerWrapper" else {"return_dict": False}
+    tokens = list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, **extra))
+    return decode_span(tokenizer, (), tokens)
+
+
+def encode(tokenizer: Any, text: str, framing: Framing, before: Sequence[int] = ()) -> EncodedText:
+    """Token ids of `text` in the framing asked for."""
+    match framing:
+        case Framing.CHAT:
+            return encode_chat(tokenizer, text)
+        case Framing.RAW:
+            return encode_beginning(tokenizer, text)
+        case Framing.CONTINUATION:
+            return encode_continuation(tokenizer, text, before)

@@ -1,0 +1,183 @@
+"""Gives MLX's CPU backend a fast BLAS, where it comes without one.
+
+The Linux wheel of MLX is linked to the reference BLAS, about a hundredth of the machine's speed, and
+resolves `cblas_sgemm` by name. So an OpenBLAS placed in the process's global symbol scope *before*
+`mlx.core` is first imported serves every float32 matmul. Nothing here imports MLX, and nothing here
+fails: what could not be done is said in the returned `BlasChoice`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from threading import Lock
+
+REFERENCE = "reference BLAS"
+OPENBLAS = "OpenBLAS"
+
+_FORTRAN_SONAME = "libgfortran.so.5"
+_NVIDIA_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # the second one is WSL's
+
+
+@dataclass(frozen=True, slots=True)
+class BlasChoice:
+    """Which BLAS serves MLX's CPU backend in this process.
+
+    `threads` is `None` where the number is not ours to set. `note` is empty when all is as it should be,
+    else one plain sentence: what is missing and what to do.
+    """
+
+    name: str
+    threads: int | None = None
+    note: str = ""
+
+    @property
+    def fast(self) -> bool:
+        """Whether float32 matmul runs at the machine's speed."""
+        return self.name != REFERENCE
+
+
+_lock = Lock()
+_library: ctypes.CDLL | None = None
+_choice: BlasChoice | None = None
+
+
+def prepare_device(threads: int | None = None) -> BlasChoice:
+    """Place the fast BLAS and set its number of threads; call it before MLX is first imported.
+
+    `threads` is by default one less than the physical cores this process may use (at least 1), which
+    leaves a core to the user interface; OpenBLAS's threads spin, so a shared core costs a lot. A later call
+    with a number changes the number, one without keeps it. Never raises.
+    """
+    global _choice  # noqa: PLW0603  (one library per process, so one record of it)
+    with _lock:
+        if _choice is None:
+            _choice = _place()
+        if _library is not None and (threads is not None or _choice.threads is None):
+            number = max(1, threads) if threads is not None else default_threads()
+            _library.openblas_set_num_threads(ctypes.c_int(number))
+            _choice = replace(_choice, threads=number)
+        return _choice
+
+
+def default_threads() -> int:
+    """Physical cores that this process may use, less one, at least 1."""
+    return max(1, physical_cores() - 1)
+
+
+def physical_cores() -> int:
+    """Physical cores within the process's CPU affinity and its control group's quota, at least 1."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    cores = {_siblings(cpu) for cpu in allowed}
+    return max(1, min(len(cores), _cpu_quota() or len(cores)))
+
+
+def _siblings(cpu: int) -> str:
+    """The hardware threads that share `cpu`'s core, as the kernel lists them; else `cpu` alone."""
+    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+    for name in ("core_cpus_list", "thread_siblings_list"):
+        with suppress(OSError):
+            return (topology / name).read_text().strip()
+    return str(cpu)
+
+
+def _cpu_quota() -> int | None:
+    """Whole cores' worth of time that a version 2 control group grants; `None` when unlimited or unknown."""
+    with suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            return max(1, int(quota) // int(period))
+    return None
+
+
+def _place() -> BlasChoice:
+    global _library  # noqa: PLW0603
+    if sys.platform == "darwin":
+        return BlasChoice("Accelerate")
+    if not sys.platform.startswith("linux"):
+        return BlasChoice(REFERENCE, note="no fast BLAS is known for this system")
+    if _cuda_in_use():
+        return BlasChoice("CUDA")
+    if "mlx.core" in sys.modules:
+        return BlasChoice(
+            REFERENCE,
+            note="MLX was imported before the fast BLAS could be placed: import n8loom_tui.models.device "
+            "and call prepare_device() first",
+        )
+    path = _wheel_file("cmeel-openblas", "libopenblas.so.0")
+    if path is None:
+        return BlasChoice(REFERENCE, note="the reference BLAS is slow: pip install cmeel-openblas")
+    try:
+        _load_fortran()
+        _library = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
+        _library.openblas_set_num_threads.argtypes = [ctypes.c_int]
+    except (OSError, AttributeError, LookupError) as error:
+        _library = None
+        return BlasChoice(REFERENCE, note=f"the reference BLAS is slow: install libgfortran5 ({error})")
+    return BlasChoice(OPENBLAS)
+
+
+def _cuda_in_use() -> bool:
+    """Whether MLX's CUDA build is installed and there is a device for it to use."""
+    if not any(Path(device).exists() for device in _NVIDIA_DEVICES):
+        return False
+    names = ("mlx-cuda", "mlx-cuda-12", "mlx-cuda-13")
+    return any(_distribution(name) is not None for name in names)
+
+
+def _load_fortran() -> None:
+    """Load `libgfortran.so.5`, which OpenBLAS needs: the system's, else the one inside MLX's own wheel.
+
+    The wheel's copy carries a private name (`libgfortran-<hash>.so.5.0.0`), under which OpenBLAS would not
+    find it; so a copy in memory gets the public name. No file is changed or written.
+
+    Raises OSError or LookupError when there is none that can be loaded.
+    """
+    with suppress(OSError):
+        ctypes.CDLL(_FORTRAN_SONAME, ctypes.RTLD_GLOBAL)
+        return
+    carried = _wheel_file("mlx-cpu", "libgfortran-")
+    if carried is None:
+        raise LookupError("neither this system nor MLX carries one")
+    quadmath = _wheel_file("mlx-cpu", "libquadmath-")  # x86 only; libgfortran names it, so it goes first
+    if quadmath is not None:
+        ctypes.CDLL(str(quadmath), ctypes.RTLD_GLOBAL)
+    _load_renamed(carried, _FORTRAN_SONAME)
+
+
+def _load_renamed(path: Path, soname: str) -> None:
+    """Load a copy of the library at `path` whose SONAME, equal to its file name, reads `soname`."""
+    image = path.read_bytes()
+    old = path.name.encode() + b"\0"
+    if image.count(old) != 1 or len(soname) >= len(old):
+        raise LookupError(f"{path.name} cannot be given its public name")
+    descriptor = os.memfd_create(soname)
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as copy:
+            copy.write(image.replace(old, soname.encode().ljust(len(old), b"\0")))
+        ctypes.CDLL(f"/proc/self/fd/{descriptor}", ctypes.RTLD_GLOBAL)
+    finally:
+        os.close(descriptor)
+
+
+def _wheel_file(distribution: str, prefix: str) -> Path | None:
+    """The installed file of a distribution whose name starts with `prefix`; `None` if there is none."""
+    found = _distribution(distribution)
+    for file in (found.files or []) if found is not None else []:
+        if file.name.startswith(prefix) and (path := Path(str(file.locate()))).is_file():
+            return path
+    return None
+
+
+def _distribution(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,196 @@
+"""The device's policy: where the model runs and in which precision.
+
+Two moments. Before MLX is imported, `prepare_device` (from `blas`) puts a fast BLAS in its way. After a
+model's weights are known, `choose_dtype` says what they become: MLX's CPU backend hands float32 alone to
+BLAS (a 4-bit or 16-bit matmul there is 20 to 100 times slower), so on a CPU weights become float32 if
+they fit; a GPU takes them as they are.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from n8loom_tui.models.blas import BlasChoice, default_threads, physical_cores, prepare_device
+
+if TYPE_CHECKING:
+    from mlx import nn
+
+__all__ = [
+    "BlasChoice",
+    "Device",
+    "DeviceReport",
+    "Dtype",
+    "DtypeChoice",
+    "apply_dtype",
+    "available_memory",
+    "choose_dtype",
+    "current_device",
+    "default_threads",
+    "describe_device",
+    "physical_cores",
+    "prepare_device",
+    "weights_as_float32",
+]
+
+HEADROOM = 1 << 30
+"""Bytes that must stay free beside float32 weights: caches, activations, everything else that runs."""
+
+
+class Device(StrEnum):
+    """What MLX computes on."""
+
+    CPU = "cpu"
+    METAL = "metal"
+    CUDA = "cuda"
+
+
+class Dtype(StrEnum):
+    """What `--dtype` takes. AUTO leaves it to the device; NATIVE keeps the weights as they are stored."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class DtypeChoice:
+    """The precision to use (never AUTO), and why where it is not the best one."""
+
+    dtype: Dtype
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """Where and how a model runs; for the status bar and the bench.
+
+    `dtype` names the weights in use ('float32', '4-bit', …). `threads` is `None` where it is not ours to set.
+    `note` is empty when all is as it should be.
+    """
+
+    device: Device
+    dtype: str
+    blas: str
+    threads: int | None
+    note: str = ""
+
+    @property
+    def summary(self) -> str:
+        """One line: `cpu · float32 · OpenBLAS ×3`."""
+        parts = [str(self.device), self.dtype]
+        if self.device is Device.CPU:
+            parts.append(self.blas if self.threads is None else f"{self.blas} ×{self.threads}")
+        return " · ".join(parts)
+
+
+def current_device() -> Device:
+    """What MLX computes on in this process. Imports MLX, after `prepare_device`."""
+    prepare_device()
+    import mlx.core as mx
+
+    if mx.default_device() == mx.Device(mx.DeviceType.cpu):
+        return Device.CPU
+    cuda = getattr(mx, "cuda", None)
+    if cuda is not None and cuda.is_available():
+        return Device.CUDA
+    return Device.METAL if mx.metal.is_available() else Device.CPU
+
+
+def available_memory() -> int | None:
+    """Bytes this process can still take: the system's free memory within its control group's limit.
+
+    `None` where the system does not tell (only Linux does).
+    """
+    free: list[int] = []
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())  # "max" is no number: unlimited
+        free.append(max(0, limit - int((group / "memory.current").read_text())))
+    return min(free, default=None)
+
+
+def choose_dtype(
+    float32_bytes: int,
+    requested: Dtype | str = Dtype.AUTO,
+    *,
+    device: Device = Device.CPU,
+    memory: int | None = None,
+) -> DtypeChoice:
+    """The precision for weights that would take `float32_bytes` as float32.
+
+    An explicit request is obeyed. AUTO is NATIVE on a GPU; on a CPU it is FLOAT32 if that fits into `memory`
+    (bytes still free; `None`: unknown, which counts as enough) with `HEADROOM` to spare, else NATIVE with a note.
+    """
+    requested = Dtype(requested)
+    if requested is not Dtype.AUTO:
+        slow = device is Device.CPU and requested is not Dtype.FLOAT32
+        return DtypeChoice(requested, f"{requested} is slow on a CPU; float32 is not" if slow else "")
+    if device is not Device.CPU:
+        return DtypeChoice(Dtype.NATIVE)
+    if memory is None or float32_bytes + HEADROOM <= memory:
+        return DtypeChoice(Dtype.FLOAT32)
+    return DtypeChoice(
+        Dtype.NATIVE,
+        f"float32 weights would take {_gib(float32_bytes)} and {_gib(memory)} is free: "
+        "they stay as they are, which is slow on a CPU",
+    )
+
+
+def describe_device(dtype: str = Dtype.NATIVE, note: str = "") -> DeviceReport:
+    """The report for weights in `dtype` on the current device; `note` is joined to the BLAS's own."""
+    device, blas = current_device(), prepare_device()
+    notes = [blas.note if device is Device.CPU else "", note]
+    return DeviceReport(device, dtype, blas.name, blas.threads, "; ".join(part for part in notes if part))
+
+
+def weights_as_float32(model: nn.Module) -> int:
+    """Bytes that the model's weights would take as float32, quantised ones unpacked."""
+    from mlx.utils import tree_flatten
+
+    numbers = sum(int(array.size) for array in dict(tree_flatten(model.parameters())).values())
+    for module in _quantised(model):
+        packed = int(module.weight.size)
+        helpers = sum(int(module[name].size) for name in ("scales", "biases") if module.get(name) is not None)
+        numbers += packed * 32 // module.bits - packed - helpers
+    return 4 * numbers
+
+
+def apply_dtype(model: nn.Module, dtype: Dtype) -> str:
+    """Bring the model's weights to `dtype` in place and evaluate them; returns the name of what they are now.
+
+    float32, float16 and bfloat16 unpack quantised layers; integer parameters stay. NATIVE changes nothing.
+    """
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_lm.utils import dequantize_model
+
+    if dtype in (Dtype.FLOAT32, Dtype.FLOAT16, Dtype.BFLOAT16):
+        kind = getattr(mx, dtype)
+        model.set_dtype(kind)  # the scales first, so that unpacking does not round to their 16 bits
+        dequantize_model(model)
+        model.set_dtype(kind)
+    mx.eval(model.parameters())
+    if bits := sorted({module.bits for module in _quantised(model)}):
+        return "/".join(str(each) for each in bits) + "-bit"
+    arrays = dict(tree_flatten(model.parameters())).values()
+    floats = [array for array in arrays if mx.issubdtype(array.dtype, mx.floating)]
+    largest = max(floats, key=lambda array: int(array.size), default=None)
+    return str(dtype) if largest is None else str(largest.dtype).rpartition(".")[2]
+
+
+def _quantised(model: nn.Module) -> list[Any]:
+    """The modules that hold packed weights."""
+    return [module for _, module in model.named_modules() if "scales" in module and hasattr(module, "bits")]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
