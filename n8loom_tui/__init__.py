@@ -1,0 +1,59 @@
+"""n8loom-tui: explore what a language model could say, as a live tree.
+
+The public API, by n8loom's names. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from n8loom_tui.loom.fragments import KVFrag, clip_frag, frag_batch_gen, frag_cache, fuse_cache_frags
+    from n8loom_tui.loom.generate import generate_batched, generate_batched_stream, prompt_to_cache
+    from n8loom_tui.loom.heddle import Heddle, Loom
+    from n8loom_tui.models.load import load
+
+_HOMES = {
+    "Heddle": "n8loom_tui.loom.heddle",
+    "KVFrag": "n8loom_tui.loom.fragments",
+    "Loom": "n8loom_tui.loom.heddle",
+    "clip_frag": "n8loom_tui.loom.fragments",
+    "frag_batch_gen": "n8loom_tui.loom.fragments",
+    "frag_cache": "n8loom_tui.loom.fragments",
+    "fuse_cache_frags": "n8loom_tui.loom.fragments",
+    "generate_batched": "n8loom_tui.loom.generate",
+    "generate_batched_stream": "n8loom_tui.loom.generate",
+    "load": "n8loom_tui.models.load",
+    "prompt_to_cache": "n8loom_tui.loom.generate",
+}
+
+__all__ = [
+    "Heddle",
+    "KVFrag",
+    "Loom",
+    "clip_frag",
+    "frag_batch_gen",
+    "frag_cache",
+    "fuse_cache_frags",
+    "generate_batched",
+    "generate_batched_stream",
+    "load",
+    "prompt_to_cache",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if home.startswith("n8loom_tui.loom.") and not home.endswith(".heddle"):
+        _place_blas()
+    return getattr(import_module(home), name)
+
+
+def _place_blas() -> None:
+    """On Linux a fast BLAS must be in place before MLX is first imported."""
+    from n8loom_tui.models.blas import prepare_device
+
+    prepare_device()

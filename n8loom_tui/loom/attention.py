@@ -79,8 +79,9 @@ class Batch(Generic[T]):
         for owner, own in owners:
             size = len(own) if own is not None else 0
             rows.append(Row(owner, self.column - size, length + size))
-        for layer in range(self.layers):
-            self._extend(layer, rows, [own for _, own in owners])
+        owns = [own for _, own in owners]
+        extended = [self._extended(store, rows, owns, part) for part, store in ((0, self.keys), (1, self.values))]
+        self.keys, self.values = extended
         layers = [prefix.layer(i) for i in range(self.layers)] if prefix is not None else None
         self.groups.append(Group(rows, layers, length))
 
@@ -94,26 +95,28 @@ class Batch(Generic[T]):
             row.start += columns
         self.column += columns
 
-    def _extend(self, layer: int, rows: list[Row[T]], owns: list[Fragment | None]) -> None:
-        """Give a layer's own part the new rows."""
-        for store, part in ((self.keys, 0), (self.values, 1)):
-            existing = store[layer]
-            sample = next((own for own in owns if own is not None), None)
-            if sample is None and existing is None:
+    def _extended(
+        self, store: list[mx.array | None], rows: list[Row[T]], owns: list[Fragment | None], part: int
+    ) -> list[mx.array | None]:
+        """The own keys (`part` 0) or values (1) of all layers with the new rows."""
+        sample = next((own for own in owns if own is not None), None)
+        extended: list[mx.array | None] = []
+        for layer, existing in enumerate(store):
+            if existing is None and sample is None:
+                extended.append(None)
                 continue
             like = existing if existing is not None else sample.layer(layer)[part][None]  # type: ignore[union-attr]
             width = existing.shape[2] if existing is not None else self.column
-            added = []
+            empty = (like.shape[1], width, like.shape[3])
+            added = [existing if existing is not None else mx.zeros((len(self), *empty), like.dtype)]
             for row, own in zip(rows, owns, strict=True):
                 if own is None:
-                    added.append(mx.zeros((1, like.shape[1], width, like.shape[3]), like.dtype))
+                    added.append(mx.zeros((1, *empty), like.dtype))
                 else:
-                    right = width - row.start - len(own)
-                    array = own.layer(layer)[part][None]
-                    added.append(mx.pad(array, [(0, 0), (0, 0), (row.start, right), (0, 0)]))
-            if existing is None and len(self) > 0:
-                added.insert(0, mx.zeros((len(self), like.shape[1], width, like.shape[3]), like.dtype))
-            store[layer] = mx.concatenate(([existing] if existing is not None else []) + added, axis=0)
+                    room = (row.start, width - row.start - len(own))
+                    added.append(mx.pad(own.layer(layer)[part][None], [(0, 0), (0, 0), room, (0, 0)]))
+            extended.append(mx.concatenate(added, axis=0))
+        return extended
 
     def begin_step(self) -> None:
         """Fix positions and mask for one step. Call before the model."""

@@ -72,21 +72,26 @@ class Branch:
     def end(self, reason: Finish) -> list[Event]:
         """End the branch; what was held back is said."""
         self.finish = reason
-        rest = self._decoder.flush()
-        if rest and self._pending:
-            self._pending[-1].piece += rest
-        events = self._release(sum(len(pending.piece) for pending in self._pending))
-        return [*events, BranchFinished(self.id, reason)]
+        return [*self._say(len(self._pending)), BranchFinished(self.id, reason)]
 
     def _release(self, characters: int) -> list[Event]:
-        """Say the held tokens that end within the first `characters` held characters."""
-        events: list[Event] = []
-        said = 0
-        while self._pending and said + len(self._pending[0].piece) <= characters:
-            first = self._pending.pop(0)
-            said += len(first.piece)
-            events.append(BranchToken(self.id, first.token, first.piece, first.logprob))
-        return events
+        """Say the held tokens that end within the first `characters` held characters.
+
+        A token that only begins a character waits for the rest of it: that may be a stop string.
+        """
+        ready = said = 0
+        for index, pending in enumerate(self._pending):
+            said += len(pending.piece)
+            if said > characters:
+                break
+            if pending.piece or not self.params.stop_strings:
+                ready = index + 1
+        return self._say(ready)
+
+    def _say(self, count: int) -> list[Event]:
+        """Say the first `count` held tokens."""
+        said, self._pending = self._pending[:count], self._pending[count:]
+        return [BranchToken(self.id, pending.token, pending.piece, pending.logprob) for pending in said]
 
     def _end_before(self, at: int) -> list[Event]:
         """End before a stop string that begins at held character `at`.

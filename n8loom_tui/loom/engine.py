@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -20,7 +20,7 @@ from . import kernels
 from .attention import Batch, BranchCache
 from .branch import Branch
 from .fragments import Fragment, KVFrag
-from .jobs import Job, Plan, plan_groups
+from .jobs import Inbox, Job, Plan, plan_groups
 from .prefill import Prefill
 from .protocol import (
     Encode,
@@ -40,7 +40,7 @@ from .protocol import (
 from .sampling import choose
 from .store import FragmentStore
 from .support import check_model, context_length, eos_tokens
-from .text import CONTEXT_TOKENS, encode
+from .text import CONTEXT_TOKENS, effective_framing, encode
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
@@ -75,6 +75,7 @@ class Engine:
         self._eos = eos_tokens(tokenizer)
         self._jobs: deque[Job] = deque()
         self._events: list[Event] = []
+        self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
         self._tokens = self._prefilled = self._reused = 0
         self._reset_batch()
@@ -135,31 +136,44 @@ class Engine:
         events, self._events = self._events, []
         return events
 
-    def run(self, request: Request) -> Iterator[Event]:
+    def run(self, request: Request) -> Generator[Event, None, None]:
         """Serve one request to its end on this thread. Closing the iterator stops it, and keeps its fragments.
+
+        Several runs may be open at once: each steps for all of them, and is told of its own request.
 
         Raises:
             RuntimeError: the request failed.
         """
+        inbox = Inbox.of(request)
+        self._inboxes.append(inbox)
         self.submit(request)
-        mine = {b.id for s in request.sources for b in s.branches} if isinstance(request, Ramify) else set()
         try:
-            while self.busy:
-                for event in self.step():
+            while inbox.events or self.busy:
+                while inbox.events:
+                    event = inbox.events.popleft()
                     yield event
                     match event:
-                        case RequestFinished(request_id=done) if done == getattr(request, "id", None):
+                        case RequestFinished(request_id=done) if done in inbox.ids:
                             return
-                        case RequestFailed(message=message):
+                        case RequestFailed(request_id=failed, message=message) if failed in inbox.ids:
                             raise RuntimeError(message) from self.last_error
+                if self.busy:
+                    self._deliver(self.step(), inbox)
         finally:
-            self._stop(frozenset(mine))
-            self._events = [event for event in self._events if isinstance(event, EngineStats)]
+            self._stop(inbox.ids)
+            self._inboxes.remove(inbox)
+            self._events = [event for event in self._events if not inbox.wants(event)]
+
+    def _deliver(self, events: list[Event], runner: Inbox) -> None:
+        """Hand events to the runs that they belong to; what nobody else wants goes to the one that stepped."""
+        for event in events:
+            next((box for box in self._inboxes if box.wants(event)), runner).events.append(event)
 
     def _prepare(self) -> None:
         """Bring the first waiting request forward: encode, read a chunk, or let its branches join."""
-        while self._jobs and self._jobs[0].empty:
-            self._close(self._jobs.popleft())
+        for job in [job for job in self._jobs if job.empty]:
+            self._jobs.remove(job)
+            self._close(job)
         if not self._jobs:
             self.store.release()
             return
@@ -182,8 +196,10 @@ class Engine:
             paths = [self._resolve(source.path) for source in request.sources]
             self._check_paths(paths)
         except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-            self._events.append(RequestFailed(request.id, str(error)))
+            self.last_error = error
+            self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
             self._jobs.popleft()
+            self.store.release()
             return
         for source, path in zip(request.sources, paths, strict=True):
             room = self.context_length - len(path) if self.context_length else request.params.max_tokens
@@ -230,8 +246,13 @@ class Engine:
         room = self._max_rows - len(self._batch)
         if room <= 0:
             return
-        for plan in plan_groups(job.take(room)):
-            self._join_group(plan)
+        taken = job.take(room)
+        try:
+            for plan in plan_groups(taken):
+                self._join_group(plan)
+        except Exception:
+            job.sources = taken + job.sources  # so that they are told that it failed
+            raise
         self.store.release()
 
     def _join_group(self, plan: Plan) -> None:
@@ -314,7 +335,7 @@ class Engine:
             if segment.tokens is not None:
                 path += segment.tokens
                 continue
-            framing = segment.framing
+            framing = effective_framing(self.tokenizer, segment.framing)
             span = encode(self.tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
             path += span.tokens
             self._events.append(Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing))
@@ -387,15 +408,28 @@ class Engine:
 
 
 def engine_for(model: Any, tokenizer: Any) -> Engine:
-    """The engine of a model, made at first use. It lives as long as the model does.
+    """The engine of a model with a tokenizer, made at first use. It lives as long as the model does.
 
     Raises:
         ValueError: there is no model.
     """
     if model is None:
         raise ValueError("this tree has no model: load one to generate or to read fragments")
-    engine: Engine | None = getattr(model, "_n8loom_engine", None)
+    engines: dict[int, Engine] | None = getattr(model, "_n8loom_engines", None)
+    if engines is None:
+        engines = {}
+        object.__setattr__(model, "_n8loom_engines", engines)
+    engine = engines.get(id(tokenizer))
     if engine is None:
         engine = Engine(model, tokenizer)
-        object.__setattr__(model, "_n8loom_engine", engine)
+        for other in engines.values():
+            engine.store = other.store  # fragments depend on token ids alone
+        engines[id(tokenizer)] = engine
     return engine
+
+
+def clear_streams() -> None:
+    """Let go of this thread's MLX streams. A thread that used MLX must do so before it ends, or the process aborts."""
+    mx.synchronize()
+    mx.clear_cache()
+    mx.clear_streams()

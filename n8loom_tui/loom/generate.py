@@ -12,7 +12,7 @@ from .engine import Engine
 from .fragments import KVFrag, frag_cache
 from .heddle import new_id
 from .protocol import BranchResult, Finish, Ramify, SamplingParams, Segment
-from .weave import final_update, ramify_request, stream_updates
+from .weave import blank_results, final_update, ramify_request, stream_updates
 
 
 class GeneratedText(str):
@@ -78,13 +78,14 @@ def _begin(
 def _batched_cache(engine: Engine, path: list[int], results: list[BranchResult]) -> list[KVCache]:
     """One cache per layer with a row per branch: the whole context, then what the branch generated.
 
-    Rows are padded with zeros to the longest. Nothing is copied before it is asked for.
+    The longest may lack their last token, which was never fed; the others are whole, and padded with zeros.
     """
+    stop = len(path) + max(0, *(len(result.tokens) - 1 for result in results))
     rows: list[list[KVFrag]] = []
     for result in results:
-        whole = [*path, *result.tokens]
-        covered = engine.store.match_length(whole)
-        fragment = engine.store.get(whole, 0, covered)
+        whole = [*path, *result.tokens][:stop]
+        engine.prefill(whole)
+        fragment = engine.store.get(whole, 0, len(whole))
         assert fragment is not None
         rows.append(fragment.frags())
     longest = max(row[0].keys.shape[2] for row in rows)
@@ -121,7 +122,7 @@ def generate_batched_stream(
     """
     options |= {"max_tokens": max_tokens, "temp": temp, "min_p": min_p}
     engine, request, path = _begin(model, tokenizer, prompt, batch_size, prompt_cache, options)
-    results = {spec.id: BranchResult() for spec in request.sources[0].branches}
+    results = blank_results(request)
     yield from stream_updates(engine, request, results)
     final = final_update(request, results, len(path))
     final["prompt_cache"] = _batched_cache(engine, path, list(results.values()))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .branch import Branch
 from .prefill import Prefill
-from .protocol import BranchFinished, Event, Finish, Ramify
+from .protocol import BranchFinished, Event, Finish, Ramify, Request
 from .store import common_length
 
 COPY_LIMIT = 4096
@@ -18,6 +19,25 @@ Waiting = tuple[list[int], list[Branch]]
 
 
 @dataclass(slots=True)
+class Inbox:
+    """The events of one request that is being run, until its runner takes them. `ids`: its own and its branches'."""
+
+    ids: frozenset[str]
+    events: deque[Event] = field(default_factory=deque)
+
+    @staticmethod
+    def of(request: Request) -> Inbox:
+        """An empty inbox for a request."""
+        own = {getattr(request, "id", "")}
+        branches = (b.id for s in request.sources for b in s.branches) if isinstance(request, Ramify) else ()
+        return Inbox(frozenset(own.union(branches)))
+
+    def wants(self, event: Event) -> bool:
+        """Whether an event tells of this request."""
+        return getattr(event, "request_id", None) in self.ids or getattr(event, "branch_id", None) in self.ids
+
+
+@dataclass(slots=True, eq=False)
 class Job:
     """A request from its submission until all its branches have joined the batch."""
 

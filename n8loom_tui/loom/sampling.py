@@ -8,7 +8,6 @@ differs the outcome can only differ between candidates whose scores lie that clo
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .protocol import SamplingParams
+from .seeds import MASK, mix
 
 Logits = npt.NDArray[np.float32]
 NEGLIGIBLE = 30.0
 """Candidates whose tempered logit lies this far below the best are never drawn: together less than 1e-8."""
-_GOLDEN = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
 
 
 class BrokenLogits(ValueError):
@@ -36,31 +34,13 @@ class Choice:
     logprob: float
 
 
-def fresh_seed() -> int:
-    """A seed for a branch that was given none."""
-    return secrets.randbits(48)
-
-
-def branch_seed(seed: int | None, index: int) -> int:
-    """The seed of branch `index` of a request: derived from the request's seed, or fresh."""
-    return fresh_seed() if seed is None else _mix((seed & _MASK) ^ _mix(index)) >> 16
-
-
-def _mix(x: int) -> int:
-    """SplitMix64's finaliser (Steele, Lea, Flood 2014), on one integer."""
-    x = (x + _GOLDEN) & _MASK
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
-    return x ^ (x >> 31)
-
-
 def _noise(seed: int, step: int, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Standard Gumbel noise for each token id, by the same finaliser on a counter."""
-    x = tokens.astype(np.uint64) + np.uint64(_mix((seed & _MASK) ^ _mix(step)))
+    x = tokens.astype(np.uint64) + np.uint64(mix((seed & MASK) ^ mix(step)))
     with np.errstate(over="ignore"):
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    uniform = ((x ^ (x >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    uniform = ((x ^ (x >> np.uint64(31))) >> np.uint64(12)).astype(np.float64) * 2.0**-52 + 2.0**-53
     return np.asarray(-np.log(-np.log(uniform)))
 
 

@@ -12,10 +12,12 @@ from typing import Any
 from .protocol import Framing
 
 REPLACEMENT = "\ufffd"
-CONTEXT_TOKENS = 8
+CONTEXT_TOKENS = 16
 """How many tokens before a span are decoded with it, so that spaces and half characters come out right."""
 LONGEST_HALF_CHARACTER = 6
-"""A character is complete after at most this many tokens; what lies undecodable for longer is shown as it is."""
+"""A character is complete after at most this many tokens; what stays undecodable for longer is shown as it is."""
+LONGEST_HELD = 32
+"""Undecodable tokens in a row after which even the last of them is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +46,55 @@ def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
 class IncrementalDecoder:
     """Turns a stream of token ids into pieces of text that add up to the text of them all.
 
-    A piece is given out once its last character is complete. Half a character at the end of `before`
-    belongs to the token that completes it.
+    A piece is given out once its last character is complete; so half a character at the end of `before` belongs to
+    the token that completes it, and one at the end of the stream is not given out at all.
     """
 
     def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
         self._window = list(before[-CONTEXT_TOKENS:])
+        if len(self._window) == CONTEXT_TOKENS:
+            self._drop_half_character_in_front()
+        whole = len(self._window)
+        while whole > 0 and decode(tokenizer, self._window[:whole]).endswith(REPLACEMENT):
+            whole -= 1
+        unfinished = self._window[whole:]
+        del self._window[whole:]
         self._start = 0
-        self._read = len(self._window)
-        while self._read > 0 and len(self._window) - self._read < LONGEST_HALF_CHARACTER:
-            if not decode(tokenizer, self._window[: self._read]).endswith(REPLACEMENT):
+        self._whole = whole
+        self._said = len(decode(tokenizer, self._window))
+        for token in unfinished:
+            self.push(token)
+
+    def _drop_half_character_in_front(self) -> None:
+        """Some decoders show a whole run of bytes as broken if its first character was cut through."""
+        for _ in range(3):
+            if not decode(self._tokenizer, self._window).startswith(REPLACEMENT):
                 break
-            self._read -= 1
-        else:
-            self._read = len(self._window)
+            del self._window[0]
 
     def push(self, token: int) -> str:
         """The characters that `token` completed."""
         self._window.append(token)
-        held = len(self._window) - self._read > LONGEST_HALF_CHARACTER
-        return self._release(even_if_incomplete=held)
-
-    def flush(self) -> str:
-        """What is still held back: half a character, shown as the replacement sign."""
-        return self._release(even_if_incomplete=True) if self._read < len(self._window) else ""
-
-    def _release(self, *, even_if_incomplete: bool) -> str:
-        known = decode(self._tokenizer, self._window[self._start : self._read])
         text = decode(self._tokenizer, self._window[self._start :])
-        if (text.endswith(REPLACEMENT) and not even_if_incomplete) or len(text) < len(known):
+        held = len(self._window) - self._whole
+        broken = text.endswith(REPLACEMENT)
+        if broken and held <= LONGEST_HALF_CHARACTER:
             return ""
-        self._start, self._read = self._read, len(self._window)
+        whole = not broken or held > LONGEST_HELD
+        piece = text[self._said : len(text) if whole else len(text) - 1]
+        self._said += len(piece)
+        if whole:
+            self._move_on()
+        return piece
+
+    def _move_on(self) -> None:
+        """No character is unfinished: what lies before the last such place is no longer needed."""
+        self._start, self._whole = self._whole, len(self._window)
         if self._start > 4 * CONTEXT_TOKENS:
             del self._window[: self._start]
-            self._start, self._read = 0, self._read - self._start
-        return text[len(known) :]
+            self._start, self._whole = 0, self._whole - self._start
+        self._said = len(decode(self._tokenizer, self._window[self._start :]))
 
 
 def decode_span(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -> EncodedText:
@@ -151,9 +166,14 @@ def encode_chat(tokenizer: Any, prompt: str) -> EncodedText:
     return decode_span(tokenizer, (), tokens)
 
 
+def effective_framing(tokenizer: Any, framing: Framing) -> Framing:
+    """The framing that a text gets: without a chat template, a chat message is raw text."""
+    return Framing.RAW if framing is Framing.CHAT and not has_chat_template(tokenizer) else framing
+
+
 def encode(tokenizer: Any, text: str, framing: Framing, before: Sequence[int] = ()) -> EncodedText:
-    """Token ids of `text` in the framing asked for."""
-    match framing:
+    """Token ids of `text` in the framing asked for (`effective_framing` tells what a model can have)."""
+    match effective_framing(tokenizer, framing):
         case Framing.CHAT:
             return encode_chat(tokenizer, text)
         case Framing.RAW:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
@@ -19,8 +19,9 @@ from .protocol import (
     SamplingParams,
     Segment,
     Source,
+    Stop,
 )
-from .sampling import branch_seed
+from .seeds import branch_seed
 
 
 def ramify_request(path: list[Segment], n: int, params: SamplingParams) -> Ramify:
@@ -35,6 +36,11 @@ def ramify_request(path: list[Segment], n: int, params: SamplingParams) -> Ramif
     return Ramify(new_id(), (Source(tuple(path), branches),), params)
 
 
+def blank_results(request: Ramify) -> dict[str, BranchResult]:
+    """A result for each branch of a request, nothing in it yet."""
+    return {spec.id: BranchResult() for source in request.sources for spec in source.branches}
+
+
 def take_event(results: dict[str, BranchResult], event: Event) -> bool:
     """Enter an event into the results by branch id. Whether it was one of theirs."""
     match event:
@@ -47,24 +53,30 @@ def take_event(results: dict[str, BranchResult], event: Event) -> bool:
     return True
 
 
-def run_branches(engine: Engine, request: Ramify) -> Iterator[dict[str, BranchResult]]:
-    """Serve a request, yielding all its branches' results after each step that brought tokens.
+def run_branches(
+    engine: Engine, request: Ramify, results: dict[str, BranchResult]
+) -> Generator[dict[str, BranchResult], None, None]:
+    """Serve a request, filling `results` by branch id and yielding them after each step that brought tokens.
 
-    The dictionary is the same one each time. Closing the iterator ends the branches as cancelled.
+    Closing the iterator ends the branches as cancelled; what they have generated is in `results`.
     """
-    results = {spec.id: BranchResult() for source in request.sources for spec in source.branches}
     events = engine.run(request)
+    unheard: list[Event] = []
+    fed: set[str] = set()
     try:
-        fed: set[str] = set()
         for event in events:
+            unheard = [event]
             if isinstance(event, BranchToken) and event.branch_id in fed:
                 yield results
                 fed.clear()
             if take_event(results, event) and isinstance(event, BranchToken):
                 fed.add(event.branch_id)
+            unheard = []
         yield results
     finally:
-        events.close()  # type: ignore[attr-defined]
+        engine.submit(Stop(frozenset(results)))
+        for event in (*unheard, *events):
+            take_event(results, event)
         for result in results.values():
             result.finish = result.finish or Finish.CANCELLED
 
@@ -100,8 +112,8 @@ def make_children(node: Heddle, n: int, **options: Any) -> list[Heddle]:
     if node.terminal:
         return []
     request = ramify_request([above.segment() for above in node.path()], n, params)
-    results: dict[str, BranchResult] = {}
-    for results in run_branches(engine_for(node.model, node.tokenizer), request):  # noqa: B007 - the last one counts
+    results = blank_results(request)
+    for _ in run_branches(engine_for(node.model, node.tokenizer), request, results):
         pass
     return _enter(node, request, results)
 
@@ -123,13 +135,12 @@ def stream_updates(
     engine: Engine, request: Ramify, results: dict[str, BranchResult]
 ) -> Generator[dict[str, Any], None, None]:
     """The `"update"` dictionaries of a request. `results` is filled in place."""
-    stream = run_branches(engine, request)
+    stream = run_branches(engine, request, results)
     try:
         for latest in stream:
-            results.update(latest)
             yield _told("update", request, latest)
     finally:
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
 
 
 def final_update(request: Ramify, results: dict[str, BranchResult], total_prompt_len: int) -> dict[str, Any]:
@@ -147,7 +158,7 @@ def make_child_stream(node: Heddle, n: int, **options: Any) -> Generator[dict[st
         return []
     path = [above.segment() for above in node.path()]
     request = ramify_request(path, n, params)
-    results = {spec.id: BranchResult() for spec in request.sources[0].branches}
+    results = blank_results(request)
     children: list[Heddle] = []
     try:
         yield from stream_updates(engine_for(node.model, node.tokenizer), request, results)

@@ -12,12 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from n8loom_tui.models.blas import BlasChoice, default_threads, physical_cores, prepare_device
-
-if TYPE_CHECKING:
-    from mlx import nn
 
 __all__ = [
     "BlasChoice",
@@ -127,8 +124,8 @@ def choose_dtype(
 ) -> DtypeChoice:
     """The precision for weights that would take `float32_bytes` as float32.
 
-    An explicit request is obeyed. AUTO is NATIVE on a GPU; on a CPU it is FLOAT32 if that fits into `memory`
-    (bytes still free; `None`: unknown, which counts as enough) with `HEADROOM` to spare, else NATIVE with a note.
+    An explicit request is obeyed. AUTO is NATIVE on a GPU; on a CPU it is FLOAT32 if that fits, with
+    `HEADROOM` to spare, into `memory` (bytes still free; `None`, unknown, counts as enough), else NATIVE.
     """
     requested = Dtype(requested)
     if requested is not Dtype.AUTO:
@@ -152,11 +149,11 @@ def describe_device(dtype: str = Dtype.NATIVE, note: str = "") -> DeviceReport:
     return DeviceReport(device, dtype, blas.name, blas.threads, "; ".join(part for part in notes if part))
 
 
-def weights_as_float32(model: nn.Module) -> int:
-    """Bytes that the model's weights would take as float32, quantised ones unpacked."""
+def weights_as_float32(model: Any) -> int:
+    """Bytes that the weights of an `mlx.nn.Module` would take as float32, quantised ones unpacked."""
     from mlx.utils import tree_flatten
 
-    numbers = sum(int(array.size) for array in dict(tree_flatten(model.parameters())).values())
+    numbers: int = sum(int(array.size) for array in dict(tree_flatten(model.parameters())).values())
     for module in _quantised(model):
         packed = int(module.weight.size)
         helpers = sum(int(module[name].size) for name in ("scales", "biases") if module.get(name) is not None)
@@ -164,7 +161,7 @@ def weights_as_float32(model: nn.Module) -> int:
     return 4 * numbers
 
 
-def apply_dtype(model: nn.Module, dtype: Dtype) -> str:
+def apply_dtype(model: Any, dtype: Dtype) -> str:
     """Bring the model's weights to `dtype` in place and evaluate them; returns the name of what they are now.
 
     float32, float16 and bfloat16 unpack quantised layers; integer parameters stay. NATIVE changes nothing.
@@ -187,7 +184,7 @@ def apply_dtype(model: nn.Module, dtype: Dtype) -> str:
     return str(dtype) if largest is None else str(largest.dtype).rpartition(".")[2]
 
 
-def _quantised(model: nn.Module) -> list[Any]:
+def _quantised(model: Any) -> list[Any]:
     """The modules that hold packed weights."""
     return [module for _, module in model.named_modules() if "scales" in module and hasattr(module, "bits")]
 

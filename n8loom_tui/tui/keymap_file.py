@@ -21,6 +21,7 @@ DEFAULT: Final = "default"
 INHERIT: Final = "inherit"
 
 MAX_BYTES: Final = 64 * 1024
+MAX_LINE: Final = 12 * 1024  # tomllib takes quadratic time for a key of many dotted parts
 MAX_KEYS: Final = 16
 MAX_PROBLEMS: Final = 100
 
@@ -155,6 +156,10 @@ def _parse(raw: bytes, path: Path, problems: Problems) -> tuple[dict[str, object
         line = raw.count(b"\n", 0, error.start) + 1
         problems.add(Place(path, line), "not valid UTF-8", "save the file as UTF-8")
         return {}, ""
+    for line, text in enumerate(source.split("\n"), 1):
+        if len(text) > MAX_LINE:
+            problems.add(Place(path, line), f"a line of {len(text)} characters", fix)
+            return {}, ""
     try:
         return tomllib.loads(source), source
     except RecursionError:

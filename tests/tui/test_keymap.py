@@ -195,6 +195,7 @@ MISTAKES = [
     ("[default]\ninherit = 'vim'\n", 2, '"default" inherits itself', 'inherit = ""'),
     (b"[override]\n# \xff\xfe\n", 2, "not valid UTF-8", "UTF-8"),
     ("a = " + "[" * 9000, None, "nested too deep", "left aside"),
+    ("\n" + "a." * 20_000 + "a = 1", 2, "a line of 40005 characters", "left aside"),
     ("#" * 70_000, None, "larger than 64 KiB", "only keymaps"),
     ("[override]\nramify = " + str(["f13"] * 40), 2, "has 40 keys", "first 16"),
     ("override = { ramfiy = 'r' }\n", 1, 'unknown action "ramfiy"', "ramify"),

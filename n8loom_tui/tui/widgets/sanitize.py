@@ -1,8 +1,8 @@
 """Text that is not ours, made fit for a terminal: what it may contain, how wide it is, where it wraps.
 
-Nothing here knows a user interface. Prompts, model output, file names and messages are hostile: whatever is drawn
-goes through `visible` first. Widths are terminal cells as Rich measures them, never characters. Every function
-is linear in the text that it has to look at.
+Nothing here knows a user interface. Prompts, model output, file names and messages are hostile: whatever is
+drawn goes through `visible` first. Widths are terminal cells as Rich measures them, never characters. Every
+function is linear in the text that it has to look at.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 from rich.cells import cell_len, get_character_cell_size
 
 TAB = "    "
-"""What a tab is drawn as. Its width does not depend on its column, so a text's prefix is drawn as the text's start."""
+"""What a tab is drawn as. Its width does not depend on its column, so a text's prefix is drawn as the text's
+start."""
 
 # Characters that only change how their neighbours look, and of which terminals disagree how wide that makes
 # them (U+200D, variation selectors, skin tones). Without them every terminal draws what Rich measures.
@@ -21,7 +22,7 @@ _DROPPED = "\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff"
 # Control and format characters, lone surrogates, line separators, and letters that are drawn as nothing.
 # U+200C stays: Persian needs it, and it does no harm.
 _MARKED = (
-    "\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
@@ -46,9 +47,10 @@ def _mark(match: re.Match[str]) -> str:
 def visible(text: str, newline: str = "\n") -> str:
     """The text with every character that a terminal could act upon shown as a symbol.
 
-    Control characters become their pictures (␀, ␛), others their number (‹U+202E›), tabs four spaces, line feeds
-    `newline`. Zero-width joiners, variation selectors and skin tones are left out: terminals disagree about the
-    width of what they join. Each character is treated alone, so `visible(a) + visible(b) == visible(a + b)`.
+    Control characters become their pictures (␀, ␛), others their number (‹U+202E›), tabs four spaces, line
+    feeds `newline`. Zero-width joiners, variation selectors and skin tones are left out: terminals disagree
+    about the width of what they join. Each character is treated alone, so `visible(a) + visible(b) ==
+    visible(a + b)`.
     """
     if _HARMFUL.search(text) is not None:
         text = _HARMFUL.sub(_mark, text)
@@ -68,19 +70,19 @@ class _Widths(dict[str, int]):
 _WIDTHS = _Widths()
 
 # One cell each, and nothing that could join: lines of these need no look at single characters.
-_PLAIN = re.compile("[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u2500-\u25fc]*")
+_PLAIN = re.compile("[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u2500-\u25fc]*")
 
 _SKIPPED_SPACES = 4
 """How many spaces vanish where a line wraps. A longer run is text (a model may produce nothing else)."""
 
 
 def _cluster(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where the character at `start` ends with all that hangs on it, and its cells: a combining mark, a joiner
-    with the character behind it, a selector that widens it."""
+    """Where the character at `start` ends with all that hangs on it, and its cells: a combining mark, a
+    joiner with the character behind it, a selector that widens it."""
     base = text[start]
     width = _WIDTHS[base]
     index = start + 1
-    while index < end and (_WIDTHS[text[index]] == 0):
+    while index < end and _WIDTHS[text[index]] == 0:
         if text[index] == "\u200d":
             index = min(index + 2, end)
             continue
@@ -91,10 +93,11 @@ def _cluster(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _fit(text: str, start: int, end: int, width: int) -> tuple[int, int]:
-    """How far a line from `start` reaches: (where the next character would not fit, the last good place to break).
+    """How far a line from `start` reaches: (where the next character would not fit, the last good place to
+    break).
 
-    A good place is a space, or beside a wide character (such scripts have no spaces); -1 if there is none. A line
-    also ends after far more characters than cells, so that a heap of combining marks stays small.
+    A good place is a space, or beside a wide character (such scripts have no spaces); -1 if there is none. A
+    line also ends after far more characters than cells, so that a heap of combining marks stays small.
     """
     end = min(end, start + 8 * width + 32)
     used, index, good = 0, start, -1
@@ -106,7 +109,7 @@ def _fit(text: str, start: int, end: int, width: int) -> tuple[int, int]:
         if character == " " or (cells == 2 and index > start):
             good = index
         if used + cells > width:
-            return max(index, start + 1) if index > start else after, good
+            return (index if index > start else after), good
         used += cells
         index = after
         if cells == 2:
@@ -132,6 +135,8 @@ def _wrap_paragraph(text: str, start: int, end: int, width: int, lines: list[tup
         start = stop
         while start < skipped_until and text[start] == " ":
             start += 1
+        if start >= end:
+            return
         if plain_until < start:
             plain_until = _PLAIN.match(text, start, end).end()  # type: ignore[union-attr]
 
@@ -140,11 +145,11 @@ def wrap_cells(text: str, width: int) -> list[tuple[int, int]]:
     """Wrap a text into lines of at most `width` cells: a list of (start, end), never empty.
 
     Lines break at line feeds (which belong to no line), else at spaces (of which a few vanish where a line
-    breaks), beside wide characters, and inside a word only if it does not fit a line of its own. What hangs together
-    in one cell stays together. A character wider than `width` gets a line of its own.
+    breaks), beside wide characters, and inside a word only if it does not fit a line of its own. What hangs
+    together in one cell stays together. A character wider than `width` gets a line of its own.
 
-    The breaks of all lines but the last two do not depend on what follows, so a growing text is wrapped on from the
-    start of its last line but one.
+    The breaks of all lines but the last two do not depend on what follows, so a growing text is wrapped on
+    from the start of its last line but one.
     """
     width = max(width, 1)
     lines: list[tuple[int, int]] = []
@@ -158,7 +163,8 @@ def wrap_cells(text: str, width: int) -> list[tuple[int, int]]:
 
 
 def truncate_cells(text: str, width: int, ellipsis: str = "…") -> str:
-    """The start of a one-line text in at most `width` cells, with `ellipsis` at its end if anything was left out."""
+    """The start of a one-line text in at most `width` cells, with `ellipsis` at its end if anything was left
+    out."""
     if width <= 0:
         return ""
     if len(text) <= width and _PLAIN.fullmatch(text):
@@ -174,7 +180,8 @@ def truncate_cells(text: str, width: int, ellipsis: str = "…") -> str:
 
 
 def tail_cells(text: str, width: int, ellipsis: str = "…") -> str:
-    """The end of a one-line text in at most `width` cells, with `ellipsis` before it if anything was left out."""
+    """The end of a one-line text in at most `width` cells, with `ellipsis` before it if anything was left
+    out."""
     if width <= 0:
         return ""
     if len(text) <= width * 4 and cell_len(text) <= width:

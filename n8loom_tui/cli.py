@@ -1,0 +1,217 @@
+"""The command line: parses, then hands over. Nothing heavy is imported before it is needed.
+
+Exit codes: 0; 1 when it failed, with one line on stderr that says what and what to do; 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.keymap_file import KeymapProblem
+
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False
+)
+DEFAULT_COMMAND = "weave"
+COMMANDS = (DEFAULT_COMMAND, "export", "keys", "locate")
+
+
+class Failure(Exception):
+    """Something that a person can act on; the message is one line."""
+
+
+@app.command(DEFAULT_COMMAND)
+def weave(
+    model: Annotated[
+        str, typer.Argument(help="smollm2 (built in), a folder, a hub id or a .gguf file.")
+    ] = "smollm2",
+    session: Annotated[
+        Path | None,
+        typer.Option(help="The session file to open or make. Without it, a new one in the data folder."),
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="Start a tree from this prompt.")] = None,
+    prompt_file: Annotated[
+        Path | None, typer.Option(help="Start a tree from this file's text (- is stdin).")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Take prompts as they are, without the chat template.")
+    ] = False,
+    keymap: Annotated[str, typer.Option(help="default, vim, arrows, or one of your own.")] = "default",
+    n: Annotated[int, typer.Option("-n", help="Branches that one ramify grows.")] = 8,
+    temp: Annotated[float, typer.Option(help="Temperature; 0 is greedy.")] = 0.8,
+    max_tokens: Annotated[int, typer.Option(help="Tokens that a branch grows at once.")] = 64,
+    min_p: Annotated[float, typer.Option(help="Drop tokens less likely than this share of the best.")] = 0.05,
+    top_p: Annotated[float, typer.Option(help="Nucleus sampling; 0 is off.")] = 0.0,
+    top_k: Annotated[int, typer.Option(help="Draw from the k likeliest; 0 is off.")] = 0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1 it discourages repetition.")] = 1.0,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="End a branch before this text (may be repeated).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Make what is drawn repeatable.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, native, float32, float16 or bfloat16.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="BLAS threads on the CPU; else one core is left free.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
+    """Open a model and weave. Further commands: export, keys, locate (each has --help)."""
+    from n8loom_tui.loom.protocol import SamplingParams
+    from n8loom_tui.tui.settings import Settings
+
+    try:
+        params = SamplingParams(
+            temp=temp,
+            max_tokens=max_tokens,
+            min_p=min_p,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            stop_strings=tuple(stop or ()),
+            seed=seed,
+        )
+        settings = Settings(params=params).with_value("n", n)
+        _check_dtype(dtype)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    text = _prompt(prompt, prompt_file)
+    _need_terminal()
+    from n8loom_tui.tui.launch import Wanted, run
+
+    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, debug)
+    raise typer.Exit(run(wanted))
+
+
+@app.command()
+def export(
+    session: Annotated[Path, typer.Argument(help="The session file.")],
+    to: Annotated[str, typer.Option("--to", help="The format: n8loom.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is stdout.")] = "-",
+) -> None:
+    """Write a session in another program's format. Needs no model."""
+    from n8loom_tui.session.formats import export_session
+
+    for notice in export_session(session, to, output):
+        print(notice, file=sys.stderr)
+
+
+@app.command()
+def keys(
+    keymap: Annotated[str, typer.Option(help="The keymap to print.")] = "default",
+    check: Annotated[bool, typer.Option("--check", help="Check all keymaps, yours included.")] = False,
+) -> None:
+    """Print a keymap, or check the keymaps files."""
+    from n8loom_tui.paths import config_dir
+    from n8loom_tui.tui.keymap import check_keymaps, load_keymaps, shipped_keymaps_path
+    from n8loom_tui.tui.keys_text import render_keymap, render_problems
+
+    own = config_dir() / "keymaps.toml"
+    if check:
+        _tell_problems(check_keymaps(shipped_keymaps_path(), own), render_problems)
+        return
+    chosen, problems = load_keymaps(keymap, shipped_keymaps_path(), own)
+    print(render_keymap(chosen))
+    if problems:
+        print(render_problems(problems), file=sys.stderr)
+
+
+def _tell_problems(problems: list[KeymapProblem], render: object) -> None:
+    if problems:
+        assert callable(render)
+        print(render(problems), file=sys.stderr)
+        raise typer.Exit(1)
+    print("The keymaps are in order.")
+
+
+@app.command()
+def locate() -> None:
+    """Print where configuration, sessions and models are."""
+    from n8loom_tui.paths import cache_dir, config_dir, data_dir
+
+    print(f"configuration  {config_dir()}")
+    print(f"keymaps        {config_dir() / 'keymaps.toml'}")
+    print(f"sessions       {data_dir() / 'sessions'}")
+    print(f"models         {cache_dir()}")
+
+
+def _check_dtype(dtype: str) -> None:
+    allowed = ("auto", "native", "float32", "float16", "bfloat16")
+    if dtype not in allowed:
+        raise ValueError(f"--dtype must be one of {', '.join(allowed)}, not {dtype!r}")
+
+
+def _prompt(prompt: str | None, prompt_file: Path | None) -> str | None:
+    """The prompt: an option, a file, or what is piped in."""
+    if prompt is not None and prompt_file is not None:
+        raise typer.BadParameter("give --prompt or --prompt-file, not both")
+    if prompt is not None:
+        return prompt
+    if prompt_file is not None and str(prompt_file) != "-":
+        try:
+            return prompt_file.read_text("utf-8", errors="replace")
+        except OSError as error:
+            raise Failure(f"the prompt file {prompt_file} can't be read: {error.strerror}") from error
+    if not sys.stdin.isatty():
+        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        _stdin_from_terminal()
+        return text.rstrip("\n") or None
+    if prompt_file is not None:
+        raise Failure("--prompt-file - reads a pipe, and nothing is piped in")
+    return None
+
+
+def _stdin_from_terminal() -> None:
+    """After a pipe was read, let keys come from the terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        raise Failure("no terminal to take keys from: run this in one") from None
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+
+
+def _need_terminal() -> None:
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise Failure(
+            "this draws on a terminal, and its output is not one (`n8loom-tui export` works without)"
+        )
+
+
+def main() -> None:
+    """The program's entry."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--version"]:
+        print(f"n8loom-tui {metadata.version('n8loom-tui')}")
+        return
+    if not arguments or arguments[0] not in COMMANDS:
+        arguments.insert(0, DEFAULT_COMMAND)
+    debug = "--debug" in arguments
+    try:
+        app(arguments, prog_name="n8loom-tui")
+    except Failure as error:
+        _fail(str(error), debug)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+        _fail(str(error) or type(error).__name__, debug)
+
+
+def _fail(message: str, debug: bool) -> None:
+    from n8loom_tui.models.errors import one_line
+
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"n8loom-tui: {one_line(message)}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,115 @@
+"""Changes into the tables of a session file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .packing import pack, pack_ends, pack_text
+from .record import Changes, ModelRef, NodeRecord
+
+# What a node already stored keeps here: its place (`parent`, `position`), `folded` and `deleted`.
+_UPSERT = """
+    INSERT INTO nodes (id, parent, kind, text, tokens, ends, encoded, framing, user_prompt, terminal, finish,
+                       created, provenance, model, deleted)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        kind = excluded.kind, text = excluded.text, tokens = excluded.tokens, ends = excluded.ends,
+        encoded = excluded.encoded, framing = excluded.framing, user_prompt = excluded.user_prompt,
+        terminal = excluded.terminal, finish = excluded.finish, created = excluded.created,
+        provenance = excluded.provenance, model = coalesce(excluded.model, model)
+"""
+_PLACE = """
+    UPDATE nodes SET parent = ?, position = ?, deleted = NULL
+    WHERE id = ? AND (parent IS NOT ? OR position IS NOT ? OR deleted IS NOT NULL)
+"""
+
+
+def apply(db: sqlite3.Connection, changes: Changes) -> None:
+    """Enter one operation. The caller holds the transaction.
+
+    Raises:
+        sqlite3.Error: the file refuses.
+        OverflowError: a token id of more than 64 bits.
+    """
+    refs = {model: _model_id(db, model) for model in {record.model for record in changes.records}}
+    db.executemany(_UPSERT, (_row(record, refs[record.model], changes.at) for record in changes.records))
+    for parent, children in changes.orders.items():
+        db.executemany(
+            _PLACE, ((parent, place, child, parent, place) for place, child in enumerate(children))
+        )
+    db.executemany(
+        "UPDATE nodes SET deleted = ? WHERE id = ? AND deleted IS NULL", ((changes.at, node) for node in changes.deleted)
+    )
+    if changes.folded is not None:
+        _fold(db, changes.folded)
+    db.executemany(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        changes.meta.items(),
+    )
+
+
+def _row(record: NodeRecord, model: int | None, at: float) -> tuple[object, ...]:
+    # A node without a parent that is no loom was taken out before it was ever stored: it is born in the trash.
+    # If it is a root all the same, the order of the roots names it and takes it out again.
+    detached = record.parent is None and record.framing is None
+    return (
+        record.id,
+        record.parent,
+        record.kind,
+        pack_text(record.text),
+        pack(record.tokens),
+        pack_ends(record.ends),
+        record.encoded,
+        record.framing,
+        None if record.user_prompt is None else pack_text(record.user_prompt),
+        record.terminal,
+        record.finish,
+        record.created,
+        record.provenance,
+        model,
+        at if detached else None,
+    )
+
+
+def _model_id(db: sqlite3.Connection, model: ModelRef | None) -> int | None:
+    if model is None:
+        return None
+    values = (model.name, model.fingerprint, model.vocabulary)
+    db.execute("INSERT OR IGNORE INTO models (name, fingerprint, vocabulary) VALUES (?, ?, ?)", values)
+    query = "SELECT id FROM models WHERE name = ? AND fingerprint = ? AND vocabulary = ?"
+    return int(db.execute(query, values).fetchone()[0])
+
+
+def _fold(db: sqlite3.Connection, folded: frozenset[str]) -> None:
+    stored = {row[0] for row in db.execute("SELECT id FROM nodes WHERE folded")}
+    _set_folded(db, 0, stored - folded)
+    _set_folded(db, 1, folded - stored)
+
+
+def _set_folded(db: sqlite3.Connection, value: int, nodes: Iterable[str]) -> None:
+    db.executemany("UPDATE nodes SET folded = ? WHERE id = ?", ((value, node) for node in nodes))
+
+
+def compact(queue: list[Changes]) -> list[Changes]:
+    """The same operations without snapshots and orders that a later one of them replaces.
+
+    For operations that enter one transaction together: a branch that streamed through ten of them is written once,
+    where it came first and as it was last.
+    """
+    latest = {record.id: record for changes in queue for record in changes.records}
+    result: list[Changes] = []
+    for changes in queue:
+        firsts = {record.id: record.parent for record in changes.records if record.id in latest}
+        records = tuple(replace(latest.pop(node), parent=parent) for node, parent in firsts.items())
+        result.append(replace(changes, records=records))
+    parents: set[str | None] = set()
+    folded: frozenset[str] | None = None
+    for index in range(len(result) - 1, -1, -1):
+        changes = result[index]
+        orders = {parent: ids for parent, ids in changes.orders.items() if parent not in parents}
+        parents.update(orders)
+        result[index] = replace(changes, orders=orders, folded=changes.folded if folded is None else None)
+        folded = changes.folded if folded is None else folded
+    return result

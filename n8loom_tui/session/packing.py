@@ -1,0 +1,75 @@
+"""Token ids, ends and texts as bytes: small, quick to read, and exact.
+
+A list of whole numbers is one byte for the width (1, 2, 4 or 8) and then each number in that many bytes, little
+endian; signed only at width 8. `ends` are packed as the distance from one to the next.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+_CODES = {1: "B", 2: "H", 4: "I", 8: "q"}
+_BIG_ENDIAN = sys.byteorder == "big"
+
+
+def pack(numbers: Sequence[int]) -> bytes:
+    """Numbers as bytes.
+
+    Raises:
+        OverflowError: one of them needs more than 64 bits.
+    """
+    if not numbers:
+        return b""
+    largest = max(numbers)
+    width = 8 if min(numbers) < 0 or largest >> 32 else 1 if largest < 256 else 2 if largest < 65536 else 4
+    packed = array(_CODES[width], numbers)
+    if _BIG_ENDIAN:
+        packed.byteswap()
+    return bytes((width,)) + packed.tobytes()
+
+
+def unpack(blob: bytes) -> list[int]:
+    """The numbers of `pack`.
+
+    Raises:
+        ValueError: these are not such bytes.
+    """
+    if not blob:
+        return []
+    code = _CODES.get(blob[0])
+    if code is None:
+        raise ValueError("not a packed list of numbers")
+    if code == "B":
+        return list(blob[1:])
+    numbers = array(code)
+    numbers.frombytes(blob[1:])
+    if _BIG_ENDIAN:
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def pack_ends(ends: Sequence[int]) -> bytes:
+    """Rising numbers as bytes."""
+    return pack([*ends[:1], *(after - before for before, after in pairwise(ends))])
+
+
+def unpack_ends(blob: bytes) -> list[int]:
+    """The numbers of `pack_ends`."""
+    return list(accumulate(unpack(blob)))
+
+
+def pack_text(text: str) -> bytes:
+    """Any `str` as bytes, lone surrogates too."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def unpack_text(blob: bytes) -> str:
+    """The text of `pack_text`.
+
+    Raises:
+        UnicodeDecodeError: these are not such bytes.
+    """
+    return blob.decode("utf-8", "surrogatepass")

@@ -1,0 +1,161 @@
+"""What the tree's owner hands to the session: plain snapshots of nodes, and changes made of them.
+
+Taken in the tree's thread, so it is cheap: lists are copied, nothing is packed. What is taken never changes again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from n8loom_tui.loom.heddle import Heddle, Loom
+
+CURRENT = "current"
+"""The meta key of the id of the node that the person stands on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """The model whose token ids a node holds. Empty strings where something is not known."""
+
+    name: str
+    fingerprint: str = ""
+    vocabulary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node at one moment. `parent` counts only when the node is new: later on `Changes.orders` place it.
+
+    `framing` is 'chat' or 'raw' for a loom (a root with a prompt) and None for any other node; `user_prompt` is a
+    loom's alone. `provenance` is JSON. `model` None leaves what is stored.
+    """
+
+    id: str
+    parent: str | None
+    kind: str
+    text: str
+    tokens: tuple[int, ...]
+    ends: tuple[int, ...]
+    encoded: bool
+    framing: str | None
+    user_prompt: str | None
+    terminal: bool
+    finish: str | None
+    created: float
+    provenance: str
+    model: ModelRef | None = None
+
+    @classmethod
+    def of(cls, node: Heddle, model: ModelRef | None = None) -> NodeRecord:
+        """A snapshot of a node."""
+        loom = node if isinstance(node, Loom) else None
+        return cls(
+            id=node.id,
+            parent=node.parent.id if node.parent is not None else None,
+            kind=str(node.kind),
+            text=node.text,
+            tokens=tuple(node.tokens),
+            ends=tuple(node.ends),
+            encoded=node.encoded,
+            framing=None if loom is None else "chat" if loom.chat_template_used else "raw",
+            user_prompt=None if loom is None else loom.user_prompt,
+            terminal=node.terminal,
+            finish=None if node.finish is None else str(node.finish),
+            created=float(node.created),
+            provenance=to_json(node.provenance),
+            model=model,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One operation on a session: it is stored whole or not at all.
+
+    Attributes:
+        label: the operation's name, as 'ramify' or 'clip'.
+        records: nodes that are new or whose content changed.
+        orders: the children of a node (of None: the roots), all of them in their order. A node named here hangs
+            there, and is out of the trash if it was in it.
+        deleted: nodes that go into the trash, with all below them.
+        folded: all folded nodes; None leaves them.
+        meta: values of the whole session, as JSON.
+        at: when, in seconds since 1970.
+    """
+
+    label: str
+    records: tuple[NodeRecord, ...] = ()
+    orders: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    folded: frozenset[str] | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
+
+
+def snapshot(
+    label: str,
+    nodes: Iterable[Heddle] = (),
+    *,
+    roots: Iterable[Heddle] | None = None,
+    deleted: Iterable[str] = (),
+    models: Mapping[str, ModelRef] | None = None,
+    current: str | None = None,
+    folded: Iterable[str] | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Changes:
+    """An operation's changes: these nodes as they are now, each at its place among its siblings.
+
+    Args:
+        nodes: what is new or changed. For a node that moved or came back, itself or any sibling of it.
+        roots: all roots in their order, when one came or went.
+        deleted: ids of what was taken out (the topmost nodes; what hangs below goes along).
+        models: by node id, the model that a node's token ids belong to, where it is known.
+        current: the id of the node that the person stands on.
+        folded: ids of all folded nodes.
+        meta: further values, of JSON's types.
+    """
+    known = models or {}
+    records = []
+    orders: dict[str | None, tuple[str, ...]] = {}
+    if roots is not None:
+        orders[None] = tuple(root.id for root in roots)
+    for node in nodes:
+        records.append(NodeRecord.of(node, known.get(node.id)))
+        parent = node.parent
+        if parent is not None and parent.id not in orders:
+            orders[parent.id] = tuple(child.id for child in parent.children)
+    values = {key: to_json(value) for key, value in (meta or {}).items()}
+    if current is not None:
+        values[CURRENT] = to_json(current)
+    return Changes(
+        label=label,
+        records=tuple(records),
+        orders=orders,
+        deleted=tuple(deleted),
+        folded=None if folded is None else frozenset(folded),
+        meta=values,
+    )
+
+
+def everything(
+    roots: Sequence[Heddle],
+    *,
+    models: Mapping[str, ModelRef] | None = None,
+    current: str | None = None,
+    folded: Iterable[str] = (),
+    meta: Mapping[str, Any] | None = None,
+) -> Changes:
+    """The whole of these trees, as `write_new` takes it when the session's own file cannot be written."""
+    nodes = [node for root in roots for node in root.walk()]
+    return snapshot("everything", nodes, roots=roots, models=models, current=current, folded=folded, meta=meta)
+
+
+def to_json(value: Any) -> str:
+    """A value as JSON, whatever is in it: what JSON cannot hold becomes text, or null as a last resort."""
+    try:
+        return json.dumps(value, default=str, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return "null"

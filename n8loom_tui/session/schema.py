@@ -1,0 +1,188 @@
+"""The session file: an SQLite database, its marks and its tables, and connections to it.
+
+`application_id` says that a file is ours, `user_version` which of the migrations below it has seen. Migrations are
+never edited once released; what is needed later is appended.
+
+    nodes       one row a node, in the order they came (`seq`). Nothing is ever removed here: `deleted` is when a node
+                was put into the trash, with all that hangs below it. Texts are UTF-8 with lone surrogates let
+                through, as BLOBs, since SQLite's TEXT holds neither those nor, for its functions, NUL.
+                `framing` stands for roots only: 'chat' or 'raw'. For `tokens` and `ends` see `packing.py`.
+    models      what the token ids of a node belong to.
+    meta        values of the whole session, as JSON.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import Enum
+from pathlib import Path
+
+from .errors import SessionError, explain
+
+APPLICATION_ID = 0x6E384C4D
+"""'n8LM'."""
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables."""
+LARGEST_VALUE = 512 * 1024 * 1024
+BUSY_SECONDS = 5.0
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE models (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        vocabulary TEXT NOT NULL,
+        UNIQUE (name, fingerprint, vocabulary)
+    ) STRICT;
+    CREATE TABLE nodes (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        parent TEXT,
+        position INTEGER NOT NULL DEFAULT 0,
+        kind TEXT NOT NULL,
+        text BLOB NOT NULL,
+        tokens BLOB NOT NULL,
+        ends BLOB NOT NULL,
+        encoded INTEGER NOT NULL,
+        framing TEXT,
+        user_prompt BLOB,
+        terminal INTEGER NOT NULL,
+        finish TEXT,
+        created REAL NOT NULL,
+        provenance TEXT NOT NULL,
+        model INTEGER,
+        folded INTEGER NOT NULL DEFAULT 0,
+        deleted REAL
+    ) STRICT;
+    CREATE INDEX nodes_folded ON nodes (id) WHERE folded;
+    """,
+)
+VERSION = len(MIGRATIONS)
+
+TABLES = frozenset({"meta", "models", "nodes"})
+
+
+class Mode(Enum):
+    """How a database is opened."""
+
+    READ = "ro"
+    WRITE = "rw"
+    CREATE = "rwc"
+
+
+def connect(path: Path, mode: Mode, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode that trusts nothing in the file. `immutable`: take no locks, see no journal."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        need = ".".join(map(str, OLDEST_SQLITE))
+        raise SessionError(f"Sessions need SQLite {need}; this Python brings {sqlite3.sqlite_version}. Use a newer Python.")
+    uri = f"{path.absolute().as_uri()}?mode={mode.value}" + ("&immutable=1" if immutable else "")
+    # The writer's thread is the only user of its connection, but another one may have to close it.
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+        db.execute("PRAGMA trusted_schema = OFF")
+        db.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def make_durable(db: sqlite3.Connection) -> None:
+    """Have every commit survive a power cut, and readers go on beside the writer."""
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA fullfsync = ON")
+    db.execute("PRAGMA journal_size_limit = 8388608")
+
+
+def initialise(db: sqlite3.Connection) -> None:
+    """Make an empty database a session.
+
+    Raises:
+        SessionError: it is not empty.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] or _pragma(db, "application_id"):
+            raise SessionError("The file is no longer empty; nothing was changed in it.")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        _migrate_from(db, 0)
+        db.execute("COMMIT")
+    except BaseException:
+        roll_back(db)
+        raise
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a session up to `VERSION`, in one transaction."""
+    if _pragma(db, "user_version") == VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        _migrate_from(db, _pragma(db, "user_version"))
+        db.execute("COMMIT")
+    except BaseException:
+        roll_back(db)
+        raise
+
+
+def _migrate_from(db: sqlite3.Connection, version: int) -> None:
+    for migration in MIGRATIONS[version:]:
+        for statement in migration.split(";"):
+            if statement.strip():
+                db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def roll_back(db: sqlite3.Connection) -> None:
+    """End a transaction that failed. Some failures have ended it already."""
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+
+
+def check_ours(path: Path) -> None:
+    """See that a file is a session, without locking it, and leaving nothing beside it.
+
+    Raises:
+        SessionError: it is something else, or too damaged to tell.
+    """
+    try:
+        db = connect(path, Mode.READ, immutable=True)
+        try:
+            found = _pragma(db, "application_id")
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise SessionError(explain(error, path)) from None
+    if found != APPLICATION_ID:
+        raise SessionError(f"{path} is not a session file; nothing was changed in it.")
+
+
+def check_schema(db: sqlite3.Connection, path: Path) -> None:
+    """See that a session was made by this version or an older one, and holds our tables and nothing that acts.
+
+    Raises:
+        SessionError: it does not.
+        sqlite3.Error: it is damaged.
+    """
+    version = _pragma(db, "user_version")
+    if version > VERSION:
+        raise SessionError(
+            f"{path} was made by a newer n8loom-tui (file version {version}, this one reads {VERSION}); update n8loom-tui."
+        )
+    if version < 1:
+        raise SessionError(f"{path} is damaged (file version {version}).")
+    kinds = {(str(kind), str(name)) for kind, name in db.execute("SELECT type, name FROM sqlite_master")}
+    missing = sorted(TABLES - {name for kind, name in kinds if kind == "table"})
+    if missing:
+        raise SessionError(f"{path} is damaged (the table {missing[0]} is missing).")
+    strange = sorted(name for kind, name in kinds if kind not in {"table", "index"})
+    if strange:
+        raise SessionError(f"{path} holds {strange[0]!r}, which no session has; it is not opened.")
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])

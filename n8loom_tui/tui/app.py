@@ -1,0 +1,274 @@
+"""The app: starts the engine's thread, drains what it tells, and performs what the keys ask for.
+
+The UI's thread owns the tree and never waits on the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from n8loom_tui.loom.protocol import (
+    BranchToken,
+    EngineStats,
+    Event,
+    PrefillProgress,
+    Request,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    Stop,
+)
+from n8loom_tui.models.errors import one_line
+from n8loom_tui.tui.actions import ACTIONS, footer_actions
+from n8loom_tui.tui.backend import Backend, ModelInfo
+from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.meter import RateMeter
+from n8loom_tui.tui.palette import ActionCommands
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.screens.editor import EditorScreen, Written
+from n8loom_tui.tui.screens.loom import LoomScreen
+from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.widgets.sanitize import visible
+
+DRAIN_RATE = 1 / 30
+"""Seconds between two looks at what the engine told."""
+SAVE_EVERY = 1.0
+"""Seconds after which the text of growing branches is stored too."""
+INTRO = (
+    "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
+    "Walk among them with the arrows and go on from any."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the command line asked for."""
+
+    prompt: str | None = None
+    chat: bool = True
+    settings: Settings = field(default_factory=Settings)
+    notices: tuple[str, ...] = ()
+    """Lines to show once the app is up, such as problems in a keymaps file."""
+
+
+class LoomApp(App[int], inherit_bindings=False):
+    """n8loom-tui."""
+
+    TITLE = "n8loom"
+    CSS_PATH = "app.tcss"
+    COMMANDS = App.COMMANDS | {ActionCommands}
+    COMMAND_PALETTE_BINDING = "f24"
+
+    def __init__(
+        self, backend: Backend, keymap: Keymap, saving: Saving, launch: Launch | None = None
+    ) -> None:
+        super().__init__()
+        self.launch = launch or Launch()
+        self.keymap = keymap
+        self.settings = self.launch.settings
+        self.saving = saving
+        self.document: Document = saving.document
+        self.engine = EngineThread(backend)
+        self.status = Status(saving)
+        self.meter = RateMeter()
+        self.failure: BaseException | None = None
+        self._commands = Commands(self)
+        self._saved_at = 0.0
+
+    # -------------------------------------------------------------- beginning
+
+    def on_mount(self) -> None:
+        self.view = LoomScreen(self.document, self.keymap)
+        self.push_screen(self.view)
+        self.engine.start()
+        self.set_interval(DRAIN_RATE, self.drain)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        for notice in (*self.launch.notices, *self.saving.notices):
+            self.tell(notice, "warning")
+        if self.document.roots:
+            self._find_cursor()
+            for node in self.document.unencoded():
+                self.ask_engine(self.document.encode_request(node))
+        if self.launch.prompt is not None:
+            self.start_loom(Written(self.launch.prompt, self.launch.chat))
+        elif not self.document.roots:
+            self.write_prompt(INTRO)
+        self.refresh_bars()
+
+    def _find_cursor(self) -> None:
+        node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
+        self.view.tree_view.restore_folds(self.saving.folded_ids)
+        self.view.tree_view.go_to(node)
+        self.view.show_node(node)
+
+    def write_prompt(self, intro: str = "") -> None:
+        """Open the editor for a new loom."""
+        self.push_screen(EditorScreen("A new loom", intro=intro, chat=self.launch.chat), self._prompt_written)
+
+    def _prompt_written(self, written: Written | None) -> None:
+        if written is not None and written.text.strip():
+            self.start_loom(written)
+
+    def start_loom(self, written: Written) -> None:
+        """Make a new tree and go to it."""
+        change, request = self.document.new_loom(written.text, written.chat)
+        self.show(change)
+        self.ask_engine(request)
+        self.view.tree_view.go_to(self.document.roots[-1])
+        keys = self.keymap.label("ramify"), self.keymap.label("help")
+        self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
+
+    # ------------------------------------------------------------- the engine
+
+    def ask_engine(self, request: Request | None) -> None:
+        """Hand a request to the engine. Before the model is there it waits."""
+        if request is not None:
+            self.engine.submit(request)
+
+    def drain(self) -> None:
+        """Take what the engine told since the last time, and show it at once."""
+        told = list(self.engine.drain())
+        now = time.monotonic()
+        if told:
+            self._take(told, now)
+        self._store_growing(now)
+        for message in self.saving.problems():
+            self.tell(message, "error")
+        self.refresh_bars()
+
+    def _take(self, told: list[Told], now: float) -> None:
+        events: list[Event] = []
+        for item in told:
+            match item:
+                case Loading(progress=progress):
+                    self.status.loading = progress
+                case Ready(info=info):
+                    self._model_ready(info)
+                case LoadFailed(message=message, error=error) | EngineDied(message=message, error=error):
+                    self._model_failed(message, error)
+                case EngineStats():
+                    self.status.stats = item
+                case PrefillProgress():
+                    self.status.prefill = item
+                case RequestStarted() | RequestFinished():
+                    self.status.prefill = None
+                case _:
+                    events.append(item)
+        tokens = sum(isinstance(event, BranchToken) for event in events)
+        if tokens:
+            self.meter.add(tokens, now)
+        for event in events:
+            if isinstance(event, RequestFailed):
+                self.status.prefill = None
+                self.tell(event.message, "error")
+        change, due = self.document.apply(events)
+        self.show(change)
+        for request in due:
+            self.ask_engine(request)
+        if not self.document.growing:
+            self.meter.reset()
+
+    def _model_ready(self, info: ModelInfo) -> None:
+        self.status.loading = None
+        self.status.model = info
+        self.document.model = info
+        self.saving.model(info)
+
+    def _model_failed(self, message: str, error: BaseException) -> None:
+        self.status.loading = None
+        self.status.failure = message
+        self.failure = error
+        change = self.document.cancel_all()
+        self.show(change)
+        self.tell(f"{message} You can read, write and edit here; nothing can be generated.", "error")
+
+    def _store_growing(self, now: float) -> None:
+        if self.document.growing and now - self._saved_at > SAVE_EVERY:
+            self._saved_at = now
+            self.document.note_growing()
+            self.saving.save("growing")
+
+    # ---------------------------------------------------------------- actions
+
+    def perform(self, action: str, count: int | None = None) -> None:
+        """Do what a key or the palette asked for."""
+        try:
+            getattr(self._commands, f"do_{action}")(count)
+        except EditError as error:
+            self.tell(str(error), "warning")
+        self.refresh_bars()
+
+    def show(self, change: Change, label: str = "edit") -> None:
+        """Show a change and store it."""
+        self.view.show_change(change)
+        if self.document.unsaved or self.document.dropped:
+            self.saving.save(label)
+
+    def stop_branches(self, ids: frozenset[str] | None) -> None:
+        """Stop these branches, or all (None)."""
+        self.engine.submit(Stop(ids))
+
+    def tell(self, message: str, severity: str = "information") -> None:
+        """Show a line for a moment."""
+        self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    # --------------------------------------------------------------- the bars
+
+    def refresh_bars(self) -> None:
+        """Bring the lines at the edges up to date."""
+        if not self.view.is_mounted:
+            return
+        self.status.show(self.view, self.document, self.settings, self.meter.rate())
+        self.show_keys()
+
+    def show_keys(self, pending: str | None = None) -> None:
+        """Show the keys that fit the moment. `pending` None leaves what is typed so far as it is."""
+        if pending is not None:
+            self.status.pending = pending
+        growing = bool(self.document.growing)
+        entries = [
+            (self.keymap.label(action.id), action.footer)
+            for action in footer_actions()
+            if action.id != "stop" or growing
+        ]
+        self.status.show_keys(self.view, [(key, word) for key, word in entries if key])
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for command in super().get_system_commands(screen):
+            if command.title == "Theme":
+                yield command
+
+    def actions(self) -> Iterator[tuple[str, str, str]]:
+        """What the palette lists: (action id, title, help)."""
+        for action in ACTIONS.values():
+            yield action.id, action.title, action.help
+
+    # ----------------------------------------------------------------- the end
+
+    def leave(self) -> None:
+        """Store what grows as it stands, and go."""
+        change = self.document.cancel_all()
+        self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        self.show(change, "leave")
+        self.exit(0)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
+        super()._handle_exception(error)
+        if not self._debug_wanted:
+            what = visible(one_line(error) or type(error).__name__, "⏎")
+            self._exit_renderables[:] = [
+                Text(f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where.")
+            ]

@@ -1,0 +1,59 @@
+"""From the command line's wishes to a running app, and back to the shell in good order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from n8loom_tui.paths import config_dir
+from n8loom_tui.tui.app import Launch, LoomApp
+from n8loom_tui.tui.backend import ModelBackend
+from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.settings import Settings
+
+PATIENCE = 3.0
+"""Seconds that the engine's thread gets to end; it hears of it between two tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asked for."""
+
+    model: str
+    session: Path | None
+    prompt: str | None
+    chat: bool
+    keymap: str
+    settings: Settings
+    dtype: str
+    threads: int | None
+    debug: bool = False
+
+
+def run(wanted: Wanted) -> int:
+    """Run the app. Returns the exit code; does not return where the engine can't be ended in time."""
+    keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
+    saving = Saving.open(wanted.session)
+    launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
+    backend = ModelBackend(wanted.model, dtype=wanted.dtype, threads=wanted.threads)
+    app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
+    try:
+        code = app.run()
+    finally:
+        stored = saving.close()
+        ended = app.engine.stop(PATIENCE)
+    code = app.return_code if code is None else code
+    for line in saving.last_words(stored):
+        print(line, file=sys.stderr)
+    if wanted.debug and app.failure is not None:
+        traceback.print_exception(app.failure)
+    if not ended:
+        # It is inside a call that can't be interrupted; everything is stored, so it may be cut short.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    return code or 0

@@ -1,0 +1,1 @@
+"""What is laid over the tree: the editor, a question, the help."""

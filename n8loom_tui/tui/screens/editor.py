@@ -1,0 +1,80 @@
+"""Writing a text: a prompt for a new loom, or a child of a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static, TextArea
+
+NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a person wrote, and whether the chat template is wanted around it."""
+
+    text: str
+    chat: bool
+
+
+class EditorArea(TextArea):
+    """A text field in which enter means done."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        screen = self.screen
+        if isinstance(screen, EditorScreen) and screen.takes(event):
+            event.stop()
+            event.prevent_default()
+            return
+        await super()._on_key(event)
+
+
+class EditorScreen(ModalScreen[Written | None]):
+    """Returns what was written, or None where the person thought better of it."""
+
+    def __init__(self, title: str, *, intro: str = "", text: str = "", chat: bool | None = None) -> None:
+        """`chat`: whether the template is on; None where there is no choice."""
+        super().__init__()
+        self._heading = title
+        self._intro = intro
+        self._text = text
+        self._chat = chat
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="editor-box", classes="dialog"):
+            yield Static(Text(self._heading, style="bold"), classes="dialog-title")
+            if self._intro:
+                yield Static(Text(self._intro), classes="dialog-intro")
+            yield EditorArea(self._text, id="editor-area", soft_wrap=True, show_line_numbers=False)
+            yield Static(self._keys(), id="editor-keys", classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        area = self.query_one(EditorArea)
+        area.move_cursor(area.document.end)
+        area.focus()
+
+    def _keys(self) -> Text:
+        parts = ["enter done", "ctrl+j new line", "esc cancel"]
+        if self._chat is not None:
+            parts.insert(2, f"ctrl+t {'chat' if self._chat else 'raw text'} (toggle)")
+        return Text("   ".join(parts))
+
+    def takes(self, event: events.Key) -> bool:
+        """Whether a key is the dialog's and not the text field's. Acts on it."""
+        if event.key == "enter":
+            self.dismiss(Written(self.query_one(EditorArea).text, bool(self._chat)))
+        elif event.key == "escape":
+            self.dismiss(None)
+        elif event.key in NEWLINE_KEYS:
+            self.query_one(EditorArea).insert("\n")
+        elif event.key == "ctrl+t" and self._chat is not None:
+            self._chat = not self._chat
+            self.query_one("#editor-keys", Static).update(self._keys())
+        else:
+            return False
+        return True

@@ -1,0 +1,148 @@
+"""The screen that a person weaves on: tree, reader, children, and the bars around them."""
+
+from __future__ import annotations
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui.document import Change, Document
+from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.router import Fire, KeyRouter, Pending
+from n8loom_tui.tui.widgets.bars import Bar, KeyBar
+from n8loom_tui.tui.widgets.children import ChildrenPreview
+from n8loom_tui.tui.widgets.reader import Reader
+from n8loom_tui.tui.widgets.tree import LoomTree
+
+NARROW = 90
+"""Below this many columns one pane is shown at a time."""
+
+
+class LoomScreen(Screen[None], inherit_bindings=False):
+    """Shows a document. Keys go through the keymap's router to the app's actions."""
+
+    def __init__(self, document: Document, keymap: Keymap) -> None:
+        super().__init__()
+        self._document = document
+        self._router = KeyRouter(keymap)
+        self.reading = False
+        """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="title")
+        with Horizontal(id="panes"):
+            yield LoomTree(id="tree")
+            with Vertical(id="right"):
+                yield Reader(id="reader")
+                yield ChildrenPreview(id="children")
+        yield Bar(id="state")
+        yield KeyBar(id="keys")
+
+    def on_mount(self) -> None:
+        self.tree_view.set_roots(self._document.roots)
+        self.tree_view.focus()
+        self._arrange(self.app.size.width)
+
+    @property
+    def tree_view(self) -> LoomTree:
+        return self.query_one("#tree", LoomTree)
+
+    @property
+    def reader(self) -> Reader:
+        return self.query_one("#reader", Reader)
+
+    @property
+    def preview(self) -> ChildrenPreview:
+        return self.query_one("#children", ChildrenPreview)
+
+    @property
+    def current(self) -> Heddle | None:
+        """The node under the cursor."""
+        return self.tree_view.cursor_node
+
+    # ------------------------------------------------------------------- view
+
+    def show_change(self, change: Change) -> None:
+        """Bring the widgets up to date with what an operation did."""
+        tree = self.tree_view
+        for parent, node in change.removed:
+            tree.node_removed(node, parent)
+        for parent, nodes in change.added:
+            if parent is None:
+                tree.set_roots(self._document.roots)
+            else:
+                tree.children_added(parent, nodes)
+            for node in nodes:
+                tree.set_streaming(node.id, node.id in self._document.growing)
+        for node in change.finished:
+            tree.set_streaming(node.id, False)
+        for node in change.changed.values():
+            tree.node_changed(node)
+        self._follow(change)
+
+    def _follow(self, change: Change) -> None:
+        """Bring reader and preview up to date with a change of what they show."""
+        current = self.current
+        if current is None or change.removed:
+            self.show_node(current)
+            return
+        if any(parent is current for parent, _ in change.added):
+            self.preview.show_children(current, self._document.growing)
+        for node in change.changed.values():
+            self.reader.node_grew(node)
+            self.preview.node_grew(node)
+        for node in change.finished:
+            self.preview.set_streaming(node.id, False)
+            if node is current:
+                self.reader.set_streaming(False)
+
+    def show_node(self, node: Heddle | None) -> None:
+        """Show a node's path and children at the right."""
+        if node is None:
+            self.reader.clear()
+        else:
+            self.reader.show_path(node, node.id in self._document.growing)
+        self.preview.show_children(node, self._document.growing)
+
+    @on(LoomTree.CursorMoved)
+    def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:
+        self.show_node(message.node)
+
+    @on(LoomTree.Activated)
+    def _activated(self, _message: LoomTree.Activated) -> None:
+        self.app.perform("continue_one")  # type: ignore[attr-defined]
+
+    @on(ChildrenPreview.Chosen)
+    def _chosen(self, message: ChildrenPreview.Chosen) -> None:
+        self.tree_view.go_to(message.node)
+
+    # ------------------------------------------------------------------ panes
+
+    def flip(self) -> None:
+        """Go to the other pane."""
+        self.reading = not self.reading
+        self.set_class(self.reading, "reading")
+        (self.reader if self.reading else self.tree_view).focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange(event.size.width)
+
+    def _arrange(self, width: int) -> None:
+        self.set_class(width < NARROW, "narrow")
+        self.set_class(self.app.size.height < 18, "low")
+
+    # ------------------------------------------------------------------- keys
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        routed = self._router.feed(event.key, event.character)
+        if isinstance(routed, Fire):
+            self.app.perform(routed.action, routed.count)  # type: ignore[attr-defined]
+        self.show_pending(routed.text if isinstance(routed, Pending) else "")
+
+    def show_pending(self, pending: str) -> None:
+        """Show in the key bar what was typed and waits for more."""
+        self.app.show_keys(pending)  # type: ignore[attr-defined]

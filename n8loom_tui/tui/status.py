@@ -1,0 +1,93 @@
+"""What the bars say: the model, the session, what is going on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.loom.protocol import EngineStats, PrefillProgress
+from n8loom_tui.models.progress import Progress
+from n8loom_tui.tui.backend import ModelInfo
+from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.widgets.bars import Bar, KeyBar
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.document import Document
+    from n8loom_tui.tui.saving import Saving
+    from n8loom_tui.tui.screens.loom import LoomScreen
+
+BAR_WIDTH = 20
+
+
+class Status:
+    """Gathers what is known and writes it into the bars."""
+
+    def __init__(self, saving: Saving) -> None:
+        self._saving = saving
+        self.loading: Progress | None = None
+        self.model: ModelInfo | None = None
+        self.failure = ""
+        self.stats = EngineStats()
+        self.prefill: PrefillProgress | None = None
+        self.pending = ""
+
+    def show(self, view: LoomScreen, document: Document, settings: Settings, rate: float | None) -> None:
+        """Write the title's and the state's lines."""
+        view.query_one("#title", Bar).show(self._saving.title, self._facts(document))
+        view.query_one("#state", Bar).show(self._activity(document, rate), settings.summary)
+
+    def show_keys(self, view: LoomScreen, entries: list[tuple[str, str]]) -> None:
+        """Write the keys' line."""
+        view.query_one("#keys", KeyBar).show(entries, self.pending)
+
+    def _facts(self, document: Document) -> str:
+        model = f"{self.model.name} · {self.model.device}" if self.model else self.failure or "no model yet"
+        parts = [model, _counted(len(document.nodes), "node")]
+        if self.stats.kv_bytes:
+            parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")
+        parts.append(self._saving.state)
+        return " · ".join(part for part in parts if part)
+
+    def _activity(self, document: Document, rate: float | None) -> str:
+        if self.loading is not None:
+            return loading_text(self.loading)
+        growing = list(document.growing.values())
+        parts = []
+        if growing:
+            begun = sum(bool(node.tokens) for node in growing)
+            parts.append(f"weaving {begun} of {len(growing)}")
+        if rate is not None:
+            parts.append(f"{rate:.0f} tok/s")
+        if self.prefill is not None and self.prefill.total:
+            parts.append(f"reading {self.prefill.done}/{self.prefill.total} tokens")
+        if waiting := document.waiting:
+            parts.append(f"{waiting} waiting")
+        if growing:
+            longest = max(growing, key=lambda node: len(node.tokens))
+            parts.append(f"{len(longest.tokens)}/{_limit(longest)} tokens")
+        elif self.stats.tokens:
+            parts.append(f"{self.stats.tokens:,} tokens so far")
+        read = self.stats.prefilled + self.stats.reused
+        if read and self.stats.reused:
+            parts.append(f"prefill saved {self.stats.reused / read:.0%}")
+        return " · ".join(parts) or "ready"
+
+
+def loading_text(progress: Progress) -> str:
+    """One line with a bar."""
+    fraction = progress.fraction
+    if fraction is None:
+        return f"loading: {progress.stage} {progress.note}".rstrip()
+    filled = round(fraction * BAR_WIDTH)
+    line = f"loading: {progress.stage} {'█' * filled}{'░' * (BAR_WIDTH - filled)} {fraction:.0%}"
+    if progress.total and progress.total > 1_000_000:
+        line += f" of {progress.total / 1e6:.0f} MB"
+    return line
+
+
+def _limit(node: Heddle) -> int:
+    return int(node.provenance.get("params", {}).get("max_tokens", 0))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,285 @@
+"""The reader: the text of a whole path, wrapped, with the current node set off.
+
+Drawn line by line from a `Flow`, so that a token costs the same at the end of a megabyte as of a line. While
+the end is in sight the reader follows what is generated; once the person scrolls up it stays where it is.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from n8loom_tui.loom.heddle import Heddle, Loom
+
+from .flow import Flow
+from .sanitize import truncate_cells, visible, wrap_cells
+from .shown import is_written, passage, shown_text
+from .signs import UNICODE, Signs
+
+_MARGIN = 2
+_WIDTH = 80  # until the real one is known
+_CHECKED = 32
+"""How many characters before the end of what is shown are compared, to tell growth from another text."""
+
+
+class Reader(ScrollView, can_focus=True, inherit_bindings=False):
+    """Shows the path down to a node as one text."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS = """
+    Reader {
+        width: 1fr;
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: $surface;
+        color: $foreground;
+
+        & > .reader--generated { text-style: none; }
+        & > .reader--written { color: $text-accent; text-style: italic; }
+        & > .reader--current { background: $boost; text-style: bold; }
+        & > .reader--bar { color: $text-primary; text-style: bold; }
+        & > .reader--caret { color: $text-success; text-style: bold; }
+        & > .reader--placeholder { color: $foreground 60%; text-style: italic; }
+    }
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "reader--generated",
+        "reader--written",
+        "reader--current",
+        "reader--bar",
+        "reader--caret",
+        "reader--placeholder",
+    }
+
+    def __init__(
+        self,
+        placeholder: str = "",
+        *,
+        signs: Signs = UNICODE,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.signs = signs
+        self._placeholder = placeholder
+        self._flow = Flow(_WIDTH)
+        self._path: list[Heddle] = []
+        self._texts: list[str] = []
+        self._streaming = False
+        self._at_end = True
+        self._unseen = False
+
+    # ------------------------------------------------------------ what is shown
+
+    @property
+    def node(self) -> Heddle | None:
+        """The node whose path is shown."""
+        return self._path[-1] if self._path else None
+
+    @property
+    def placeholder(self) -> str:
+        """What is shown while there is no node. Wrapped, never read as markup."""
+        return self._placeholder
+
+    @placeholder.setter
+    def placeholder(self, text: str) -> None:
+        self._placeholder = text
+        self.refresh()
+
+    def clear(self) -> None:
+        """Show no node, but the placeholder."""
+        self._path, self._texts, self._streaming = [], [], False
+        self._flow = Flow(self._flow.width)
+        self._grown(0)
+
+    def show_path(self, node: Heddle, streaming: bool = False) -> None:
+        """Show the path down to a node. Scrolls to the end if it is being generated, else as far as needed to
+        see where its text begins. What the path has in common with the one before is not wrapped again."""
+        same_node = node is self.node
+        path = node.path()
+        texts = [shown_text(above) for above in path]
+        common = 0
+        for before, above, was, text in zip(self._path, path, self._texts, texts, strict=False):
+            if before is not above or was != text:
+                break
+            common += 1
+        first = self._flow.truncate(common)
+        first = min(first, self._flow.extend(passage(above) for above in path[common:]))
+        self._path, self._texts, self._streaming = path, texts, streaming
+        self._grown(first)
+        self.refresh()
+        if not same_node or common < len(path):
+            self._show_span()
+
+    def node_grew(self, node: Heddle) -> None:
+        """A node has more text. Nothing happens unless it is on the path that is shown."""
+        if node is not self.node:
+            if any(above is node for above in self._path):
+                self._reload()
+            return
+        shown, text = self._texts[-1], node.text
+        tail = text[max(len(shown) - _CHECKED, 0) : len(shown)]
+        if isinstance(node, Loom) or len(text) < len(shown) or tail != shown[-_CHECKED:]:
+            self._reload()
+        elif len(text) > len(shown):
+            following = self._at_end
+            first = self._flow.grow(visible(text[len(shown) :]))
+            self._texts[-1] = text
+            self._grown(first)
+            if following:
+                self._scroll(self.max_scroll_y)
+
+    def set_streaming(self, streaming: bool) -> None:
+        """Say whether the node shown is being generated: a caret stands at its end."""
+        if streaming != self._streaming:
+            self._streaming = streaming
+            self.refresh_lines(len(self._flow.lines) - 1)
+
+    def _reload(self) -> None:
+        """Show the same node anew, without a move of the scroll unless it follows the end."""
+        node, top, following = self.node, self.scroll_offset.y, self._at_end
+        if node is not None:
+            self.show_path(node, self._streaming)
+            self._scroll(self.max_scroll_y if following else top)
+
+    def _grown(self, first: int) -> None:
+        """Lines from `first` on are not what they were."""
+        height = len(self._flow.lines) if self._path else 0
+        if self.virtual_size.height != height:
+            self.virtual_size = Size(0, height)
+        top, page = self.scroll_offset.y, self._page
+        first, last = max(first, top), min(max(height, first + 1), top + page)
+        if first < last:
+            self.refresh(Region(0, first - top, self.size.width, page - (first - top)))
+
+    # ---------------------------------------------------------------- scrolling
+
+    @property
+    def following(self) -> bool:
+        """Whether the end is in sight, so that what is generated will be followed."""
+        return self._at_end
+
+    def scroll_lines(self, lines: int) -> None:
+        """Scroll down (up if negative) by lines."""
+        self._scroll(self.scroll_offset.y + lines)
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll down (up if negative) by screenfuls."""
+        self.scroll_lines(pages * max(self._page - 1, 1))
+
+    def follow(self) -> None:
+        """Scroll to the end."""
+        self._scroll(self.max_scroll_y)
+
+    @property
+    def _page(self) -> int:
+        return self.scrollable_content_region.height
+
+    def _scroll(self, top: int) -> None:
+        if not self.is_mounted:
+            return
+        self.scroll_to(y=top, animate=False, force=True)
+        self._at_end = self.scroll_offset.y >= self.max_scroll_y
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = round(new_value) >= self.max_scroll_y
+
+    def _show_span(self) -> None:
+        """Bring the start of the current node's text into sight, and as much more of it as there is room
+        for."""
+        page = self._page
+        self._unseen = page <= 0
+        if not self._path or self._unseen:
+            return
+        if self._streaming:
+            self._scroll(self.max_scroll_y)
+            return
+        first = self._flow.line_at(self._flow.starts[-1])
+        last = len(self._flow.lines) - 1
+        top = self.scroll_offset.y
+        if last - first >= page:
+            wanted = max(first - page // 4, 0)
+        elif top <= first and last < top + page:
+            wanted = top
+        else:
+            wanted = first if first < top else last - page + 1
+        self._scroll(wanted)
+
+    # ------------------------------------------------------------------ drawing
+
+    def on_resize(self) -> None:
+        self._rewrap()
+        if self._unseen:
+            self._show_span()
+
+    def _rewrap(self) -> None:
+        """Wrap for the present width; what stood at the top stays there, unless the end was in sight."""
+        width = self.scrollable_content_region.width - _MARGIN
+        if width <= 0:
+            return
+        following = self._at_end
+        if width != self._flow.width:
+            lines = self._flow.lines
+            held = lines[min(self.scroll_offset.y, len(lines) - 1)].offset
+            self._flow = Flow(width)
+            self._flow.extend([passage(node) for node in self._path])
+            self._grown(0)
+            if not following:
+                self._scroll(self._flow.line_at(held))
+        if following:
+            self._scroll(self.max_scroll_y)
+
+    def render_line(self, y: int) -> Strip:
+        index = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if not self._path:
+            return self._placeholder_line(index, width)
+        if index >= len(self._flow.lines):
+            return Strip.blank(width, self.rich_style)
+        pieces = self._flow.pieces(index)
+        current = len(self._path) - 1
+        at_end = index == len(self._flow.lines) - 1
+        is_current = any(span == current for span, _ in pieces) or self._inside_current(index)
+        bar = f"{self.signs.bar} " if is_current else "  "
+        segments = [Segment(bar, self.get_component_rich_style("reader--bar"))]
+        segments += [Segment(text, self._style(span)) for span, text in pieces]
+        if at_end and self._streaming:
+            segments.append(Segment(self.signs.caret, self.get_component_rich_style("reader--caret")))
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _inside_current(self, index: int) -> bool:
+        """Whether a line, though there is nothing on it, stands within the current node's text."""
+        lines, start = self._flow.lines, self._flow.starts[-1]
+        return lines[index].offset >= start or (start == self._flow.length and index == len(lines) - 1)
+
+    def _style(self, span: int) -> Style:
+        node = self._path[span]
+        style = self.get_component_rich_style("reader--written" if is_written(node) else "reader--generated")
+        if span == len(self._path) - 1:
+            current = self.get_component_rich_style("reader--current")
+            style += Style(bgcolor=current.bgcolor, bold=current.bold, underline=current.underline)
+        return style
+
+    def _placeholder_line(self, index: int, width: int) -> Strip:
+        text = visible(self._placeholder)
+        lines = wrap_cells(text, max(width - _MARGIN, 1))
+        if index >= len(lines):
+            return Strip.blank(width, self.rich_style)
+        start, end = lines[index]
+        style = self.get_component_rich_style("reader--placeholder")
+        line = truncate_cells(text[start:end], width - _MARGIN, self.signs.ellipsis)
+        return Strip([Segment(" " * _MARGIN, style), Segment(line, style)]).adjust_cell_length(
+            width, self.rich_style
+        )

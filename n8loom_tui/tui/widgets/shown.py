@@ -1,0 +1,55 @@
+"""What of a node is shown to people: its text without the chat template, and whether a person wrote it."""
+
+from __future__ import annotations
+
+import re
+
+from rich.cells import cell_len
+
+from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+
+from .sanitize import visible
+
+_SCANNED = 4096
+_BLANKS = " \t\n"
+_RUN_OF_BLANKS = re.compile("[ \t]+")
+
+
+def shown_text(node: Heddle) -> str:
+    """The node's text as people should read it (not yet `visible`): for a root the prompt that was
+    written."""
+    return node.user_prompt if isinstance(node, Loom) else node.text
+
+
+def passage(node: Heddle) -> str:
+    """The node's part of the path's text, ready to be drawn. A prompt in a chat template ends with an empty
+    line."""
+    text = visible(shown_text(node))
+    if isinstance(node, Loom) and node.chat_template_used and text:
+        return text.rstrip("\n") + "\n\n"
+    return text
+
+
+def one_line(text: str, newline: str, limit: int = _SCANNED) -> str:
+    """The start of a text on one line, ready to be drawn: leading blanks gone, each run of blanks one, line ends
+    a sign. Looks at no more than `limit` characters, and as many blanks before them as a label ever skips.
+    """
+    return _on_one_line(text[: limit + _SCANNED].lstrip(_BLANKS)[:limit], newline)
+
+
+def last_line(text: str, newline: str, limit: int = _SCANNED) -> str:
+    """As `one_line`, but the end of the text."""
+    return _on_one_line(text[-limit:], newline)
+
+
+def _on_one_line(text: str, newline: str) -> str:
+    lines = (_RUN_OF_BLANKS.sub(" ", line).strip(" ") for line in text.split("\n"))
+    line = visible(newline.join(line for line in lines if line))
+    if line and cell_len(line[0]) == 0:
+        line = f" {line}"  # else the mark would sit on whatever stands to the left of the text
+    return line
+
+
+def is_written(node: Heddle) -> bool:
+    """Whether a person wrote or changed this text."""
+    return node.kind is not Kind.GENERATED

@@ -1,0 +1,76 @@
+"""The signs that the widgets draw with, and their plain-ASCII twins for terminals that lack them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """One set of signs. All are one cell wide unless they say otherwise."""
+
+    root: str
+    rail: str
+    middle: str
+    last: str
+    gap: str
+    """Before the number of levels that a deep row leaves out."""
+    folded: str
+    stream: str
+    spinner: str
+    """The frames of the spinner, one character each."""
+    busy: str
+    """The spinner where motion is not wanted."""
+    ended: str
+    written: str
+    newline: str
+    space: str
+    ellipsis: str
+    """Where something was cut off. One cell or two."""
+    bar: str
+    """In the reader's margin, beside the current node."""
+    caret: str
+    """Behind the text that is being generated."""
+    empty: str
+    """In the place of a node without text. Several cells."""
+
+
+UNICODE = Signs(
+    root="●",
+    rail="│",
+    middle="├",
+    last="└",
+    gap="⋯",
+    folded="▸",
+    stream="▍",
+    spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+    busy="⠿",
+    ended="∎",
+    written="✎",
+    newline="⏎",
+    space="␣",
+    ellipsis="…",
+    bar="▌",
+    caret="▌",
+    empty="∅",
+)
+
+ASCII = Signs(
+    root="*",
+    rail="|",
+    middle="+",
+    last="`",
+    gap="~",
+    folded=">",
+    stream="!",
+    spinner="|/-\\",
+    busy="!",
+    ended="$",
+    written="w",
+    newline="/",
+    space="_",
+    ellipsis="..",
+    bar="|",
+    caret="_",
+    empty="(empty)",
+)

@@ -1,0 +1,114 @@
+"""A backend without a model: branches say words from a list, one token a step. For the UI's corner cases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from n8loom_tui.loom.protocol import (
+    BranchFinished,
+    BranchToken,
+    Encode,
+    Encoded,
+    EngineStats,
+    Event,
+    Finish,
+    Ramify,
+    Request,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    Stop,
+)
+from n8loom_tui.models.errors import ModelError
+from n8loom_tui.models.progress import Progress, Stage
+from n8loom_tui.tui.backend import ModelInfo
+
+WORDS = (" the", " flood", " came", " and", " went")
+
+
+class FakeBackend:
+    """Steps only when told to: `grant(n)` lets n steps happen; `free()` lets all."""
+
+    def __init__(self, words: tuple[str, ...] = WORDS, *, load_error: str = "", eos_after: int = 0) -> None:
+        self.words = words
+        self.load_error = load_error
+        self.eos_after = eos_after
+        self.closed = threading.Event()
+        self.broken: Exception | None = None
+        self.submitted: list[Request] = []
+        self._permits = threading.Semaphore(0)
+        self._free = threading.Event()
+        self._live: list[tuple[str, str, int]] = []
+        self._said: dict[str, int] = {}
+        self._events: list[Event] = []
+        self._tokens = 0
+
+    def grant(self, steps: int) -> None:
+        for _ in range(steps):
+            self._permits.release()
+
+    def free(self) -> None:
+        self._free.set()
+        self._permits.release()
+
+    def load(self, progress: Callable[[Progress], None]) -> ModelInfo:
+        progress(Progress(Stage.WEIGHTS, 1, 2))
+        if self.load_error:
+            raise ModelError(self.load_error)
+        return ModelInfo("fake", "0000", "cpu · float32", chat=True)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._events or self._live)
+
+    def submit(self, request: Request) -> None:
+        self.submitted.append(request)
+        match request:
+            case Ramify():
+                self._events.append(RequestStarted(request.id))
+                limit = request.params.max_tokens
+                self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
+            case Encode():
+                self._encode(request)
+            case Stop():
+                for branch in [b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids]:
+                    self._end(branch, Finish.CANCELLED)
+
+    def _encode(self, request: Encode) -> None:
+        segment = request.path[-1]
+        if segment.text == "cannot be encoded":
+            self._events.append(RequestFailed(request.id, "the text could not be encoded"))
+        elif segment.tokens is None:
+            count = len(segment.text)
+            span = Encoded(segment.node_id, tuple(range(count)), segment.text, tuple(range(1, count + 1)), segment.framing)
+            self._events.append(span)
+
+    def _end(self, branch: tuple[str, str, int], reason: Finish) -> None:
+        self._live.remove(branch)
+        self._events.append(BranchFinished(branch[0], reason))
+        if not any(other[1] == branch[1] for other in self._live):
+            self._events.append(RequestFinished(branch[1]))
+
+    def step(self) -> list[Event]:
+        if self.broken is not None:
+            raise self.broken
+        if self._live and (self._free.is_set() or self._permits.acquire(timeout=0.01)):
+            for branch in list(self._live):
+                said = self._said.get(branch[0], 0)
+                if self.eos_after and said >= self.eos_after:
+                    self._end(branch, Finish.EOS)
+                    continue
+                self._events.append(BranchToken(branch[0], 7 + said, self.words[said % len(self.words)], -0.5))
+                self._said[branch[0]] = said + 1
+                self._tokens += 1
+                if said + 1 >= branch[2]:
+                    self._end(branch, Finish.LENGTH)
+        events, self._events = self._events, []
+        return events
+
+    def stats(self) -> EngineStats:
+        return EngineStats(running=len(self._live), tokens=self._tokens)
+
+    def close(self) -> None:
+        self.closed.set()

@@ -1,0 +1,103 @@
+"""An app on a backend without a model, and ways to wait for it without sleeping."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fake_backend import FakeBackend
+from textual.pilot import Pilot
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.loom.protocol import SamplingParams
+from n8loom_tui.tui.app import Launch, LoomApp
+from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.settings import Settings
+
+
+@dataclass
+class Rig:
+    """A running app with its pilot."""
+
+    app: LoomApp
+    pilot: Pilot[int]
+    backend: FakeBackend
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Let the app run until a condition holds. Fails when it does not come to hold."""
+        for _ in range(600):
+            if condition():
+                await self.pilot.pause()
+                return
+            await self.pilot.pause(0.005)
+        raise AssertionError("the app never got there")
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    @property
+    def root(self) -> Heddle:
+        return self.app.document.roots[0]
+
+    @property
+    def current(self) -> Heddle:
+        node = self.app.view.current
+        assert node is not None
+        return node
+
+    async def ready(self) -> None:
+        """The model is there and the prompt is read."""
+        await self.until(lambda: self.app.status.model is not None)
+        await self.until(lambda: not self.app.document.unencoded())
+
+    async def grown(self) -> None:
+        """Nothing grows any more."""
+        await self.until(lambda: not self.app.document.growing and not self.app.document.waiting)
+
+    def texts(self) -> list[str]:
+        """All rows of the tree as they are drawn."""
+        tree = self.app.view.tree_view
+        return [tree.render_line(y).text for y in range(tree.size.height)]
+
+
+Launcher = Callable[..., AbstractAsyncContextManager[Rig]]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    """Start an app: `async with launch(prompt="…") as rig`."""
+    for name in ("CONFIG", "DATA"):
+        monkeypatch.setenv(f"N8LOOM_{name}_DIR", str(tmp_path / name.lower()))
+
+    @asynccontextmanager
+    async def start(
+        backend: FakeBackend | None = None,
+        *,
+        prompt: str | None = "Once",
+        session: Path | None = None,
+        keymap: str = "default",
+        size: tuple[int, int] = (120, 40),
+        n: int = 3,
+        max_tokens: int = 4,
+        notices: tuple[str, ...] = (),
+    ) -> AsyncIterator[Rig]:
+        backend = backend or FakeBackend()
+        keys, problems = load_keymaps(keymap, shipped_keymaps_path(), None)
+        assert not problems
+        saving = Saving.open(session)
+        settings = Settings(n=n, params=SamplingParams(max_tokens=max_tokens))
+        app = LoomApp(backend, keys, saving, Launch(prompt, True, settings, notices))
+        try:
+            async with app.run_test(size=size) as pilot:
+                yield Rig(app, pilot, backend)
+        finally:
+            assert app.engine.stop(5)
+            saving.close()
+
+    return start
