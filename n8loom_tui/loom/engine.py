@@ -92,6 +92,16 @@ class Engine:
         """Whether `step` has anything to do."""
         return bool(self._jobs or self._events or len(self._batch))
 
+    @property
+    def running(self) -> int:
+        """How many branches decode."""
+        return len(self._batch)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a path is being read between the steps."""
+        return any(job.prefill is not None for job in self._jobs)
+
     def submit(self, request: Request) -> None:
         """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
         match request:
@@ -136,9 +146,10 @@ class Engine:
         events, self._events = self._events, []
         return events
 
-    def run(self, request: Request) -> Generator[Event, None, None]:
-        """Serve one request to its end on this thread. Closing the iterator stops it, and keeps its fragments.
+    def run(self, request: Request) -> Generator[list[Event], None, None]:
+        """Serve one request to its end on this thread, yielding the events of each step.
 
+        Closing the iterator stops the request, and keeps its fragments.
         Several runs may be open at once: each steps for all of them, and is told of its own request.
 
         Raises:
@@ -149,16 +160,17 @@ class Engine:
         self.submit(request)
         try:
             while inbox.events or self.busy:
-                while inbox.events:
-                    event = inbox.events.popleft()
-                    yield event
+                if not inbox.events:
+                    self._deliver(self.step(), inbox)
+                    continue
+                events, inbox.events = inbox.events, []
+                yield events
+                for event in events:
                     match event:
                         case RequestFinished(request_id=done) if done in inbox.ids:
                             return
                         case RequestFailed(request_id=failed, message=message) if failed in inbox.ids:
                             raise RuntimeError(message) from self.last_error
-                if self.busy:
-                    self._deliver(self.step(), inbox)
         finally:
             self._stop(inbox.ids)
             self._inboxes.remove(inbox)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,7 +22,7 @@ class Inbox:
     """The events of one request that is being run, until its runner takes them. `ids`: its own and its branches'."""
 
     ids: frozenset[str]
-    events: deque[Event] = field(default_factory=deque)
+    events: list[Event] = field(default_factory=list)
 
     @staticmethod
     def of(request: Request) -> Inbox:

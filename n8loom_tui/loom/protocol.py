@@ -6,9 +6,9 @@ Plain Python values only, so that one side may live on another thread. Neither M
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Finish(StrEnum):
@@ -70,7 +70,11 @@ class SamplingParams:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-        stops: Iterable[str] = (self.stop_strings,) if isinstance(self.stop_strings, str) else self.stop_strings
+        given: Any = self.stop_strings
+        stops = (given,) if isinstance(given, str) else tuple(given)
+        for stop in stops:
+            if not isinstance(stop, str):
+                raise ValueError(f"stop_strings must be texts, not {stop!r}")
         object.__setattr__(self, "stop_strings", tuple(s for s in stops if s))
         if self.seed is not None and not isinstance(self.seed, int):
             raise ValueError(f"seed must be a whole number, not {self.seed!r}")

@@ -43,6 +43,22 @@ def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
     return str(inner.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
+def _whole_characters(tokenizer: Any, window: list[int], cut: bool) -> tuple[int, int]:
+    """Where in a window its whole characters begin and end. `cut`: it may begin inside one.
+
+    Some decoders show a whole run of bytes as broken if only its first or its last character is.
+    """
+    for stop in range(len(window), max(len(window) - 4, 0), -1):
+        for start in range(min(4, stop) if cut else 1):
+            text = decode(tokenizer, window[start:stop])
+            if not (text.endswith(REPLACEMENT) or (cut and text.startswith(REPLACEMENT))):
+                return start, stop
+    stop = len(window)
+    while stop > 0 and decode(tokenizer, window[:stop]).endswith(REPLACEMENT):
+        stop -= 1
+    return 0, stop
+
+
 class IncrementalDecoder:
     """Turns a stream of token ids into pieces of text that add up to the text of them all.
 
@@ -52,26 +68,14 @@ class IncrementalDecoder:
 
     def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
-        self._window = list(before[-CONTEXT_TOKENS:])
-        if len(self._window) == CONTEXT_TOKENS:
-            self._drop_half_character_in_front()
-        whole = len(self._window)
-        while whole > 0 and decode(tokenizer, self._window[:whole]).endswith(REPLACEMENT):
-            whole -= 1
-        unfinished = self._window[whole:]
-        del self._window[whole:]
+        window = list(before[-CONTEXT_TOKENS:])
+        first, whole = _whole_characters(tokenizer, window, cut=len(window) == CONTEXT_TOKENS)
+        self._window = window[first:whole]
         self._start = 0
-        self._whole = whole
+        self._whole = len(self._window)
         self._said = len(decode(tokenizer, self._window))
-        for token in unfinished:
+        for token in window[whole:]:
             self.push(token)
-
-    def _drop_half_character_in_front(self) -> None:
-        """Some decoders show a whole run of bytes as broken if its first character was cut through."""
-        for _ in range(3):
-            if not decode(self._tokenizer, self._window).startswith(REPLACEMENT):
-                break
-            del self._window[0]
 
     def push(self, token: int) -> str:
         """The characters that `token` completed."""

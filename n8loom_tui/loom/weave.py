@@ -56,27 +56,21 @@ def take_event(results: dict[str, BranchResult], event: Event) -> bool:
 def run_branches(
     engine: Engine, request: Ramify, results: dict[str, BranchResult]
 ) -> Generator[dict[str, BranchResult], None, None]:
-    """Serve a request, filling `results` by branch id and yielding them after each step that brought tokens.
+    """Serve a request, filling `results` by branch id and yielding them after each step that changed them.
 
     Closing the iterator ends the branches as cancelled; what they have generated is in `results`.
     """
-    events = engine.run(request)
-    unheard: list[Event] = []
-    fed: set[str] = set()
+    steps = engine.run(request)
     try:
-        for event in events:
-            unheard = [event]
-            if isinstance(event, BranchToken) and event.branch_id in fed:
+        for events in steps:
+            heard = [take_event(results, event) for event in events]
+            if any(heard):
                 yield results
-                fed.clear()
-            if take_event(results, event) and isinstance(event, BranchToken):
-                fed.add(event.branch_id)
-            unheard = []
-        yield results
     finally:
         engine.submit(Stop(frozenset(results)))
-        for event in (*unheard, *events):
-            take_event(results, event)
+        for events in steps:
+            for event in events:
+                take_event(results, event)
         for result in results.values():
             result.finish = result.finish or Finish.CANCELLED
 

@@ -21,6 +21,8 @@ REFERENCE = "reference BLAS"
 OPENBLAS = "OpenBLAS"
 
 _FORTRAN_SONAME = "libgfortran.so.5"
+_SOON_ASLEEP = ("OPENBLAS_THREAD_TIMEOUT", "14")
+"""Idle BLAS threads go to sleep after 2^14 cycles; by default they keep a core busy while nothing is generated."""
 _NVIDIA_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # the second one is WSL's
 
 
@@ -63,6 +65,12 @@ def prepare_device(threads: int | None = None) -> BlasChoice:
             _library.openblas_set_num_threads(ctypes.c_int(number))
             _choice = replace(_choice, threads=number)
         return _choice
+
+
+def thread_choices() -> tuple[int, ...]:
+    """Numbers of threads worth trying while a model runs, the best on an idle machine first."""
+    cores = physical_cores()
+    return (cores, max(1, cores - 1)) if _library is not None else (1,)
 
 
 def default_threads() -> int:
@@ -114,6 +122,7 @@ def _place() -> BlasChoice:
     path = _wheel_file("cmeel-openblas", "libopenblas.so.0")
     if path is None:
         return BlasChoice(REFERENCE, note="the reference BLAS is slow: pip install cmeel-openblas")
+    os.environ.setdefault(*_SOON_ASLEEP)
     try:
         _load_fortran()
         _library = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)

@@ -165,12 +165,13 @@ def _size(folder: Path) -> int:
 
 
 def _reason(log: Path) -> str:
-    """What pip said: its first error, which names the cause (later ones say that nothing was found)."""
+    """What pip said, in short: later errors follow from the first."""
     lines = log.read_text(errors="replace").splitlines()
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
-    warnings = [line.rpartition(": ")[0] or line for line in lines if "connection broken" in line.lower()]
-    if warnings:
+    if any("connection broken" in line.lower() for line in lines):
         return "the package index cannot be reached"
+    if any("from versions: none" in line for line in errors):
+        return "no package index that pip can reach has it"
     return one_line(errors[0], 160) if errors else "pip failed"
 
 

@@ -97,6 +97,19 @@ def _entries(path: Path, file: BinaryIO) -> list[StoredTensor]:
     return entries
 
 
+def check_layers(folder: Path, config: dict[str, Any], tensors: list[StoredTensor]) -> None:
+    """Raise ModelError if the configuration asks for more layers than there are tensors.
+
+    Every layer has some. Without this a damaged number would have a billion layers built first.
+    """
+    nested = config.get("text_config")
+    for source in (config, nested if isinstance(nested, dict) else {}):
+        for key in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):
+            layers = source.get(key)
+            if isinstance(layers, int) and layers > len(tensors):
+                raise ModelError(f"{folder} is incomplete: {layers} layers, but {len(tensors)} tensors")
+
+
 def fingerprint(folder: Path, config: dict[str, Any], tensors: list[StoredTensor]) -> str:
     """16 hex digits that tell this model from another: by configuration, tokenizer, samples of each tensor.
 

@@ -11,6 +11,10 @@ class ModelError(Exception):
 
 
 def one_line(text: object, limit: int = 300) -> str:
-    """`text` on a single line of at most `limit` characters, for a status bar or stderr."""
+    """`text` on a single line of at most `limit` characters, for a status bar or stderr.
+
+    Control characters, which a damaged or hostile file could send to the terminal, become `�`.
+    """
     flat = " ".join(str(text).split())
+    flat = "".join(each if each.isprintable() else "\ufffd" for each in flat)
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

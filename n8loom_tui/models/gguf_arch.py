@@ -282,6 +282,7 @@ def weight_names(file: GgufFile, architecture: Architecture, names: Iterable[str
     """mlx-lm's name for each of `names` that is a weight. Raises ModelError for one without a place."""
     layers = file.integer(f"{file.architecture}.block_count")
     result: dict[str, str] = {}
+    found: set[int] = set()
     for name in names:
         if _NOT_WEIGHTS.fullmatch(name):
             continue
@@ -291,10 +292,13 @@ def weight_names(file: GgufFile, architecture: Architecture, names: Iterable[str
             and match[2] in architecture.block
         ):
             result[name] = f"model.layers.{int(match[1])}.{architecture.block[match[2]]}.{match[3]}"
+            found.add(int(match[1]))
         elif (match := _TOP_NAME.fullmatch(name)) and match[1] in _TOP:
             result[name] = f"{_TOP[match[1]]}.{match[2]}"
         else:
             raise ModelError(
                 f"{file.path.name}: the tensor {name} has no place in a {file.architecture} model"
             )
+    if len(found) != layers:  # a damaged number would have a billion layers built
+        raise file.broken(f"it holds {len(found)} of {layers} layers")
     return result

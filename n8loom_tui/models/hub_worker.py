@@ -7,6 +7,7 @@ prints goes nowhere. It writes JSON, one object per line: `{"done": bytes, "tota
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -34,13 +35,7 @@ def say(**fields: Any) -> None:
 def main(repository: str) -> None:
     """Download and report; every failure becomes a line as well."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-    from huggingface_hub.utils import HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
         plan = snapshot_download(repository, allow_patterns=list(PATTERNS), dry_run=True)
@@ -50,14 +45,29 @@ def main(repository: str) -> None:
         total = sum(each.file_size for each in plan if each.will_download)
         say(done=0, total=total)
         say(path=snapshot_download(repository, allow_patterns=list(PATTERNS), tqdm_class=_bar(total)))
-    except GatedRepoError:
-        say(error="it is gated: accept its licence on the hub and log in with `hf auth login`")
-    except RepositoryNotFoundError:
-        say(error="there is no such model on the hub, or it is private (then log in with `hf auth login`)")
-    except HFValidationError:
-        say(error="that is not a hub id")
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
-        say(error=f"the hub cannot be reached ({type(error.__cause__ or error).__name__})")
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError, RuntimeError) as error:
+        say(error=_explain(error))
+
+
+def _explain(error: BaseException) -> str:
+    """What went wrong and what to do: the client wraps the cause, once or twice."""
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    root = error
+    while (deeper := root.__cause__) is not None:
+        root = deeper
+        if isinstance(root, GatedRepoError | RepositoryNotFoundError):
+            break
+    match root:
+        case GatedRepoError():
+            return "it is gated: accept its licence on the hub and log in with `hf auth login`"
+        case RepositoryNotFoundError():
+            return "there is no such model on the hub, or it is private (then log in with `hf auth login`)"
+        case HFValidationError():
+            return "that is not a hub id"
+        case OSError(errno=number) if number == errno.ENOSPC:
+            return "the disk is full"
+    return f"the hub cannot be reached ({type(root).__name__})"
 
 
 def _bar(total: int) -> type:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from n8loom_tui.models import builtin, gguf, hub
-from n8loom_tui.models.checks import fingerprint, missing_from, read_config, stored_tensors
+from n8loom_tui.models.checks import check_layers, fingerprint, missing_from, read_config, stored_tensors
 from n8loom_tui.models.device import (
     Device,
     DeviceReport,
@@ -120,6 +120,7 @@ def load_model(
         raise ModelError(f"{folder} lacks {lacking}: it is not a complete MLX or Hugging Face model folder")
     config = read_config(folder)
     tensors = stored_tensors(folder)
+    check_layers(folder, config, tensors)
     with quiet():
         _check_device(folder, config)
         report(Progress(Stage.WEIGHTS, 0, 2, folder.name))
@@ -149,6 +150,8 @@ def resolve(name: str, progress: ProgressCallback = ignore) -> Path:
     """
     if name == builtin.NAME:
         return builtin.folder_for(cache_dir(), progress)
+    if not name.strip():
+        raise ModelError(f"no model is named: give a folder, a .gguf file, a hub id or {builtin.NAME}")
     try:
         path = Path(name).expanduser()
         if path.is_dir():

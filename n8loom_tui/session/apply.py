@@ -12,13 +12,13 @@ from .record import Changes, ModelRef, NodeRecord
 # What a node already stored keeps here: its place (`parent`, `position`), `folded` and `deleted`.
 _UPSERT = """
     INSERT INTO nodes (id, parent, kind, text, tokens, ends, encoded, framing, user_prompt, terminal, finish,
-                       created, provenance, model, deleted)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       created, origin, provenance, model, deleted)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         kind = excluded.kind, text = excluded.text, tokens = excluded.tokens, ends = excluded.ends,
         encoded = excluded.encoded, framing = excluded.framing, user_prompt = excluded.user_prompt,
         terminal = excluded.terminal, finish = excluded.finish, created = excluded.created,
-        provenance = excluded.provenance, model = coalesce(excluded.model, model)
+        origin = excluded.origin, provenance = excluded.provenance, model = coalesce(excluded.model, model)
 """
 _PLACE = """
     UPDATE nodes SET parent = ?, position = ?, deleted = NULL
@@ -31,16 +31,21 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
 
     Raises:
         sqlite3.Error: the file refuses.
-        OverflowError: a token id of more than 64 bits.
+        OverflowError: a token id that is negative or of more than 64 bits.
     """
     refs = {model: _model_id(db, model) for model in {record.model for record in changes.records}}
-    db.executemany(_UPSERT, (_row(record, refs[record.model], changes.at) for record in changes.records))
+    origins = {origin: _origin_id(db, origin) for origin in {record.origin for record in changes.records}}
+    db.executemany(
+        _UPSERT,
+        (_row(record, refs[record.model], origins[record.origin], changes.at) for record in changes.records),
+    )
     for parent, children in changes.orders.items():
         db.executemany(
             _PLACE, ((parent, place, child, parent, place) for place, child in enumerate(children))
         )
     db.executemany(
-        "UPDATE nodes SET deleted = ? WHERE id = ? AND deleted IS NULL", ((changes.at, node) for node in changes.deleted)
+        "UPDATE nodes SET deleted = ? WHERE id = ? AND deleted IS NULL",
+        ((changes.at, node) for node in changes.deleted),
     )
     if changes.folded is not None:
         _fold(db, changes.folded)
@@ -50,9 +55,9 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
     )
 
 
-def _row(record: NodeRecord, model: int | None, at: float) -> tuple[object, ...]:
-    # A node without a parent that is no loom was taken out before it was ever stored: it is born in the trash.
-    # If it is a root all the same, the order of the roots names it and takes it out again.
+def _row(record: NodeRecord, model: int | None, origin: int | None, at: float) -> tuple[object, ...]:
+    # A node without a parent that is no loom was taken out before it was ever stored: it is born in the
+    # trash. If it is a root all the same, the order of the roots names it and takes it out again.
     detached = record.parent is None and record.framing is None
     return (
         record.id,
@@ -67,10 +72,18 @@ def _row(record: NodeRecord, model: int | None, at: float) -> tuple[object, ...]
         record.terminal,
         record.finish,
         record.created,
+        origin,
         record.provenance,
         model,
         at if detached else None,
     )
+
+
+def _origin_id(db: sqlite3.Connection, origin: str | None) -> int | None:
+    if origin is None:
+        return None
+    db.execute("INSERT OR IGNORE INTO origins (value) VALUES (?)", (origin,))
+    return int(db.execute("SELECT id FROM origins WHERE value = ?", (origin,)).fetchone()[0])
 
 
 def _model_id(db: sqlite3.Connection, model: ModelRef | None) -> int | None:
@@ -95,8 +108,8 @@ def _set_folded(db: sqlite3.Connection, value: int, nodes: Iterable[str]) -> Non
 def compact(queue: list[Changes]) -> list[Changes]:
     """The same operations without snapshots and orders that a later one of them replaces.
 
-    For operations that enter one transaction together: a branch that streamed through ten of them is written once,
-    where it came first and as it was last.
+    For operations that enter one transaction together: a branch that streamed through ten of them is written
+    once, where it came first and as it was last.
     """
     latest = {record.id: record for changes in queue for record in changes.records}
     result: list[Changes] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class SessionError(Exception):
-    """A session cannot be had, kept or written. `str()` is one printable line: what is wrong and what to do."""
+    """A session cannot be had, kept or written. `str()` is one printable line: what is wrong, what to do."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))

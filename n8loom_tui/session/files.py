@@ -54,7 +54,7 @@ def _link(path: Path, target: Path) -> None:
 
 
 def remove_sidecars(target: Path) -> None:
-    """Take away what SQLite left beside a database that is gone or about to be replaced: it would be read as its own."""
+    """Take away what SQLite left beside a database that is gone: the next one would read it as its own."""
     for suffix in SIDECARS:
         target.with_name(target.name + suffix).unlink(missing_ok=True)
 

@@ -1,29 +1,25 @@
-"""A session file into trees. Believes nothing: whatever a row holds, it becomes a node or a line among the problems."""
+"""A session file into trees. Believes nothing: a row becomes a node, or a line among the problems."""
 
 from __future__ import annotations
 
 import gc
 import json
-import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
-from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.loom.heddle import Heddle
 
 from .errors import one_line
-from .packing import unpack, unpack_ends, unpack_text
 from .record import CURRENT, ModelRef
+from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
 
-_COLUMNS = """id, parent, kind, text, tokens, ends, encoded, framing, user_prompt, terminal, finish, created,
-    provenance, model, folded, deleted, position, seq"""
-_KINDS = {str(kind): kind for kind in Kind}
-
-Row = tuple[Any, ...]
+_POSITION = Row._fields.index("position")
 
 
 @dataclass(slots=True)
@@ -37,7 +33,7 @@ class LoadedSession:
         models: by node id, the model that the node's token ids belong to, where that is known.
         meta: further values of the session.
         problems: what was not in order and what was made of it, a line each.
-        damaged: the file could not be read to its end; what could be read is here, and it must not be written to.
+        damaged: the file could not be read to its end. What could be read is here; it must not be written to.
         nodes, trashed: how many nodes there are in the trees and in the trash.
     """
 
@@ -52,7 +48,7 @@ class LoadedSession:
     trashed: int = 0
 
     def note(self, problem: str) -> None:
-        """Add a problem; behind the first `MOST_PROBLEMS` they are only counted in a last line."""
+        """Add a problem. Behind the first `MOST_PROBLEMS` a last line only says that there are more."""
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(one_line(problem))
         elif len(self.problems) == MOST_PROBLEMS:
@@ -67,7 +63,10 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
     """
     loaded = LoadedSession()
     with _no_collector():
-        nodes = _Nodes(_read(db, loaded), _models(db, loaded), loaded)
+        rows = _read_nodes(db, loaded)
+        db.text_factory = _lenient_text
+        nodes = _Nodes(loaded, _models(db, loaded), _origins(db, loaded))
+        nodes.enter(rows)
         nodes.hang()
     _take_meta(db, loaded, nodes.live)
     return loaded
@@ -75,31 +74,34 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over 100,000 new nodes again and again: half of the time."""
+    """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            # Both together only move what is new into the oldest generation, past the first collection.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 
 # ------------------------------------------------------------------- reading
 
 
-def _read(db: sqlite3.Connection, loaded: LoadedSession) -> list[Row]:
-    """All rows; of a damaged file those that can be reached from either end."""
+def _read_nodes(db: sqlite3.Connection, loaded: LoadedSession) -> list[tuple[Any, ...]]:
+    """All rows, in the order of their coming; of a damaged file those that can be reached from either end."""
     try:
-        return db.execute(f"SELECT {_COLUMNS} FROM nodes ORDER BY seq").fetchall()
+        return db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq").fetchall()
     except (sqlite3.Error, MemoryError) as error:
         first = error
     db.text_factory = _lenient_text
-    rows: dict[Any, Row] = {}
+    rows: dict[Any, tuple[Any, ...]] = {}
     for direction in ("ASC", "DESC"):
         try:
-            for row in db.execute(f"SELECT {_COLUMNS} FROM nodes ORDER BY seq {direction}"):
-                rows.setdefault(row[-1], row)
+            for row in db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq {direction}"):
+                rows.setdefault(row[0], row)
         except (sqlite3.Error, MemoryError):
             loaded.damaged = True
     if not rows:
@@ -113,26 +115,37 @@ def _lenient_text(blob: bytes) -> str:
     return blob.decode("utf-8", "replace")
 
 
-def _models(db: sqlite3.Connection, loaded: LoadedSession) -> dict[Any, ModelRef]:
+def _read_table(
+    db: sqlite3.Connection, loaded: LoadedSession, columns: str, table: str
+) -> list[tuple[Any, ...]]:
+    """A small table, or as much of it as can be read."""
+    rows = []
     try:
-        return {
-            key: ModelRef(str(name), str(fingerprint), str(vocabulary))
-            for key, name, fingerprint, vocabulary in db.execute("SELECT id, name, fingerprint, vocabulary FROM models")
-        }
-    except sqlite3.Error as error:
+        for row in db.execute(f"SELECT {columns} FROM {table}"):
+            rows.append(row)  # noqa: PERF402 - what came before an error counts
+    except (sqlite3.Error, MemoryError) as error:
         loaded.damaged = True
-        loaded.note(f"The names of the models could not be read ({error}).")
-        return {}
+        loaded.note(f"The file is damaged: not all of its {table} could be read ({error}).")
+    return rows
+
+
+def _models(db: sqlite3.Connection, loaded: LoadedSession) -> dict[Any, ModelRef]:
+    rows = _read_table(db, loaded, "id, name, fingerprint, vocabulary", "models")
+    return {key: ModelRef(*(str(value) for value in values)) for key, *values in rows}
+
+
+def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
+    found = {}
+    for key, value in _read_table(db, loaded, "id, value", "origins"):
+        try:
+            found[key] = dict(json.loads(value))
+        except (ValueError, TypeError, RecursionError):
+            loaded.note(f"Origin {key} of the session could not be read.")
+    return found
 
 
 def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: set[str]) -> None:
-    try:
-        rows = db.execute("SELECT key, value FROM meta").fetchall()
-    except sqlite3.Error as error:
-        loaded.damaged = True
-        loaded.note(f"The session's view could not be read ({error}).")
-        return
-    for key, value in rows:
+    for key, value in _read_table(db, loaded, "key, value", "meta"):
         try:
             loaded.meta[str(key)] = json.loads(value)
         except (ValueError, TypeError, RecursionError):
@@ -147,57 +160,38 @@ def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: set[str]) ->
 class _Nodes:
     """Rows on their way to trees."""
 
-    def __init__(self, rows: list[Row], models: dict[Any, ModelRef], loaded: LoadedSession) -> None:
+    def __init__(self, loaded: LoadedSession, models: dict[Any, ModelRef], origins: Origins) -> None:
         self.live: set[str] = set()
         self._loaded = loaded
+        self._known_models = models
+        self._origins = origins
         self._nodes: dict[str, Heddle] = {}
         self._parents: dict[str, Any] = {}
         self._trash: set[str] = set()
         self._folded: set[str] = set()
         self._models: dict[str, ModelRef] = {}
+
+    def enter(self, rows: list[tuple[Any, ...]]) -> None:
+        """Make a node of every row."""
+        nodes, parents, origins = self._nodes, self._parents, self._origins
         for row in _in_order(rows):
-            self._enter(row, models)
-
-    def _enter(self, row: Row, models: dict[Any, ModelRef]) -> None:
-        name = row[0]
-        if not isinstance(name, str) or not name or name in self._nodes:
-            what = "comes twice" if isinstance(name, str) and name else "has no name"
-            self._loaded.note(f"Row {row[17]} of the session {what} and was left out.")
-            return
-        try:
-            self._nodes[name] = _node(row)
-        except (ValueError, TypeError, OverflowError, RecursionError, MemoryError):
-            self._nodes[name] = self._mended(row)
-        self._parents[name] = row[1]
-        if row[15] is not None:
-            self._trash.add(name)
-        if row[14]:
-            self._folded.add(name)
-        if row[13] in models:
-            self._models[name] = models[row[13]]
-
-    def _mended(self, row: Row) -> Heddle:
-        """A node of a row that is not in order: its text as far as it can be read, and what else makes sense."""
-        text = _some_text(row[3])
-        prompt = None if row[8] is None else _some_text(row[8])
-        kind = row[2] if row[2] in _KINDS else str(Kind.WRITTEN)
-        created = row[11] if isinstance(row[11], float) and math.isfinite(row[11]) else 0.0
-        finish = row[10] if isinstance(row[10], str) else None
-        plain = [row[0], row[1], kind, text.encode(), b"", b"", 0, row[7]]
-        plain += [None if prompt is None else prompt.encode(), bool(row[9]), finish, created, "{}"]
-        node = _node((*plain, *row[13:]))
-        try:
-            node.set_span(*_span(row, text))
-        except (ValueError, TypeError, OverflowError, MemoryError):
-            self._loaded.note(f"Node {row[0]}: its token ids could not be read; its text will be encoded again.")
-        else:
-            node.encoded = bool(row[6])
-            self._loaded.note(f"Node {row[0]}: something about it could not be read and was left out.")
-        try:
-            node.provenance = _provenance(row[12])
-        except (ValueError, TypeError, RecursionError):
-            pass
-        return node
+            _, name, parent, *_, model, folded, deleted = row
+            if not isinstance(name, str) or not name or name in nodes:
+                what = "comes twice" if isinstance(name, str) and name else "has no name"
+                self._loaded.note(f"Row {row[0]} of the session {what} and was left out.")
+                continue
+            try:
+                nodes[name] = node_of(row, origins)
+            except NOT_IN_ORDER:
+                nodes[name], problem = mended_node(row, origins)
+                self._loaded.note(problem)
+            parents[name] = parent
+            if deleted is not None:
+                self._trash.add(name)
+            if folded:
+                self._folded.add(name)
+            if model is not None and model in self._known_models:
+                self._models[name] = self._known_models[model]
 
     def hang(self) -> None:
         """Put each node below its parent, and those that have none, or have lost it, among the roots."""
@@ -235,12 +229,12 @@ class _Nodes:
             self.live |= _reach([node])
 
 
-def _in_order(rows: list[Row]) -> list[Row]:
-    """Rows by their position among their siblings; rows are in the order of their coming before."""
+def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows by their position among their siblings; where that is the same, as they came."""
     try:
-        return sorted(rows, key=lambda row: row[16])
+        return sorted(rows, key=itemgetter(_POSITION))
     except TypeError:
-        return sorted(rows, key=lambda row: row[16] if isinstance(row[16], int) else 0)
+        return sorted(rows, key=lambda row: row[_POSITION] if isinstance(row[_POSITION], int) else 0)
 
 
 def _reach(tops: list[Heddle]) -> set[str]:
@@ -252,59 +246,3 @@ def _reach(tops: list[Heddle]) -> set[str]:
         found.add(node.id)
         stack.extend(node.children)
     return found
-
-
-def _node(row: Row) -> Heddle:
-    """The node of a row that is in order, hung nowhere yet.
-
-    Raises:
-        ValueError, TypeError: the row is not in order.
-    """
-    text = unpack_text(row[3])
-    node: Heddle
-    if row[7] is not None and row[1] is None:
-        prompt = text if row[8] is None else unpack_text(row[8])
-        node = Loom(None, None, prompt, chat=_framing(row[7]))
-        node.set_span([], text, [])
-    else:
-        node = Heddle.from_text(text)
-    if row[6]:
-        node.set_span(*_span(row, text))
-    else:
-        node.encoded = False
-    node.id = row[0]
-    node.kind = _KINDS[row[2]]
-    node.terminal = bool(row[9])
-    node.finish = row[10]
-    node.created = row[11]
-    node.provenance = _provenance(row[12])
-    return node
-
-
-def _framing(value: Any) -> bool:
-    if value not in {"chat", "raw"}:
-        raise ValueError(f"{value!r} is no framing")
-    return bool(value == "chat")
-
-
-def _span(row: Row, text: str) -> tuple[list[int], str, list[int]]:
-    tokens, ends = unpack(row[4]), unpack_ends(row[5])
-    if len(tokens) != len(ends) or (ends and not 0 <= ends[0] <= ends[-1] <= len(text)):
-        raise ValueError("the ends do not match the text")
-    return tokens, text, ends
-
-
-def _provenance(value: str) -> dict[str, Any]:
-    if value == "{}":
-        return {}
-    found = json.loads(value)
-    if not isinstance(found, dict):
-        raise ValueError("not a table")
-    return found
-
-
-def _some_text(value: Any) -> str:
-    """As much of a text as can be read."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

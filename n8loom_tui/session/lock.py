@@ -1,8 +1,8 @@
 """One writer per session: a lock that the system takes back when its holder dies, however it dies.
 
-The lock is `flock` on a file of its own beside the session. Not on the session itself: on some systems that would
-meet SQLite's own locks, and closing a second handle on a database file drops those. The little file may stay
-behind after a crash; it locks nothing by being there.
+The lock is `flock` on a file of its own beside the session. Not on the session itself: on some systems that
+would meet SQLite's own locks, and closing a second handle on a database file drops those. The little file
+may stay behind after a crash; it locks nothing by being there.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SessionLock:
                 raise
             # A file system without locks: SQLite still keeps the file whole, only the warning is lost.
         try:
-            return os.path.samestat(os.fstat(handle), os.stat(self.path))
+            return os.path.samestat(os.fstat(handle), self.path.stat())
         except FileNotFoundError:
             return False
 
@@ -78,7 +78,7 @@ class SessionLock:
             return
         handle, self._handle = self._handle, None
         try:
-            if os.path.samestat(os.fstat(handle), os.stat(self.path)):
+            if os.path.samestat(os.fstat(handle), self.path.stat()):
                 self.path.unlink()
         except OSError:
             pass

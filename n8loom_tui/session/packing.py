@@ -1,7 +1,7 @@
 """Token ids, ends and texts as bytes: small, quick to read, and exact.
 
-A list of whole numbers is one byte for the width (1, 2, 4 or 8) and then each number in that many bytes, little
-endian; signed only at width 8. `ends` are packed as the distance from one to the next.
+A list of whole numbers is one byte for the width (1, 2, 4 or 8) and then each number in that many bytes,
+little endian. `ends` are packed as the distance from one to the next.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-_CODES = {1: "B", 2: "H", 4: "I", 8: "q"}
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BIG_ENDIAN = sys.byteorder == "big"
 
 
@@ -19,12 +19,12 @@ def pack(numbers: Sequence[int]) -> bytes:
     """Numbers as bytes.
 
     Raises:
-        OverflowError: one of them needs more than 64 bits.
+        OverflowError: one of them is negative or needs more than 64 bits.
     """
     if not numbers:
         return b""
     largest = max(numbers)
-    width = 8 if min(numbers) < 0 or largest >> 32 else 1 if largest < 256 else 2 if largest < 65536 else 4
+    width = 8 if largest >> 32 else 1 if largest < 256 else 2 if largest < 65536 else 4
     packed = array(_CODES[width], numbers)
     if _BIG_ENDIAN:
         packed.byteswap()
@@ -40,12 +40,11 @@ def unpack(blob: bytes) -> list[int]:
     if not blob:
         return []
     code = _CODES.get(blob[0])
-    if code is None:
-        raise ValueError("not a packed list of numbers")
     if code == "B":
         return list(blob[1:])
-    numbers = array(code)
-    numbers.frombytes(blob[1:])
+    if code is None:
+        raise ValueError("not a packed list of numbers")
+    numbers = array(code, blob[1:])
     if _BIG_ENDIAN:
         numbers.byteswap()
     return numbers.tolist()

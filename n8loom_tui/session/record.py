@@ -1,6 +1,7 @@
 """What the tree's owner hands to the session: plain snapshots of nodes, and changes made of them.
 
-Taken in the tree's thread, so it is cheap: lists are copied, nothing is packed. What is taken never changes again.
+Taken in the tree's thread, so it is cheap: lists are copied, nothing is packed. What is taken never changes
+again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from n8loom_tui.loom.heddle import Heddle, Loom
 
 CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
+SHARED = ("model", "fingerprint", "params")
+"""The keys of a provenance that are the same for all branches of a request."""
+
+_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,9 @@ class ModelRef:
 class NodeRecord:
     """A node at one moment. `parent` counts only when the node is new: later on `Changes.orders` place it.
 
-    `framing` is 'chat' or 'raw' for a loom (a root with a prompt) and None for any other node; `user_prompt` is a
-    loom's alone. `provenance` is JSON. `model` None leaves what is stored.
+    `framing` is 'chat' or 'raw' for a loom (a root with a prompt) and None for any other node; `user_prompt`
+    is a loom's alone. The provenance is JSON in two parts: `origin`, which many nodes share (None if there is
+    no such part), and what is the node's own. `model` None leaves what is stored.
     """
 
     id: str
@@ -46,6 +52,7 @@ class NodeRecord:
     terminal: bool
     finish: str | None
     created: float
+    origin: str | None
     provenance: str
     model: ModelRef | None = None
 
@@ -53,6 +60,8 @@ class NodeRecord:
     def of(cls, node: Heddle, model: ModelRef | None = None) -> NodeRecord:
         """A snapshot of a node."""
         loom = node if isinstance(node, Loom) else None
+        shared = {key: node.provenance[key] for key in SHARED if key in node.provenance}
+        own = {key: value for key, value in node.provenance.items() if key not in shared}
         return cls(
             id=node.id,
             parent=node.parent.id if node.parent is not None else None,
@@ -66,7 +75,8 @@ class NodeRecord:
             terminal=node.terminal,
             finish=None if node.finish is None else str(node.finish),
             created=float(node.created),
-            provenance=to_json(node.provenance),
+            origin=to_json(shared) if shared else None,
+            provenance=to_json(own),
             model=model,
         )
 
@@ -78,8 +88,8 @@ class Changes:
     Attributes:
         label: the operation's name, as 'ramify' or 'clip'.
         records: nodes that are new or whose content changed.
-        orders: the children of a node (of None: the roots), all of them in their order. A node named here hangs
-            there, and is out of the trash if it was in it.
+        orders: the children of a node (of None: the roots), all of them in their order. A node named here
+            hangs there, and is out of the trash if it was in it.
         deleted: nodes that go into the trash, with all below them.
         folded: all folded nodes; None leaves them.
         meta: values of the whole session, as JSON.
@@ -150,12 +160,14 @@ def everything(
 ) -> Changes:
     """The whole of these trees, as `write_new` takes it when the session's own file cannot be written."""
     nodes = [node for root in roots for node in root.walk()]
-    return snapshot("everything", nodes, roots=roots, models=models, current=current, folded=folded, meta=meta)
+    return snapshot(
+        "everything", nodes, roots=roots, models=models, current=current, folded=folded, meta=meta
+    )
 
 
 def to_json(value: Any) -> str:
     """A value as JSON, whatever is in it: what JSON cannot hold becomes text, or null as a last resort."""
     try:
-        return json.dumps(value, default=str, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):
         return "null"

@@ -1,12 +1,14 @@
 """The session file: an SQLite database, its marks and its tables, and connections to it.
 
-`application_id` says that a file is ours, `user_version` which of the migrations below it has seen. Migrations are
-never edited once released; what is needed later is appended.
+`application_id` says that a file is ours, `user_version` which of the migrations below it has seen.
+Migrations are never edited once released; what is needed later is appended.
 
-    nodes       one row a node, in the order they came (`seq`). Nothing is ever removed here: `deleted` is when a node
-                was put into the trash, with all that hangs below it. Texts are UTF-8 with lone surrogates let
-                through, as BLOBs, since SQLite's TEXT holds neither those nor, for its functions, NUL.
-                `framing` stands for roots only: 'chat' or 'raw'. For `tokens` and `ends` see `packing.py`.
+    nodes       one row a node, in the order they came (`seq`). Nothing is ever removed here: `deleted` is
+                when a node was put into the trash, with all that hangs below it. Texts are UTF-8 with lone
+                surrogates let through, as BLOBs, since SQLite's TEXT holds neither those nor, for its
+                functions, NUL. `framing` stands for roots only: 'chat' or 'raw'. `provenance` is what a node
+                has for itself. For `tokens` and `ends` see `packing.py`.
+    origins     the part of a provenance that many nodes share (model, sampling values), as JSON.
     models      what the token ids of a node belong to.
     meta        values of the whole session, as JSON.
 """
@@ -36,6 +38,7 @@ MIGRATIONS: tuple[str, ...] = (
         vocabulary TEXT NOT NULL,
         UNIQUE (name, fingerprint, vocabulary)
     ) STRICT;
+    CREATE TABLE origins (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE nodes (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -51,6 +54,7 @@ MIGRATIONS: tuple[str, ...] = (
         terminal INTEGER NOT NULL,
         finish TEXT,
         created REAL NOT NULL,
+        origin INTEGER,
         provenance TEXT NOT NULL,
         model INTEGER,
         folded INTEGER NOT NULL DEFAULT 0,
@@ -61,7 +65,7 @@ MIGRATIONS: tuple[str, ...] = (
 )
 VERSION = len(MIGRATIONS)
 
-TABLES = frozenset({"meta", "models", "nodes"})
+TABLES = frozenset({"meta", "models", "nodes", "origins"})
 
 
 class Mode(Enum):
@@ -73,10 +77,14 @@ class Mode(Enum):
 
 
 def connect(path: Path, mode: Mode, *, immutable: bool = False) -> sqlite3.Connection:
-    """A connection in autocommit mode that trusts nothing in the file. `immutable`: take no locks, see no journal."""
+    """A connection in autocommit mode that trusts nothing in the file. `immutable`: take no locks, see no
+    journal.
+    """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         need = ".".join(map(str, OLDEST_SQLITE))
-        raise SessionError(f"Sessions need SQLite {need}; this Python brings {sqlite3.sqlite_version}. Use a newer Python.")
+        raise SessionError(
+            f"Sessions need SQLite {need}; this Python brings {sqlite3.sqlite_version}. Use a newer Python."
+        )
     uri = f"{path.absolute().as_uri()}?mode={mode.value}" + ("&immutable=1" if immutable else "")
     # The writer's thread is the only user of its connection, but another one may have to close it.
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -162,7 +170,8 @@ def check_ours(path: Path) -> None:
 
 
 def check_schema(db: sqlite3.Connection, path: Path) -> None:
-    """See that a session was made by this version or an older one, and holds our tables and nothing that acts.
+    """See that a session was made by this version or an older one, and holds our tables and nothing that
+    acts.
 
     Raises:
         SessionError: it does not.
@@ -171,7 +180,8 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     version = _pragma(db, "user_version")
     if version > VERSION:
         raise SessionError(
-            f"{path} was made by a newer n8loom-tui (file version {version}, this one reads {VERSION}); update n8loom-tui."
+            f"{path} was made by a newer n8loom-tui (file version {version}, this one reads {VERSION}); "
+            "update n8loom-tui."
         )
     if version < 1:
         raise SessionError(f"{path} is damaged (file version {version}).")

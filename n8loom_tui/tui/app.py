@@ -70,9 +70,16 @@ class LoomApp(App[int], inherit_bindings=False):
     COMMAND_PALETTE_BINDING = "f24"
 
     def __init__(
-        self, backend: Backend, keymap: Keymap, saving: Saving, launch: Launch | None = None
+        self,
+        backend: Backend,
+        keymap: Keymap,
+        saving: Saving,
+        launch: Launch | None = None,
+        *,
+        debug: bool = False,
     ) -> None:
         super().__init__()
+        self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
         self.settings = self.launch.settings
@@ -183,7 +190,7 @@ class LoomApp(App[int], inherit_bindings=False):
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
         self.status.model = info
-        self.document.model = info
+        self.document.use_model(info)
         self.saving.model(info)
 
     def _model_failed(self, message: str, error: BaseException) -> None:

@@ -5,6 +5,7 @@ Everything here is called on the engine's thread alone. Nothing heavy is importe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -65,12 +66,16 @@ class ModelBackend:
         self._kv_budget = kv_budget
 
     def load(self, progress: Callable[[Progress], None]) -> ModelInfo:
+        from n8loom_tui.models.blas import prepare_device, thread_choices
+        from n8loom_tui.models.governor import ThreadGovernor
         from n8loom_tui.models.load import load_model
 
         loaded = load_model(self._name, dtype=self._dtype, threads=self._threads, progress=progress)
         from n8loom_tui.loom.engine import Engine
 
         self._engine = Engine(loaded.model, loaded.tokenizer, kv_budget=self._kv_budget)
+        choices = thread_choices() if self._threads is None else (self._threads,)
+        self._governor = ThreadGovernor(choices, prepare_device)
         return ModelInfo(
             name=loaded.name,
             fingerprint=loaded.fingerprint,
@@ -87,7 +92,12 @@ class ModelBackend:
         self._engine.submit(request)
 
     def step(self) -> list[Event]:
-        return self._engine.step()
+        rows = self._engine.running
+        begun = time.perf_counter()
+        events = self._engine.step()
+        if rows and not self._engine.reading:
+            self._governor.record(rows, time.perf_counter() - begun)
+        return events
 
     def stats(self) -> EngineStats:
         return self._engine.stats()

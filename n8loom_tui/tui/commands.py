@@ -100,7 +100,7 @@ class Commands:
         app.show(change, "ramify")
         app.ask_engine(request)
         if request is None:
-            app.tell("It still grows; this starts when it has ended.")
+            app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
     def do_ramify(self, count: int | None) -> None:
         self._grow([self._node()], self._checked(count or self._app.settings.n))

@@ -7,7 +7,7 @@ screen has to redraw.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,7 +60,9 @@ class _Deferred:
 class Document:
     """Trees, growth and edits."""
 
-    def __init__(self, roots: Iterable[Heddle] = ()) -> None:
+    def __init__(self, roots: Iterable[Heddle] = (), fingerprints: Mapping[str, str] | None = None) -> None:
+        """`fingerprints`: by node id, that of the model whose token ids the node holds, where it is known."""
+        self._fingerprints = dict(fingerprints or {})
         self.roots: list[Heddle] = list(roots)
         self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
         self.growing: dict[str, Heddle] = {}
@@ -69,6 +71,21 @@ class Document:
         self.dropped: list[str] = []
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
+
+    # ------------------------------------------------------------------- model
+
+    def use_model(self, model: ModelInfo) -> None:
+        """A model is there. Token ids of another model's mean nothing to it: such nodes keep their text, and are
+        encoded anew where they are continued."""
+        self.model = model
+        for node_id in self._fingerprints:
+            node = self.nodes.get(node_id)
+            if node is not None and not self.is_own(node):
+                node.encoded = False
+
+    def is_own(self, node: Heddle) -> bool:
+        """Whether a node's token ids are of the model in use."""
+        return self.model is None or self._fingerprints.get(node.id, self.model.fingerprint) == self.model.fingerprint
 
     # ------------------------------------------------------------------ growth
 
@@ -88,11 +105,15 @@ class Document:
         open_nodes = [node for node in nodes if not node.terminal]
         if not open_nodes:
             raise EditError("The model ended here. Write a text child to go on from it, or trim it.")
-        late = [node for node in open_nodes if node.id in self.growing]
+        late = [node for node in open_nodes if not self._can_start(node)]
         if late:
             self._deferred.append(_Deferred(late, n, params))
-        now = [node for node in open_nodes if node.id not in self.growing]
+        now = [node for node in open_nodes if self._can_start(node)]
         return self._grow(now, n, params) if now else (Change(), None)
+
+    def _can_start(self, node: Heddle) -> bool:
+        """Not while it still grows, nor while it isn't known whether its token ids are the model's."""
+        return node.id not in self.growing and (self.model is not None or not self._fingerprints)
 
     def _grow(self, nodes: list[Heddle], n: int, params: SamplingParams) -> tuple[Change, Ramify]:
         change = Change()
@@ -152,6 +173,7 @@ class Document:
         node = self.nodes.get(event.node_id)
         if node is not None and not node.encoded:
             node.set_span(list(event.tokens), event.text, list(event.ends))
+            self._fingerprints.pop(node.id, None)
             if isinstance(node, Loom):
                 node.chat_template_used = event.framing is Framing.CHAT
             self.unsaved[node.id] = node
@@ -163,7 +185,7 @@ class Document:
         requests = []
         for deferred in waiting:
             alive = [node for node in deferred.nodes if node.id in self.nodes]
-            if any(node.id in self.growing for node in alive):
+            if not all(self._can_start(node) for node in alive):
                 self._deferred.append(replace(deferred, nodes=alive))
                 continue
             ready = [node for node in alive if not node.terminal and node.finish != Finish.CANCELLED]
@@ -220,7 +242,7 @@ class Document:
 
     def unencoded(self) -> list[Heddle]:
         """Written nodes that no tokenizer has read yet."""
-        return [node for root in self.roots for node in root.walk() if not node.encoded]
+        return [node for node in self.nodes.values() if not node.encoded and not node.tokens]
 
     def clip(self, node: Heddle, tokens: int) -> Change:
         """Keep the node's first tokens (all but the last, if negative); the children go where anything is cut.

@@ -15,6 +15,9 @@ from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.settings import Settings
 
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
+a step; at Python's 5 ms it would wait for the UI's thread each time."""
 PATIENCE = 3.0
 """Seconds that the engine's thread gets to end; it hears of it between two tokens."""
 
@@ -39,6 +42,7 @@ def run(wanted: Wanted) -> int:
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
+    sys.setswitchinterval(SWITCH_INTERVAL)
     backend = ModelBackend(wanted.model, dtype=wanted.dtype, threads=wanted.threads)
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:

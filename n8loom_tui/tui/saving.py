@@ -1,34 +1,178 @@
+"""The session of the loom that is open: what changes is handed to its writer as it happens.
+
+Without a session file named, one is made in the data folder with the first change, so that nothing is ever lost.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.record import Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
+from n8loom_tui.session.writer import SessionWriter
+from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
+
+PATIENCE = 5.0
+"""Seconds that the last changes get to reach the file on leaving."""
 
 
 class Saving:
-    def __init__(self):
+    """A document with its session file.
+
+    Attributes:
+        document: the trees.
+        notices: lines to show once the app is up.
+        current_id, folded_ids: where the person stood when the session was last left.
+    """
+
+    def __init__(self, store: SessionStore | None = None) -> None:
+        """`store` None: a session is made in the data folder with the first change."""
+        self.notices: list[str] = []
+        self.current_id: str | None = None
+        self.folded_ids: frozenset[str] = frozenset()
         self.document = Document()
-        self.notices = ()
-        self.current_id = None
-        self.folded_ids = ()
-        self.title = "untitled"
-        self.state = "not saved"
+        self._store = store
+        self._named = store is not None
+        self._writer: SessionWriter | None = None
+        self._model: ModelRef | None = None
+        self._messages: deque[str] = deque()
+        self._unsavable = ""
+        if store is not None:
+            self._load(store)
 
     @classmethod
-    def open(cls, path):
-        return cls()
+    def open(cls, path: Path | None) -> Saving:
+        """Open or make the session at `path`.
 
-    def model(self, info):
-        pass
+        Raises:
+            SessionError: it can't be had; the message says why and what to do.
+        """
+        return cls(None if path is None else SessionStore.open(resolve_session_path(path)))
 
-    def save(self, label):
-        self.document.unsaved.clear()
-        self.document.dropped.clear()
+    def _load(self, store: SessionStore) -> None:
+        loaded = store.load()
+        self.document = Document(loaded.roots, {i: ref.fingerprint for i, ref in loaded.models.items()})
+        self.current_id = loaded.current_id
+        self.folded_ids = frozenset(loaded.folded_ids)
+        self.notices += loaded.problems
+        self._begin_writing(store)
 
-    def place(self, node, folded):
-        pass
+    def _begin_writing(self, store: SessionStore) -> None:
+        if store.read_only_reason is not None:
+            self._unsavable = "read-only"
+            self.notices.append(f"{store.read_only_reason} What you change now is not stored.")
+            return
+        self._writer = store.writer(on_error=self._messages.append)
 
-    def problems(self):
-        return ()
+    # ----------------------------------------------------------------- storing
 
-    def close(self):
-        return True
+    def model(self, info: ModelInfo) -> None:
+        """The model is known: token ids stored from now on are its own."""
+        self._model = ModelRef(info.name, info.fingerprint)
 
-    def last_words(self, s):
-        return ()
+    def save(self, label: str) -> None:
+        """Hand over what has changed since the last time. Returns at once."""
+        document = self.document
+        if not document.unsaved and not document.dropped:
+            return
+        changed = [node for node in document.unsaved.values() if node.id in document.nodes]
+        reordered = document.dropped or any(node.parent is None for node in changed)
+        changes = snapshot(
+            label,
+            changed,
+            roots=document.roots if reordered else None,
+            deleted=document.dropped,
+            models=self._models(changed),
+        )
+        document.unsaved.clear()
+        document.dropped.clear()
+        self._put(changes)
+
+    def place(self, current: Heddle | None, folded: frozenset[str]) -> None:
+        """Remember where the person stands and what is folded."""
+        if self._writer is not None:
+            self._put(snapshot("place", current=current.id if current else None, folded=folded))
+
+    def _models(self, nodes: list[Heddle]) -> dict[str, ModelRef]:
+        """The model of each node's token ids, where that is the one that is loaded."""
+        model = self._model
+        if model is None:
+            return {}
+        ours = self.document.is_own
+        return {node.id: model for node in nodes if node.encoded and ours(node)}
+
+    def _put(self, changes: Changes) -> None:
+        if self._writer is None and not self._named and not self._unsavable:
+            self._make()
+        if self._writer is not None:
+            try:
+                self._writer.put(changes)
+            except SessionError as error:
+                self._messages.append(str(error))
+
+    def _make(self) -> None:
+        """Make the session that nobody named."""
+        try:
+            store = SessionStore.open(default_session_path(time.strftime("%Y-%m-%d %H.%M.%S")))
+        except SessionError as error:
+            self._unsavable = "not saved"
+            self._messages.append(f"{error} What you do now is not stored.")
+            return
+        self._store = store
+        self._begin_writing(store)
+
+    # ------------------------------------------------------------ what is said
+
+    @property
+    def title(self) -> str:
+        """The session's name."""
+        return self._store.path.stem if self._store is not None else "untitled"
+
+    @property
+    def state(self) -> str:
+        """Whether all is stored, in a word or two."""
+        if self._unsavable or self._writer is None:
+            return self._unsavable
+        if self._writer.error:
+            return f"NOT SAVED ({self._writer.waiting} changes wait)"
+        return "saving" if self._writer.waiting else "saved"
+
+    def problems(self) -> Iterator[str]:
+        """What went wrong since the last call."""
+        while self._messages:
+            yield self._messages.popleft()
+
+    # ----------------------------------------------------------------- the end
+
+    def close(self) -> bool:
+        """Store what is left. False if not all of it could be."""
+        return self._store is None or self._store.close(PATIENCE)
+
+    def last_words(self, stored: bool) -> list[str]:
+        """What to say in the shell: where the session is, or where it was rescued to."""
+        if not self.document.roots:
+            return []
+        if not stored or self._unsavable:
+            return [self._rescue()]
+        if self._named or self._store is None:
+            return []
+        return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
+
+    def _rescue(self) -> str:
+        """Write everything to a new file, since the session's own would not take it."""
+        name = time.strftime("rescued %Y-%m-%d %H.%M.%S")
+        for folder in (None, Path.home(), Path("/tmp")):
+            try:
+                path = default_session_path(name) if folder is None else folder / f"{name}.loom"
+                write_new(path, everything(self.document.roots))
+            except (SessionError, OSError):
+                continue
+            return f"The session could not be stored in its own file; all of it is in {path}"
+        return "The session could not be stored anywhere: the disk refuses."

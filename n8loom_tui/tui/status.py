@@ -58,7 +58,7 @@ class Status:
             parts.append(f"weaving {begun} of {len(growing)}")
         if rate is not None:
             parts.append(f"{rate:.0f} tok/s")
-        if self.prefill is not None and self.prefill.total:
+        if self.prefill is not None and self.prefill.done < self.prefill.total:
             parts.append(f"reading {self.prefill.done}/{self.prefill.total} tokens")
         if waiting := document.waiting:
             parts.append(f"{waiting} waiting")

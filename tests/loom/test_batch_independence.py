@@ -108,5 +108,5 @@ def test_without_a_seed_two_runs_differ_and_can_be_repeated() -> None:
     engine = Engine(root.model, root.tokenizer)
     source = Source((root.segment(),), (BranchSpec("again", first.provenance["seed"]),))
     request = Ramify("r", (source,), SamplingParams(temp=1.0, min_p=0.0, max_tokens=12))
-    again = [e.token for e in engine.run(request) if isinstance(e, BranchToken)]
+    again = [e.token for events in engine.run(request) for e in events if isinstance(e, BranchToken)]
     assert again == first.tokens

@@ -20,7 +20,6 @@ from n8loom_tui.loom.protocol import (
     BranchToken,
     Finish,
     Ramify,
-    RequestFinished,
     SamplingParams,
     Segment,
     Source,
@@ -145,7 +144,9 @@ def all_at_once(engine: Engine, nodes: list[Heddle], count: int) -> dict[str, li
         for index, node in enumerate(nodes)
     )
     said: dict[str, list[int]] = {node.id: [] for node in nodes}
-    for event in engine.run(Ramify("all", sources, SamplingParams(temp=0, max_tokens=count))):
+    for event in itertools.chain.from_iterable(
+        engine.run(Ramify("all", sources, SamplingParams(temp=0, max_tokens=count)))
+    ):
         if isinstance(event, BranchToken):
             said[event.branch_id].append(event.token)
     return said

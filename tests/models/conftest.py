@@ -105,7 +105,9 @@ def decode_tensor(array: np.ndarray, kind: str) -> np.ndarray:
             return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4").reshape(array.shape)
         case "Q8_0":
             raw = np.frombuffer(data, "u1").reshape(-1, 34)
-            return (raw[:, :2].copy().view("<f2").astype("f4") * raw[:, 2:].copy().view("i1")).reshape(array.shape)
+            return (raw[:, :2].copy().view("<f2").astype("f4") * raw[:, 2:].copy().view("i1")).reshape(
+                array.shape
+            )
     size = 18 if kind == "Q4_0" else 20
     raw = np.frombuffer(data, "u1").reshape(-1, size)
     scale = raw[:, :2].copy().view("<f2").astype("f4")
@@ -114,7 +116,9 @@ def decode_tensor(array: np.ndarray, kind: str) -> np.ndarray:
     return (np.concatenate([nibbles & 15, nibbles >> 4], 1) * scale + low).reshape(array.shape)
 
 
-def gguf_bytes(metadata: Mapping[str, Any], tensors: Mapping[str, tuple[np.ndarray, str]], version: int = 3) -> bytes:
+def gguf_bytes(
+    metadata: Mapping[str, Any], tensors: Mapping[str, tuple[np.ndarray, str]], version: int = 3
+) -> bytes:
     header = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(metadata))
     for key, value in metadata.items():
         header += text(key) + metadata_value(value)
@@ -132,7 +136,9 @@ def gguf_bytes(metadata: Mapping[str, Any], tensors: Mapping[str, tuple[np.ndarr
 def gguf_writer(tmp_path: Path) -> Callable[..., Path]:
     """Writes a GGUF file from metadata and tensors, and returns its path."""
 
-    def write(metadata: Mapping[str, Any], tensors: Mapping[str, tuple[np.ndarray, str]], name: str = "m.gguf") -> Path:
+    def write(
+        metadata: Mapping[str, Any], tensors: Mapping[str, tuple[np.ndarray, str]], name: str = "m.gguf"
+    ) -> Path:
         path = tmp_path / name
         path.write_bytes(gguf_bytes(metadata, tensors))
         return path

@@ -135,8 +135,8 @@ class ChildrenPreview(Widget, can_focus=False):
         return lines
 
     def _last_lines(self, text: str, width: int, count: int, more: bool) -> list[str]:
-        """The end of a text, wrapped from its beginning so that words do not jump while it grows. `more`: there
-        is text before it.
+        """The end of a text, wrapped from its beginning so that words do not jump while it grows. `more`:
+        there is text before it.
         """
         width = max(width - 1, 1)  # one cell is the caret's
         spans = wrap_cells(text, width)

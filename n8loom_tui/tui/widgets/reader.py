@@ -11,38 +11,28 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 
 from .flow import Flow
+from .line_view import LineView
 from .sanitize import truncate_cells, visible, wrap_cells
 from .shown import is_written, passage, shown_text
 from .signs import UNICODE, Signs
 
 _MARGIN = 2
+"""Cells left of the text, for the bar beside the current node. One at the right is kept for the caret."""
 _WIDTH = 80  # until the real one is known
 _CHECKED = 32
 """How many characters before the end of what is shown are compared, to tell growth from another text."""
 
 
-class Reader(ScrollView, can_focus=True, inherit_bindings=False):
+class Reader(LineView):
     """Shows the path down to a node as one text."""
-
-    ALLOW_SELECT = False
 
     DEFAULT_CSS = """
     Reader {
-        width: 1fr;
-        height: 1fr;
-        overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-gutter: stable;
-        scrollbar-size-vertical: 1;
-        background: $surface;
-        color: $foreground;
-
         & > .reader--generated { text-style: none; }
         & > .reader--written { color: $text-accent; text-style: italic; }
         & > .reader--current { background: $boost; text-style: bold; }
@@ -70,8 +60,7 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
-        self.signs = signs
+        super().__init__(signs=signs, name=name, id=id, classes=classes)
         self._placeholder = placeholder
         self._flow = Flow(_WIDTH)
         self._path: list[Heddle] = []
@@ -79,6 +68,8 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
         self._streaming = False
         self._at_end = True
         self._unseen = False
+        self._place = 0  # where in the text the top line begins
+        self._laid_out = Size(0, 0)
 
     # ------------------------------------------------------------ what is shown
 
@@ -101,7 +92,9 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
         """Show no node, but the placeholder."""
         self._path, self._texts, self._streaming = [], [], False
         self._flow = Flow(self._flow.width)
+        self._at_end, self._place = True, 0
         self._grown(0)
+        self.refresh()
 
     def show_path(self, node: Heddle, streaming: bool = False) -> None:
         """Show the path down to a node. Scrolls to the end if it is being generated, else as far as needed to
@@ -120,6 +113,7 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
         self._grown(first)
         self.refresh()
         if not same_node or common < len(path):
+            self._place = 0
             self._show_span()
 
     def node_grew(self, node: Heddle) -> None:
@@ -158,7 +152,7 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
         height = len(self._flow.lines) if self._path else 0
         if self.virtual_size.height != height:
             self.virtual_size = Size(0, height)
-        top, page = self.scroll_offset.y, self._page
+        top, page = self.scroll_offset.y, self.page
         first, last = max(first, top), min(max(height, first + 1), top + page)
         if first < last:
             self.refresh(Region(0, first - top, self.size.width, page - (first - top)))
@@ -176,30 +170,30 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll down (up if negative) by screenfuls."""
-        self.scroll_lines(pages * max(self._page - 1, 1))
+        self.scroll_lines(pages * max(self.page - 1, 1))
 
     def follow(self) -> None:
         """Scroll to the end."""
         self._scroll(self.max_scroll_y)
 
-    @property
-    def _page(self) -> int:
-        return self.scrollable_content_region.height
-
     def _scroll(self, top: int) -> None:
-        if not self.is_mounted:
-            return
-        self.scroll_to(y=top, animate=False, force=True)
-        self._at_end = self.scroll_offset.y >= self.max_scroll_y
+        self.scroll_top_to(top)
+        if self.is_mounted:
+            self._note_place()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._at_end = round(new_value) >= self.max_scroll_y
+        if self.size == self._laid_out:  # else it is the layout that scrolls, not a person
+            self._note_place()
+
+    def _note_place(self) -> None:
+        top, lines = self.scroll_offset.y, self._flow.lines
+        self._at_end = top >= self.max_scroll_y
+        self._place = lines[min(top, len(lines) - 1)].offset
 
     def _show_span(self) -> None:
-        """Bring the start of the current node's text into sight, and as much more of it as there is room
-        for."""
-        page = self._page
+        """Bring the start of the current node's text into sight, and as much of the rest as there is room."""
+        page = self.page
         self._unseen = page <= 0
         if not self._path or self._unseen:
             return
@@ -220,30 +214,22 @@ class Reader(ScrollView, can_focus=True, inherit_bindings=False):
     # ------------------------------------------------------------------ drawing
 
     def on_resize(self) -> None:
-        self._rewrap()
-        if self._unseen:
-            self._show_span()
-
-    def _rewrap(self) -> None:
-        """Wrap for the present width; what stood at the top stays there, unless the end was in sight."""
-        width = self.scrollable_content_region.width - _MARGIN
-        if width <= 0:
-            return
-        following = self._at_end
-        if width != self._flow.width:
-            lines = self._flow.lines
-            held = lines[min(self.scroll_offset.y, len(lines) - 1)].offset
+        following, place = self._at_end, self._place
+        self._laid_out = self.size
+        width = self.line_width - _MARGIN - 1
+        if width > 0 and width != self._flow.width:
             self._flow = Flow(width)
             self._flow.extend([passage(node) for node in self._path])
             self._grown(0)
-            if not following:
-                self._scroll(self._flow.line_at(held))
-        if following:
-            self._scroll(self.max_scroll_y)
+        if self._unseen:
+            self._show_span()
+        else:
+            self._scroll(self.max_scroll_y if following else self._flow.line_at(place))
+            self._place = place  # not the line's beginning, or the text would creep with every change
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
-        width = self.scrollable_content_region.width
+        width = self.line_width
         if not self._path:
             return self._placeholder_line(index, width)
         if index >= len(self._flow.lines):

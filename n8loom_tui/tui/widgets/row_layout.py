@@ -54,7 +54,8 @@ def guides(view: RowView, signs: Signs, width: int) -> str:
     if view.depth > most:
         step = max(most // 2, 1)
         left_out = -(-(view.depth - most) // step) * step
-    rails = view.rails[len(view.rails) - (view.depth - left_out) :] if view.depth > left_out else ()
+    shown = min(view.depth - left_out, len(view.rails))
+    rails = view.rails[len(view.rails) - shown :]
     text = "".join(f"{signs.rail} " if runs_on else "  " for runs_on in rails)
     if left_out:
         text = f"{signs.gap}{left_out} {text}"

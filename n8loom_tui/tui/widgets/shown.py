@@ -31,8 +31,9 @@ def passage(node: Heddle) -> str:
 
 
 def one_line(text: str, newline: str, limit: int = _SCANNED) -> str:
-    """The start of a text on one line, ready to be drawn: leading blanks gone, each run of blanks one, line ends
-    a sign. Looks at no more than `limit` characters, and as many blanks before them as a label ever skips.
+    """The start of a text on one line, ready to be drawn: leading blanks gone, each run of blanks one, line
+    ends a sign. Looks at no more than `limit` characters, and as many blanks before them as a label ever
+    skips.
     """
     return _on_one_line(text[: limit + _SCANNED].lstrip(_BLANKS)[:limit], newline)
 

@@ -17,12 +17,12 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 
+from .line_view import LineView
 from .row_layout import RowLayout, lay_out
 from .row_views import RowView
 from .rows import TreeRows
@@ -45,22 +45,11 @@ class TreeMessage(Message):
         return self.tree
 
 
-class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
+class LoomTree(LineView):
     """Shows one tree or several, with a cursor."""
-
-    ALLOW_SELECT = False
 
     DEFAULT_CSS = """
     LoomTree {
-        width: 1fr;
-        height: 1fr;
-        overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-gutter: stable;
-        scrollbar-size-vertical: 1;
-        background: $surface;
-        color: $foreground;
-
         & > .loomtree--guides { color: $foreground 40%; }
         & > .loomtree--prompt { text-style: bold; }
         & > .loomtree--generated { text-style: none; }
@@ -112,8 +101,7 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
-        self.signs = signs
+        super().__init__(signs=signs, name=name, id=id, classes=classes)
         self.rows = TreeRows()
         self._streaming: set[str] = set()
         self._frame = 0
@@ -171,12 +159,11 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     @contextmanager
     def _rows_change(self) -> Iterator[None]:
-        """Keep on the screen what is there, while rows come and go: the cursor's row if it is in sight, else
-        the first one in sight."""
+        """While rows come and go keep the cursor's row where it is on the screen, or else the first one."""
         cursor = self.rows.cursor
         top = self.scroll_offset.y
         held, place = cursor, self.rows.cursor_index
-        in_sight = top <= place < top + self._page
+        in_sight = top <= place < top + self.page
         if not in_sight:
             held, place = self.rows.node_at(top), top
         yield
@@ -184,14 +171,14 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, len(self.rows))
         now = self.rows.index_of(held) if held is not None else None
         if now is not None and now != place:
-            self._scroll_rows(now - (place - top))
+            self.scroll_top_to(now - (place - top))
         if in_sight:
             self._show_cursor()
         self.refresh()
         self._tell(cursor)
 
-    def _tell(self, cursor: Heddle | None) -> None:
-        if self.rows.cursor is not cursor:
+    def _tell(self, was: Heddle | None) -> None:
+        if self.rows.cursor is not was:
             self.post_message(self.CursorMoved(self, self.rows.cursor))
 
     # ------------------------------------------------------------- the cursor
@@ -202,8 +189,7 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
         return self.rows.cursor
 
     def go_to(self, node: Heddle) -> bool:
-        """Put the cursor on a node, unfolding what hides it. False if it is there already or not in these
-        trees."""
+        """Put the cursor on a node and unfold what hides it. False if it is there or not in these trees."""
         if self.rows.index_of(node) is not None:
             return self._move(lambda: self.rows.move_to(node))
         with self._rows_change():
@@ -219,7 +205,7 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def go_pages(self, step: int) -> bool:
         """Move the cursor by screenfuls."""
-        return self.go_rows(step * max(self._page - 1, 1))
+        return self.go_rows(step * max(self.page - 1, 1))
 
     def go_parent(self) -> bool:
         return self._move(self.rows.move_parent)
@@ -249,22 +235,14 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
         self._show_cursor()
         return moved
 
-    @property
-    def _page(self) -> int:
-        return self.scrollable_content_region.height
-
     def _show_cursor(self) -> None:
-        index, top, page = self.rows.cursor_index, self.scroll_offset.y, self._page
+        index, top, page = self.rows.cursor_index, self.scroll_offset.y, self.page
         if index < 0 or page <= 0:
             return
         if index < top:
-            self._scroll_rows(index)
+            self.scroll_top_to(index)
         elif index >= top + page:
-            self._scroll_rows(index - page + 1)
-
-    def _scroll_rows(self, top: int) -> None:
-        if self.is_mounted:
-            self.scroll_to(y=top, animate=False, force=True)
+            self.scroll_top_to(index - page + 1)
 
     # ---------------------------------------------------------------- folding
 
@@ -323,7 +301,7 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
     # ---------------------------------------------------------------- drawing
 
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
+        width = self.line_width
         index = y + self.scroll_offset.y
         views = self._views(self.scroll_offset.y)
         if not 0 <= y < len(views) or width <= 0:
@@ -357,12 +335,12 @@ class LoomTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _lay_out(self, view: RowView) -> RowLayout:
         streaming = view.node.id in self._streaming
-        width = self.scrollable_content_region.width
+        width = self.line_width
         return lay_out(view, self.signs, width, streaming, self._spinner_sign() if streaming else "")
 
     def _views(self, top: int) -> list[RowView]:
         """The rows on the screen, worked out once for each state of the rows."""
-        version, page = self.rows.version, max(self._page, 1)
+        version, page = self.rows.version, max(self.page, 1)
         if self._seen is None or self._seen[:3] != (version, top, page):
             views = self.rows.views(top, top + page, keep=max(self.size.width, 1))
             self._seen = (version, top, page, views)

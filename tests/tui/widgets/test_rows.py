@@ -1,4 +1,5 @@
-"""The rows of a tree: always those of the tree itself, whatever came and went, and the cursor where one expects it."""
+"""The rows of a tree: always those of the tree itself, whatever came and went, and the cursor where one
+expects it."""
 
 import random
 from collections.abc import Callable
@@ -15,7 +16,9 @@ Maker = Callable[..., Heddle]
 def expected_views(roots: list[Heddle], folded: set[str]) -> list[RowView]:
     """The rows of a tree by the plainest way there is: each from the root anew."""
     views: list[RowView] = []
-    todo: list[tuple[Heddle, tuple[bool, ...], Branch]] = [(root, (), Branch.ROOT) for root in reversed(roots)]
+    todo: list[tuple[Heddle, tuple[bool, ...], Branch]] = [
+        (root, (), Branch.ROOT) for root in reversed(roots)
+    ]
     while todo:
         node, rails, branch = todo.pop()
         is_folded = node.id in folded and bool(node.children)
@@ -117,7 +120,8 @@ class Model:
 @pytest.mark.parametrize("seed", range(25))
 def test_rows_are_those_of_the_tree_after_any_changes(seed: int, node: Maker) -> None:
     model = Model(seed, node)
-    changes = [model.add] * 6 + [model.remove] * 3 + [model.fold] * 3 + [model.rebuild_below, model.fold_many, model.jump]
+    changes = [model.add] * 6 + [model.remove] * 3 + [model.fold] * 3
+    changes += [model.rebuild_below, model.fold_many, model.jump]
     for _ in range(150):
         model.rng.choice(changes)()
         model.check()

@@ -1,0 +1,147 @@
+"""One row of the nodes into one heddle: at once if the row is in order, as far as it goes if it is not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+
+from .packing import unpack, unpack_ends, unpack_text
+
+Origins = Mapping[Any, dict[str, Any]]
+"""By row id, the shared parts of provenances."""
+
+_FRAMINGS = {"chat": True, "raw": False}
+_KINDS = {str(kind): kind for kind in Kind}
+_decode_json = json.JSONDecoder().raw_decode
+
+
+class Row(NamedTuple):
+    """The columns of a node, in the order in which they are read. In a damaged file they hold anything."""
+
+    seq: Any
+    id: Any
+    parent: Any
+    position: Any
+    kind: Any
+    text: Any
+    tokens: Any
+    ends: Any
+    encoded: Any
+    framing: Any
+    user_prompt: Any
+    terminal: Any
+    finish: Any
+    created: Any
+    origin: Any
+    provenance: Any
+    model: Any
+    folded: Any
+    deleted: Any
+
+
+COLUMNS = ", ".join(Row._fields)
+
+NOT_IN_ORDER = (ValueError, TypeError, KeyError, RecursionError, MemoryError)
+"""What `node_of` raises for a row that is not in order."""
+
+
+def node_of(row: tuple[Any, ...], origins: Origins) -> Heddle:
+    """The node of a row that is in order, hung nowhere yet. It is called for every node when a session opens.
+
+    Raises:
+        NOT_IN_ORDER: the row isn't.
+    """
+    _, name, parent, _, kind, packed_text, tokens, ends, encoded, framing, prompt, *others = row
+    terminal, finish, created, origin, provenance, *_ = others
+    text = unpack_text(packed_text)
+    if framing is not None and parent is None:
+        shown = text if prompt is None else unpack_text(prompt)
+        node: Heddle = Loom(None, None, shown, chat=_FRAMINGS[framing])
+    else:
+        node = Heddle.__new__(Heddle)  # `from_text` would draw an id, and look at the clock, 100,000 times
+        node.parent = node.model = node.tokenizer = None
+        node.children = []
+    node.id = name
+    node.kind = _KINDS[kind]
+    node.terminal = bool(terminal)
+    node.finish = _text_or_none(finish)
+    node.created = _time(created)
+    node.provenance = _provenance(provenance, origin, origins)
+    if encoded:
+        node.set_span(*_span(tokens, ends, text))
+    else:
+        node.set_span([], text, [])
+        node.encoded = False
+    return node
+
+
+def mended_node(row: tuple[Any, ...], origins: Origins) -> tuple[Heddle, str]:
+    """A node of a row that is not in order: its text as far as it can be read, and what else makes sense.
+
+    Returns the node and a line that says what is lost.
+    """
+    found = Row(*row)
+    text = _some_text(found.text)
+    plain = found._replace(
+        kind=found.kind if found.kind in _KINDS else str(Kind.WRITTEN),
+        text=text.encode(),
+        encoded=False,
+        framing=found.framing if found.framing in _FRAMINGS else None,
+        user_prompt=None if found.user_prompt is None else _some_text(found.user_prompt).encode(),
+        finish=found.finish if isinstance(found.finish, str) else None,
+        created=found.created if isinstance(found.created, float) and math.isfinite(found.created) else 0.0,
+        origin=None,
+        provenance="{}",
+    )
+    node = node_of(plain, {})
+    try:
+        node.provenance = _provenance(found.provenance, found.origin, origins)
+    except NOT_IN_ORDER:
+        pass
+    try:
+        if found.encoded:
+            node.set_span(*_span(found.tokens, found.ends, text))
+    except NOT_IN_ORDER:
+        return node, f"Node {found.id}: its token ids could not be read; its text will be encoded again."
+    return node, f"Node {found.id}: something about it could not be read; the rest is here."
+
+
+def _span(packed_tokens: bytes, packed_ends: bytes, text: str) -> tuple[list[int], str, list[int]]:
+    tokens, ends = unpack(packed_tokens), unpack_ends(packed_ends)
+    if len(tokens) != len(ends) or (ends[-1] > len(text) if ends else text):
+        raise ValueError("the ends do not match the text")
+    return tokens, text, ends
+
+
+def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
+    own: Any
+    own, end = ({}, 2) if value == "{}" else _decode_json(value)
+    if not isinstance(own, dict) or end != len(value):
+        raise ValueError("not a table")
+    if origin is None:
+        return own
+    shared = {key: dict(part) if type(part) is dict else part for key, part in origins[origin].items()}
+    return {**shared, **own}
+
+
+def _text_or_none(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _time(value: Any) -> float:
+    if not isinstance(value, float) or not math.isfinite(value):
+        raise ValueError("not a time")
+    return value
+
+
+def _some_text(value: Any) -> str:
+    """As much of a text as can be read."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -1,0 +1,306 @@
+"""Opening sessions: who may write, what is refused, and copies elsewhere.
+
+The app's way: `SessionStore.open(path)`, `.load()`, `.writer(on_error=…)`, then `writer.put(snapshot(…))` for
+each operation, and `.close(timeout)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from n8loom_tui.paths import data_dir
+
+from . import schema
+from .apply import apply
+from .errors import SessionError, explain
+from .files import draft, place, remove_sidecars
+from .load import LoadedSession, load_session
+from .lock import LockedError, SessionLock
+from .record import Changes
+from .writer import SessionWriter
+
+SUFFIX = ".loom"
+COPY_PATIENCE = 10.0
+"""Seconds that a copy waits for what is still to be stored."""
+
+
+def resolve_session_path(argument: str | Path) -> Path:
+    """The file that a person means: as they wrote it, with `.loom` behind it if it has no suffix."""
+    path = Path(argument).expanduser()
+    return path if path.suffix or not path.name else path.with_name(path.name + SUFFIX)
+
+
+def default_session_path(name: str) -> Path:
+    """A session of this name in the sessions folder, which is made if it is not there.
+
+    Raises:
+        SessionError: it can't be made, or the name is not one.
+    """
+    folder = data_dir() / "sessions"
+    if not name or "/" in name or name.startswith("."):
+        raise SessionError(f"{name!r} cannot be the name of a session.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SessionError(explain(error, folder)) from None
+    return folder / (name if name.endswith(SUFFIX) else name + SUFFIX)
+
+
+def read_session(path: Path) -> LoadedSession:
+    """What a session holds, without opening it for writing; it may be open elsewhere.
+
+    Raises:
+        SessionError: it can't be read.
+    """
+    path = _checked(path)
+    if not _has_content(path):
+        raise SessionError(f"There is no session at {path}.")
+    schema.check_ours(path)
+    return _load(path)
+
+
+def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
+    """Make a session of `everything(…)`: for when the session's own file cannot be written.
+
+    Raises:
+        SessionError: there is a file already (without `overwrite`), it is open in a program, or the disk
+        refuses.
+    """
+    with _making(path, overwrite=overwrite) as new:
+        db = schema.connect(new, schema.Mode.CREATE)
+        try:
+            schema.initialise(db)
+            db.execute("BEGIN")
+            apply(db, changes)
+            db.execute("COMMIT")
+        except OverflowError as error:
+            raise SessionError(f"{path}: {error}") from None
+        finally:
+            db.close()
+
+
+class SessionStore:
+    """An open session. Attributes: `path`; `read_only`, and then `read_only_reason`, one line."""
+
+    def __init__(self, path: Path, lock: SessionLock | None, reason: str | None) -> None:
+        """For `open` alone."""
+        self.path = path
+        self.read_only_reason = reason
+        self._lock = lock
+        self._writer: SessionWriter | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be stored here."""
+        return self.read_only_reason is not None
+
+    @classmethod
+    def open(cls, path: Path) -> SessionStore:
+        """Open a session, or make one where there is no file.
+
+        One that is open elsewhere, or that cannot be written, is opened read-only.
+
+        Raises:
+            SessionError: it is no session, a newer version's or damaged, or none can be made here. Whatever
+                is there is left as it is.
+        """
+        path = _checked(path)
+        exists = _has_content(path)
+        if exists:
+            schema.check_ours(path)
+        lock = SessionLock(path)
+        try:
+            lock.acquire()
+        except (LockedError, OSError) as error:
+            if not exists:
+                raise SessionError(explain(error, path)) from None
+            return cls._read_only(path, explain(error, path))
+        try:
+            reason = _prepare(path)
+        except BaseException:
+            lock.release()
+            raise
+        if reason is not None:
+            lock.release()
+            return cls._read_only(path, reason)
+        return cls(path, lock, None)
+
+    @classmethod
+    def _read_only(cls, path: Path, reason: str) -> SessionStore:
+        with _reading(path):
+            return cls(path, None, reason)
+
+    def load(self) -> LoadedSession:
+        """What the session holds. A file too damaged to read to its end makes the store read-only.
+
+        Raises:
+            SessionError: nothing of it can be read.
+        """
+        loaded = _load(self.path)
+        if loaded.damaged and not self.read_only:
+            self.read_only_reason = (
+                f"{self.path} is damaged; nothing is written to it. Save to another place."
+            )
+        return loaded
+
+    def writer(
+        self,
+        *,
+        on_error: Callable[[str], None] = lambda _message: None,
+        on_saved: Callable[[], None] = lambda: None,
+    ) -> SessionWriter:
+        """The writer, begun at the first call. Callbacks come from its thread.
+
+        Raises:
+            SessionError: the session is read-only.
+        """
+        if self.read_only_reason is not None:
+            raise SessionError(self.read_only_reason)
+        if self._writer is None:
+            try:
+                self._writer = SessionWriter(self.path, on_error=on_error, on_saved=on_saved)
+            except OSError as error:
+                raise SessionError(explain(error, self.path)) from None
+        return self._writer
+
+    def copy_to(self, target: Path, *, overwrite: bool = False) -> None:
+        """Copy the session, its trash included, to another file; what is still queued is stored first.
+
+        Raises:
+            SessionError: there is a file already (without `overwrite`), it is open in a program, not
+                everything could be stored, or the disk refuses.
+        """
+        if self._writer is not None and not self._writer.flush(COPY_PATIENCE):
+            why = self._writer.error or "it takes too long"
+            raise SessionError(f"Not copied, since not everything is stored yet: {why}")
+        with _making(target, overwrite=overwrite) as new, _reading(self.path) as db:
+            try:
+                db.execute("VACUUM INTO ?", (str(new),))
+            except sqlite3.Error as error:
+                raise SessionError(explain(error, target)) from None
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Store what is left and give the session free. False if not everything could be stored in time."""
+        stored = self._writer is None or self._writer.close(timeout)
+        if self._lock is not None and (self._writer is None or self._writer.ended):
+            self._lock.release()
+        return stored
+
+
+# ------------------------------------------------------------------- helpers
+
+
+def _checked(path: Path) -> Path:
+    """The real path of what may be a session.
+
+    Raises:
+        SessionError: there can be none.
+    """
+    try:
+        path = path.expanduser().resolve()
+        mode = path.stat().st_mode if path.exists() else None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SessionError(explain(error, path)) from None
+    if mode is None:
+        if not path.parent.is_dir():
+            raise SessionError(
+                f"{path}: there is no folder {path.parent}; make it first, or choose another place."
+            )
+    elif stat.S_ISDIR(mode):
+        raise SessionError(f"{path} is a folder, not a session; name a file in it.")
+    elif not stat.S_ISREG(mode):
+        raise SessionError(f"{path} is not a file; a session can only be kept in one.")
+    return path
+
+
+def _has_content(path: Path) -> bool:
+    """Whether there is a file with something in it. An empty one may become a session."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SessionError(explain(error, path)) from None
+
+
+def _prepare(path: Path) -> str | None:
+    """Make or upgrade the tables. Returns why it can only be read, if so. The lock is ours.
+
+    Raises:
+        SessionError: it can't be had.
+    """
+    fresh = not _has_content(path)
+    try:
+        with contextlib.closing(
+            schema.connect(path, schema.Mode.CREATE if fresh else schema.Mode.WRITE)
+        ) as db:
+            if fresh:
+                schema.initialise(db)
+            schema.check_schema(db, path)
+            schema.migrate(db)
+            schema.make_durable(db)
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        if fresh or not _only_unwritable(error):
+            raise SessionError(explain(error, path)) from None
+        return explain(error, path)
+    return None
+
+
+def _only_unwritable(error: sqlite3.Error) -> bool:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name.startswith(
+        ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_IOERR")
+    )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for reading, its tables checked. SQLite must be told of a folder that can't be written."""
+    try:
+        db = schema.connect(path, schema.Mode.READ)
+        try:
+            try:
+                schema.check_schema(db, path)
+            except sqlite3.OperationalError:
+                wal = path.with_name(path.name + "-wal")
+                if wal.exists() and wal.stat().st_size > 0:
+                    raise
+                db.close()
+                db = schema.connect(path, schema.Mode.READ, immutable=True)
+                schema.check_schema(db, path)
+            yield db
+        finally:
+            db.close()
+    except (sqlite3.Error, OSError) as error:
+        raise SessionError(explain(error, path)) from None
+
+
+def _load(path: Path) -> LoadedSession:
+    with _reading(path) as db:
+        return load_session(db)
+
+
+@contextlib.contextmanager
+def _making(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A name to make a database at, which is then moved to `path`: all or nothing, never over an open one."""
+    target = _checked(path)
+    if target.exists() and not overwrite:
+        raise SessionError(f"{target} exists already; choose another name.")
+    lock = SessionLock(target)
+    try:
+        lock.acquire()
+        try:
+            with draft(target) as new:
+                yield new
+                remove_sidecars(target)
+                place(new, target, overwrite=overwrite)
+        finally:
+            lock.release()
+    except (OSError, sqlite3.Error) as error:
+        raise SessionError(explain(error, target)) from None

@@ -1,0 +1,477 @@
+"""The engine's promises to whoever drives it: which events come, in what order, and what survives what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from mlx_lm.models.cache import RotatingKVCache
+from tiny import build_model, greedy, tiny_model, tiny_tokenizer
+
+from n8loom_tui.loom.engine import Engine
+from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.protocol import (
+    BranchFinished,
+    BranchSpec,
+    BranchToken,
+    Encode,
+    Encoded,
+    Event,
+    Finish,
+    Framing,
+    PrefillProgress,
+    Ramify,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    SamplingParams,
+    Segment,
+    Source,
+    Stop,
+)
+from n8loom_tui.loom.support import UnsupportedModel
+
+TOKENIZER = tiny_tokenizer("plain")
+PATH = list(TOKENIZER.encode("the abc in the end"))
+
+
+def ramify(name: str, n: int = 2, *, path: list[int] | None = None, **params: Any) -> Ramify:
+    branches = tuple(BranchSpec(f"{name}{index}", index) for index in range(n))
+    settings = {"temp": 0, "max_tokens": 5, **params}
+    return Ramify(
+        name, (Source((Segment("s", tuple(PATH if path is None else path)),), branches),), SamplingParams(**settings)
+    )
+
+
+def drive(engine: Engine, *, at: dict[int, Callable[[], None]] | None = None) -> list[Event]:
+    """Step to the end, doing what `at` says before a step."""
+    events: list[Event] = []
+    step = 0
+    while engine.busy or step <= max(at or {0: 0}):
+        if at and step in at:
+            at[step]()
+        events += engine.step()
+        step += 1
+        assert step < 500
+    return events
+
+
+def said(events: list[Event], branch: str) -> list[int]:
+    return [e.token for e in events if isinstance(e, BranchToken) and e.branch_id == branch]
+
+
+def reasons(events: list[Event]) -> dict[str, str]:
+    return {e.branch_id: e.reason for e in events if isinstance(e, BranchFinished)}
+
+
+def assert_complete(events: list[Event], *requests: Ramify) -> None:
+    """Each request starts and finishes once, each branch finishes once, and nothing comes before or after."""
+    for request in requests:
+        branches = [spec.id for source in request.sources for spec in source.branches]
+        counts = Counter(e.branch_id for e in events if isinstance(e, BranchFinished))
+        assert all(counts[branch] == 1 for branch in branches)
+        mine = [
+            e
+            for e in events
+            if getattr(e, "request_id", None) == request.id or getattr(e, "branch_id", None) in branches
+        ]
+        ends = [e for e in mine if isinstance(e, RequestFinished | RequestFailed)]
+        assert len(ends) == 1
+        assert mine[-1] is ends[0]
+        for branch in branches:
+            own = [e for e in mine if getattr(e, "branch_id", None) == branch]
+            assert isinstance(own[-1], BranchFinished)
+        starts = [e for e in mine if isinstance(e, RequestStarted)]
+        assert len(starts) <= 1
+        if any(isinstance(e, BranchToken) for e in mine):
+            assert mine[0] is starts[0]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(tiny_model("llama"), TOKENIZER)
+
+
+def test_a_request_is_told_from_start_to_finish(engine: Engine) -> None:
+    request = ramify("r", 3)
+    engine.submit(request)
+    events = drive(engine)
+    assert_complete(events, request)
+    assert isinstance(events[0], RequestStarted)
+    progress = [e for e in events if isinstance(e, PrefillProgress)]
+    assert progress[-1].done == progress[-1].total == len(PATH) - 1
+    assert [e.done for e in progress] == sorted(e.done for e in progress)
+    wanted = greedy(engine.model, PATH, 5)
+    for branch in ("r0", "r1", "r2"):
+        assert said(events, branch) == wanted
+    assert set(reasons(events).values()) == {Finish.LENGTH}
+    stats = engine.stats()
+    assert (stats.running, stats.queued, stats.tokens, stats.prefilled) == (0, 0, 15, len(PATH) - 1)
+    assert stats.kv_bytes > 0
+
+
+def test_what_is_known_is_not_read_again(engine: Engine) -> None:
+    engine.submit(ramify("a"))
+    drive(engine)
+    engine.submit(ramify("b", path=PATH + greedy(engine.model, PATH, 4)))
+    events = drive(engine)
+    assert not [e for e in events if isinstance(e, PrefillProgress)]
+    assert engine.stats().prefilled == len(PATH) - 1
+    assert engine.stats().reused == len(PATH) + 3
+
+
+def test_a_long_path_is_read_in_chunks_while_others_stream(engine: Engine) -> None:
+    engine.submit(ramify("short", max_tokens=60))
+    for _ in range(4):
+        engine.step()
+    engine.submit(ramify("long", path=PATH * 20))
+    events = []
+    while not any(isinstance(e, BranchToken) and e.branch_id == "long0" for e in events):
+        step = engine.step()
+        assert any(isinstance(e, BranchToken) and e.branch_id == "short0" for e in step)
+        events += step
+    progress = [e.done for e in events if isinstance(e, PrefillProgress)]
+    assert len(progress) > 2
+    assert progress == sorted(progress)
+
+
+def test_more_branches_than_rows_wait_their_turn() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER, max_rows=3)
+    first, second = ramify("a", 7), ramify("b", 2)
+    engine.submit(first)
+    engine.submit(second)
+    events: list[Event] = []
+    while engine.busy:
+        events += engine.step()
+        assert engine.stats().running <= 3
+    assert_complete(events, first, second)
+    wanted = greedy(engine.model, PATH, 5)
+    assert all(said(events, f"a{index}") == wanted for index in range(7))
+    assert said(events, "b1") == wanted
+
+
+def test_queued_is_what_waits(engine: Engine) -> None:
+    engine.submit(ramify("a", 3))
+    engine.submit(ramify("b", 4))
+    assert engine.stats().queued == 7
+    engine.submit(Stop(frozenset({"b1"})))
+    assert engine.stats().queued == 6
+
+
+def test_stopping_running_branches_keeps_what_they_said(engine: Engine) -> None:
+    request = ramify("r", 3, max_tokens=50)
+    stopped: list[Event] = []
+
+    def stop() -> None:
+        engine.submit(Stop(frozenset({"r1"})))
+        assert engine.stats().running == 2
+
+    engine.submit(request)
+    events = drive(engine, at={8: stop}) + stopped
+    assert_complete(events, request)
+    wanted = greedy(engine.model, PATH, 50)
+    assert reasons(events)["r1"] == Finish.CANCELLED
+    assert 0 < len(said(events, "r1")) < 50
+    assert said(events, "r1") == wanted[: len(said(events, "r1"))]
+    assert said(events, "r0") == said(events, "r2") == wanted
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 9])
+def test_stop_takes_effect_at_once(engine: Engine, step: int) -> None:
+    """Queued, being read, or running: the next step says that it ended, and no token comes after."""
+    first, second = ramify("a", 2, max_tokens=90, path=PATH * 12), ramify("b", 2)
+    engine.submit(first)
+    engine.submit(second)
+    events = [event for _ in range(step) for event in engine.step()]
+    engine.submit(Stop(None))
+    assert engine.stats().running == engine.stats().queued == 0
+    last = engine.step()
+    assert not [e for e in last if isinstance(e, BranchToken)]
+    events += last
+    assert set(reasons(events)) == {"a0", "a1", "b0", "b1"}
+    events += drive(engine)
+    assert_complete(events, first, second)
+    after = ramify("c", 1)
+    engine.submit(after)
+    assert said(drive(engine), "c0") == greedy(engine.model, PATH, 5)
+
+
+def test_a_queued_request_that_is_stopped_finishes_though_the_queue_is_stuck() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER, max_rows=1)
+    engine.submit(ramify("a", 3, max_tokens=40))
+    engine.submit(ramify("b", 2))
+    for _ in range(5):
+        engine.step()
+    engine.submit(Stop(frozenset({"b0", "b1"})))
+    events = engine.step()
+    assert reasons(events) == {"b0": Finish.CANCELLED, "b1": Finish.CANCELLED}
+    assert RequestFinished("b") in events
+    assert engine.stats().queued == 2
+
+
+def test_what_was_read_before_a_stop_is_not_lost(engine: Engine) -> None:
+    engine.submit(ramify("a", path=PATH * 12))
+    for _ in range(3):
+        engine.step()
+    engine.submit(Stop(None))
+    drive(engine)
+    assert engine.store.match_length(PATH * 12) == 64
+
+
+class Breaking:
+    """Makes a model raise at its k-th call from now on."""
+
+    def __init__(self, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = -1
+        kind = type(model)
+        original = kind.__call__
+
+        def call(model: Any, *args: Any, **kwargs: Any) -> mx.array:
+            self.left -= 1
+            if self.left == 0:
+                raise RuntimeError("out of memory")
+            return original(model, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__call__", call)
+
+
+@pytest.mark.parametrize("call", range(1, 8))
+def test_an_error_in_the_model_is_told_and_the_next_request_is_exact(
+    call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    wanted = greedy(engine.model, PATH, 5)
+    with monkeypatch.context() as patch:
+        breaking = Breaking(engine.model, patch)
+        breaking.left = call
+        request = ramify("r", 3, path=PATH * 6, max_tokens=9)
+        engine.submit(request)
+        events = drive(engine)
+    assert_complete(events, request)
+    assert RequestFailed("r", "out of memory") in events
+    assert isinstance(engine.last_error, RuntimeError)
+    assert set(reasons(events).values()) == {Finish.CANCELLED}
+    assert engine.stats().running == 0
+    engine.submit(ramify("next"))
+    assert said(drive(engine), "next0") == wanted
+    engine.submit(ramify("again", path=PATH * 6, max_tokens=9))
+    assert said(drive(engine), "again1") == greedy(engine.model, PATH * 6, 9)
+
+
+def test_an_error_while_one_request_is_read_leaves_the_running_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    running, unlucky = ramify("a", 2, max_tokens=30), ramify("b", 2, path=[9] * 100)
+    wanted = greedy(engine.model, PATH, 30)
+    original = type(engine.model).__call__
+
+    def call(model: Any, tokens: mx.array, **rest: Any) -> mx.array:
+        if tokens.shape[1] > 1 and tokens[0, 0].item() == 9:
+            raise MemoryError
+        return original(model, tokens, **rest)
+
+    monkeypatch.setattr(type(engine.model), "__call__", call)
+    engine.submit(running)
+    events = drive(engine, at={6: lambda: engine.submit(unlucky)})
+    assert_complete(events, running, unlucky)
+    assert RequestFailed("b", "MemoryError") in events
+    assert said(events, "a0") == said(events, "a1") == wanted
+
+
+def test_an_error_while_branches_join_is_told_of_every_branch(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    running, unlucky = ramify("a", 2, max_tokens=30), ramify("b", 3, path=[*PATH, 4, 4, 4])
+    engine.submit(running)
+    events = [event for _ in range(5) for event in engine.step()]
+    engine.submit(unlucky)
+    pad = mx.zeros
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def zeros(*args: Any, **kwargs: Any) -> mx.array:
+            calls.append(1)
+            if len(calls) == 3:
+                raise RuntimeError("no room")
+            return pad(*args, **kwargs)
+
+        patch.setattr("n8loom_tui.loom.attention.mx.zeros", zeros)
+        while not any(isinstance(e, RequestFailed) for e in events):
+            events += engine.step()
+    events += drive(engine)
+    assert_complete(events, running, unlucky)
+    assert RequestFailed("b", "no room") in events
+    assert said(events, "a0") == greedy(engine.model, PATH, 30)
+
+
+def test_broken_logits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    original = type(engine.model).__call__
+    monkeypatch.setattr(type(engine.model), "__call__", lambda *a, **k: original(*a, **k) * float("nan"))
+    request = ramify("r")
+    engine.submit(request)
+    events = drive(engine)
+    assert_complete(events, request)
+    (failed,) = [e for e in events if isinstance(e, RequestFailed)]
+    assert "not numbers" in failed.message
+
+
+def test_an_empty_prompt_is_refused_with_advice(engine: Engine) -> None:
+    engine.submit(ramify("r", path=[]))
+    events = drive(engine)
+    (failed,) = [e for e in events if isinstance(e, RequestFailed)]
+    assert "empty" in failed.message
+    with pytest.raises(RuntimeError, match="empty"):
+        Heddle(engine.model, TOKENIZER, "", None, None).ramify(n=2)
+
+
+def test_a_context_that_is_full_is_refused_and_a_nearly_full_one_ends_there() -> None:
+    model = build_model("llama", max_position_embeddings=20)
+    engine = Engine(model, TOKENIZER)
+    assert engine.context_length == 20
+    engine.submit(ramify("full", path=[70] * 20))
+    (failed,) = [e for e in drive(engine) if isinstance(e, RequestFailed)]
+    assert "20 tokens long and the model reads 20" in failed.message
+    request = ramify("near", 1, path=[70] * 17, max_tokens=10)
+    engine.submit(request)
+    events = drive(engine)
+    assert_complete(events, request)
+    assert len(said(events, "near0")) == 3
+    assert reasons(events)["near0"] == Finish.LENGTH
+
+
+def test_texts_are_encoded_in_their_place_and_told(engine: Engine) -> None:
+    path = (Segment("root", None, "the abc", Framing.RAW), Segment("kid", None, " in"))
+    engine.submit(Encode("e", path))
+    events = engine.step()
+    assert [e.node_id for e in events if isinstance(e, Encoded)] == ["root", "kid"]
+    first, second = events
+    assert isinstance(first, Encoded)
+    assert isinstance(second, Encoded)
+    assert list(first.tokens) == TOKENIZER.encode("the abc")
+    assert (second.text, len(second.ends)) == (" in", len(second.tokens))
+    engine.submit(Ramify("r", (Source(path, (BranchSpec("b", 0),)),), SamplingParams(temp=0, max_tokens=4)))
+    assert said(drive(engine), "b") == greedy(engine.model, [*first.tokens, *second.tokens], 4)
+
+
+def test_a_chat_message_for_a_model_without_a_template_is_raw(engine: Engine) -> None:
+    engine.submit(Encode("e", (Segment("root", None, "the abc", Framing.CHAT),)))
+    (told,) = engine.step()
+    assert isinstance(told, Encoded)
+    assert told.framing is Framing.RAW
+    assert list(told.tokens) == TOKENIZER.encode("the abc")
+
+
+def test_the_end_of_text_makes_a_node_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "n8loom_tui.loom.engine.choose",
+            lambda logits, params, seed, step, context: type(
+                "C", (), {"token": [70, 71, TOKENIZER.eos_token_id][step], "logprob": 0.0}
+            ),
+        )
+        (kid,) = root.ramify(n=1)
+    assert kid.tokens == [70, 71]
+    assert kid.terminal
+    assert kid.finish == "eos"
+    assert kid.ramify(n=3) == []
+    assert list(kid.make_child_stream(n=3)) == []
+    kid.trim(1)
+    assert not kid.terminal
+    (further,) = kid.ramify(n=1, temp=0, max_tokens=3)
+    assert further.tokens == greedy(root.model, kid.get_prefix_tokens(), 3)
+
+
+def test_closing_a_stream_early_keeps_the_children_and_frees_the_engine() -> None:
+    root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
+    stream = root.make_child_stream(n=3, temp=0, max_tokens=40)
+    for count, update in enumerate(stream, 1):
+        assert update["type"] == "update"
+        if count == 4:
+            break
+    stream.close()
+    assert len(root.children) == 3
+    wanted = greedy(root.model, root.tokens, 6)
+    for kid in root.children:
+        assert kid.tokens == wanted[: len(kid.tokens)]
+        assert len(kid.tokens) >= 4
+        assert kid.finish == "cancelled"
+    (more,) = root.children[0].ramify(n=1, temp=0, max_tokens=3)
+    assert more.tokens == greedy(root.model, root.children[0].get_prefix_tokens(), 3)
+
+
+def test_a_stream_that_fails_leaves_no_empty_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Loom(build_model("llama"), TOKENIZER, "the abc")
+    root.ramify(n=1, max_tokens=1)
+    breaking = Breaking(root.model, monkeypatch)
+    for call, kept in ((1, 0), (3, 2)):
+        root.to_leaf()
+        breaking.left = call
+        with pytest.raises(RuntimeError, match="out of memory"):
+            list(root.make_child_stream(n=2, temp=0, max_tokens=9))
+        assert [len(kid.tokens) for kid in root.children] == [2] * kept
+
+
+def test_streams_beside_each_other_lose_nothing() -> None:
+    root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
+    left = root.add_text_child(" in")
+    right = root.add_text_child("?")
+    streams = [node.make_child_stream(n=2, temp=0, max_tokens=8) for node in (left, right)]
+    updates = list(zip(*streams, strict=False))
+    for stream in streams:
+        list(stream)
+    assert updates
+    (between,) = root.ramify(n=1, temp=0, max_tokens=2)
+    assert between.tokens == greedy(root.model, root.tokens, 2)
+    for node in (left, right):
+        wanted = greedy(root.model, node.get_prefix_tokens(), 8)
+        if TOKENIZER.eos_token_id in wanted:
+            wanted = wanted[: wanted.index(TOKENIZER.eos_token_id)]
+        assert [kid.tokens for kid in node.children] == [wanted] * 2
+
+
+def test_growing_another_node_inside_a_stream_loses_nothing() -> None:
+    root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
+    other = root.add_text_child(" in")
+    finals = []
+    for count, update in enumerate(root.make_child_stream(n=2, temp=0, max_tokens=8)):
+        if count == 2:
+            (kid,) = other.ramify(n=1, temp=0, max_tokens=4)
+            assert kid.tokens == greedy(root.model, other.get_prefix_tokens(), 4)
+            assert [frag.keys.shape[2] for frag in other.frag] == [len(other.tokens)] * 2
+        finals.append(update)
+    wanted = greedy(root.model, root.tokens, 8)
+    assert finals[-1]["type"] == "final"
+    assert finals[-1]["tokens"] == [wanted] * 2
+    assert finals[-1]["children"] == root.children[1:]
+
+
+def test_a_model_that_cannot_be_served_exactly_is_refused() -> None:
+    model = build_model("llama")
+    type_of = type(model)
+
+    class Windowed(type_of):  # type: ignore[misc, valid-type]
+        def make_cache(self) -> list[Any]:
+            return [RotatingKVCache(8) for _ in self.layers]
+
+    windowed = Windowed(model.args)
+    with pytest.raises(UnsupportedModel, match="llama: layers with RotatingKVCache are not served yet"):
+        Engine(windowed, TOKENIZER)
+
+
+def test_a_model_whose_attention_looks_elsewhere_is_refused() -> None:
+    """It depends on the batch as a whole: no branch could be exact."""
+    model = build_model("llama")
+    type_of = type(model)
+
+    class Mixing(type_of):  # type: ignore[misc, valid-type]
+        def __call__(self, tokens: mx.array, cache: Any = None) -> mx.array:
+            logits = super().__call__(tokens, cache)
+            return logits + logits.mean(axis=0, keepdims=True) * (tokens.shape[0] - 1)
+
+    mixing = Mixing(model.args)
+    mixing.update(model.parameters())
+    with pytest.raises(UnsupportedModel, match="cannot be branched exactly"):
+        Engine(mixing, TOKENIZER)

@@ -1,0 +1,83 @@
+"""Each replacement equals MLX's own."""
+
+from __future__ import annotations
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from tiny import ARCHITECTURES, build_model, scratch_logits
+
+from n8loom_tui.loom import kernels
+
+SHAPES = [(3, 7), (5000,), (2, 3, 1, 1024), (1, 4, 33, 257)]
+EXTREMES = [0.0, -0.0, 1e-30, -1e-30, 50.0, -50.0, 88.8, -88.8, 200.0, -200.0, 1e30, -1e30, 3e38, -3e38]
+
+
+def values(shape: tuple[int, ...], seed: int) -> mx.array:
+    rng = np.random.default_rng(seed)
+    numbers = (rng.standard_normal(shape) * 10).astype(np.float32)
+    flat = numbers.reshape(-1)
+    flat[: len(EXTREMES)] = EXTREMES[: flat.size]
+    return mx.array(numbers)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
+def test_softmax(shape: tuple[int, ...], dtype: mx.Dtype) -> None:
+    x = mx.clip(values(shape, 1), -60000, 60000).astype(dtype)
+    got, wanted = kernels.softmax(x), mx.softmax(x, axis=-1, precise=True)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_allclose(got.astype(mx.float32), wanted.astype(mx.float32), atol=1e-6)
+
+
+def test_softmax_of_masked_and_huge_scores() -> None:
+    x = np.random.default_rng(2).standard_normal((64, 256)).astype(np.float32)
+    x[:, ::2] = np.finfo(np.float32).min
+    x[:, 1] = 3e38
+    x[0, 3:] = -np.inf
+    got = np.array(kernels.softmax(mx.array(x)))
+    np.testing.assert_allclose(got, mx.softmax(mx.array(x), axis=-1, precise=True), atol=1e-6)
+    assert (got[:, ::2] == 0).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
+def test_swiglu(shape: tuple[int, ...], dtype: mx.Dtype) -> None:
+    gate = mx.clip(values(shape, 3), -1e30, 1e30).astype(dtype)
+    x = mx.array(np.random.default_rng(4).standard_normal(shape).astype(np.float32)).astype(dtype)
+    got, wanted = kernels.swiglu(gate, x), nn.silu(gate) * x
+    assert got.dtype == wanted.dtype
+    precise = dtype == mx.float32
+    np.testing.assert_allclose(
+        got.astype(mx.float32), wanted.astype(mx.float32), rtol=2e-6 if precise else 2e-2, atol=1e-30 if precise else 1e-3
+    )
+
+
+def test_the_inputs_are_left_as_they_are() -> None:
+    gate, x = values((5000,), 5), values((5000,), 6)
+    before = np.array(gate), np.array(x)
+    mx.eval(kernels.swiglu(gate, x), kernels.softmax(x))
+    np.testing.assert_array_equal(gate, before[0])
+    np.testing.assert_array_equal(x, before[1])
+
+
+def test_a_view_is_read_as_what_it_shows() -> None:
+    """Such as one half of a projection that is split in two."""
+    both = values((64, 2, 128), 7)
+    halves = both[:, 0], both[:, 1]
+    np.testing.assert_allclose(
+        kernels.swiglu(*halves), nn.silu(mx.contiguous(halves[0])) * mx.contiguous(halves[1]), rtol=2e-6
+    )
+    x = values((80, 64), 8).swapaxes(0, 1)
+    np.testing.assert_allclose(kernels.softmax(x), mx.softmax(x, axis=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_model_gives_the_same_with_and_without(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(architecture)
+    tokens = np.random.default_rng(9).integers(0, 384, 90).tolist()
+    kernels.install(model)
+    with_replacements = scratch_logits(model, tokens)
+    monkeypatch.setattr(kernels, "WORTHWHILE", 1 << 60)
+    np.testing.assert_allclose(with_replacements, scratch_logits(model, tokens), atol=1e-3)
