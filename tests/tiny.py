@@ -130,7 +130,9 @@ def _byte_level() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in ("<s>", "</s>", "<user>", "<bot>")])
+    tokenizer.add_special_tokens(
+        [AddedToken(name, special=True) for name in ("<s>", "</s>", "<user>", "<bot>")]
+    )
     return tokenizer
 
 
@@ -163,9 +165,16 @@ def prefix_space_tokenizer() -> TokenizerWrapper:
     special = ["<unk>", "<s>", "</s>"]
     letters = ["▁", *(chr(code) for code in range(33, 127))]
     merges = [("▁", "t"), ("▁t", "h"), ("▁th", "e"), ("i", "n"), ("▁", "a")]
-    words = [*special, *(f"<0x{byte:02X}>" for byte in range(256)), *letters, *("".join(pair) for pair in merges)]
+    words = [
+        *special,
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        *letters,
+        *("".join(pair) for pair in merges),
+    ]
     vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer = Tokenizer(
+        models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=False)
     tokenizer.decoder = decoders.Sequence(
         [

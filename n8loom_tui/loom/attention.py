@@ -1,12 +1,13 @@
 """Decoding many branches at once over prefixes that they share.
 
-A `Batch` holds one row per branch. Rows that come from the same place form a group, and the group's prefix is held
-once; each row adds only its own tokens, in columns that all rows share. The model sees one `BranchCache` per layer.
-`scaled_dot_product_attention` of the loaded architecture's modules is wrapped, so that with such a cache it attends to
-prefix and own tokens in one softmax; with any other cache it is mlx-lm's own.
+A `Batch` holds one row per branch. Rows that come from the same place form a group, and the group's prefix is
+held once; each row adds only its own tokens, in columns that all rows share. The model sees one `BranchCache`
+per layer. `scaled_dot_product_attention` of the loaded architecture's modules is wrapped, so that with such a
+cache it attends to prefix and own tokens in one softmax; with any other cache it is mlx-lm's own.
 
-Joint softmax: the branches are folded into the query axis, `q [kv_heads, rows·g, D] @ prefixᵀ`; own scores are
-`q [rows, kv_heads, g, D] @ ownᵀ`; both are joined before the softmax and parted for the two value products.
+Joint softmax: the branches are folded into the query axis, `q [kv_heads, rows·g, D] @ prefixᵀ`; own scores
+are `q [rows, kv_heads, g, D] @ ownᵀ`; both are joined before the softmax and parted for the two value
+products.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class Batch(Generic[T]):
             size = len(own) if own is not None else 0
             rows.append(Row(owner, self.column - size, length + size))
         owns = [own for _, own in owners]
-        extended = [self._extended(store, rows, owns, part) for part, store in ((0, self.keys), (1, self.values))]
+        extended = [
+            self._extended(store, rows, owns, part) for part, store in ((0, self.keys), (1, self.values))
+        ]
         self.keys, self.values = extended
         layers = [prefix.layer(i) for i in range(self.layers)] if prefix is not None else None
         self.groups.append(Group(rows, layers, length))
@@ -102,10 +105,12 @@ class Batch(Generic[T]):
         sample = next((own for own in owns if own is not None), None)
         extended: list[mx.array | None] = []
         for layer, existing in enumerate(store):
-            if existing is None and sample is None:
+            like = existing
+            if like is None and sample is not None:
+                like = sample.layer(layer)[part][None]
+            if like is None:
                 extended.append(None)
                 continue
-            like = existing if existing is not None else sample.layer(layer)[part][None]  # type: ignore[union-attr]
             width = existing.shape[2] if existing is not None else self.column
             empty = (like.shape[1], width, like.shape[3])
             added = [existing if existing is not None else mx.zeros((len(self), *empty), like.dtype)]
@@ -152,7 +157,7 @@ class Batch(Generic[T]):
         return out[0], out[1]
 
     def own(self, row: Row[T], index: int, start: int) -> Fragment | None:
-        """What row number `index` has computed from path position `start` on, as a fragment. None for nothing."""
+        """What row number `index` has computed from path position `start` on. None for nothing."""
         length = row.position - start
         if length <= 0:
             return None
@@ -221,7 +226,9 @@ class BranchCache:
             parts.append(mx.pad(copied, [(0, 0), (0, 0), (longest - group.length, 0), (0, 0)]))
         return mx.concatenate([mx.concatenate(parts, axis=0), own], axis=2)
 
-    def make_mask(self, N: int, return_array: bool = False, window_size: int | None = None) -> mx.array | None:
+    def make_mask(
+        self, N: int, return_array: bool = False, window_size: int | None = None
+    ) -> mx.array | None:
         """None where the attention function is ours, which masks by itself; else `[rows, 1, 1, columns]`."""
         if N != 1:
             raise ValueError("a batch of branches takes one token per row and step")
@@ -230,14 +237,20 @@ class BranchCache:
         if self.batch.shared and not return_array:
             return None
         columns = self.batch.column + 1
-        own = self.batch.mask if self.batch.mask is not None else mx.ones((len(self.batch), 1, 1, columns), mx.bool_)
+        own = (
+            self.batch.mask
+            if self.batch.mask is not None
+            else mx.ones((len(self.batch), 1, 1, columns), mx.bool_)
+        )
         longest = max(group.length for group in self.batch.groups)
         lengths = mx.array([group.length for group in self.batch.groups for _ in group.rows])
         before = (mx.arange(longest)[None] >= (longest - lengths)[:, None])[:, None, None]
         return mx.concatenate([before, own], axis=3)
 
 
-def attend(queries: mx.array, own_keys: mx.array, own_values: mx.array, cache: BranchCache, scale: float) -> mx.array:
+def attend(
+    queries: mx.array, own_keys: mx.array, own_values: mx.array, cache: BranchCache, scale: float
+) -> mx.array:
     """Attention of one token per row over its group's prefix and its own columns.
 
     Args:
@@ -259,9 +272,8 @@ def attend(queries: mx.array, own_keys: mx.array, own_values: mx.array, cache: B
     low = 0
     for group in batch.groups:
         high = low + len(group.rows)
-        outputs.append(
-            _attend_group(q[low:high], own[low:high], own_values[low:high], group.prefix and group.prefix[cache.layer])
-        )
+        prefix = group.prefix[cache.layer] if group.prefix is not None else None
+        outputs.append(_attend_group(q[low:high], own[low:high], own_values[low:high], prefix))
         low = high
     out = outputs[0] if len(outputs) == 1 else mx.concatenate(outputs, axis=0)
     return out.reshape(rows, heads, 1, own_values.shape[3])
@@ -287,7 +299,8 @@ def _attend_group(
 def install(model: Any) -> bool:
     """Wrap the attention function in the modules that the model's layers come from.
 
-    Returns whether there was any to wrap. Where a model calls another function, its branches get their whole path.
+    Returns whether there was any to wrap. Where a model calls another function, its branches get the
+    whole path.
     """
     found = False
     for name in {type(module).__module__ for module in model.modules()}:
@@ -306,7 +319,12 @@ def _wrapped(original: Callable[..., mx.array]) -> Callable[..., mx.array]:
 
     @functools.wraps(original)
     def scaled_dot_product_attention(
-        queries: mx.array, keys: mx.array, values: mx.array, cache: Any = None, scale: float = 1.0, **rest: Any
+        queries: mx.array,
+        keys: mx.array,
+        values: mx.array,
+        cache: Any = None,
+        scale: float = 1.0,
+        **rest: Any,
     ) -> mx.array:
         if isinstance(cache, BranchCache) and cache.batch.shared:
             if rest.get("mask") is not None or rest.get("sinks") is not None:

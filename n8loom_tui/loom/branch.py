@@ -23,8 +23,8 @@ class _Pending:
 class Branch:
     """A branch of a request. `path` is its source's token ids, shared among the source's branches.
 
-    `sampled` is what the model drew, in order, and so what was fed back to it. What the branch *says* are the events:
-    the same tokens, short of a stop string.
+    `sampled` is what the model drew, in order, and so what was fed back to it. What the branch *says* are the
+    events: the same tokens, short of a stop string.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """The engine: continuous batching over the nodes of a tree. Requests in, events out.
 
-It has no thread of its own: whoever owns the model's tensors calls `submit` and `step`. In the app that is the engine's
-thread; in a script the caller's. Any node continues from its fragments; what is missing of them is computed first, in
-chunks between the steps of the branches that already run.
+It has no thread of its own: whoever owns the model's tensors calls `submit` and `step`. In the app that is
+the engine's thread; in a script the caller's. Any node continues from its fragments; what is missing of them
+is computed first, in chunks between the steps of the branches that already run.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Engine:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
         try:
             self._prepare()
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is lost
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
             self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
         try:
             self._decode()
@@ -177,7 +177,7 @@ class Engine:
             self._events = [event for event in self._events if not inbox.wants(event)]
 
     def _deliver(self, events: list[Event], runner: Inbox) -> None:
-        """Hand events to the runs that they belong to; what nobody else wants goes to the one that stepped."""
+        """Hand events to the runs that they belong to; what nobody wants goes to the one that stepped."""
         for event in events:
             next((box for box in self._inboxes if box.wants(event)), runner).events.append(event)
 
@@ -332,7 +332,7 @@ class Engine:
         self._events += [RequestFailed(request_id, message) for request_id in sorted(failed)]
 
     def _reset_batch_of(self, failed: set[str]) -> None:
-        """Take failed rows out; where a step broke halfway the columns cannot be trusted, so no fragment is kept."""
+        """Take failed rows out. A step may have broken halfway through the columns: nothing is kept."""
         if all(row.owner.request_id in failed for row in self._batch.rows):
             self._reset_batch()
         else:
@@ -350,7 +350,9 @@ class Engine:
             framing = effective_framing(self.tokenizer, segment.framing)
             span = encode(self.tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
             path += span.tokens
-            self._events.append(Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing))
+            self._events.append(
+                Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing)
+            )
         return path
 
     def prefill(self, path: Sequence[int]) -> None:
@@ -441,7 +443,7 @@ def engine_for(model: Any, tokenizer: Any) -> Engine:
 
 
 def clear_streams() -> None:
-    """Let go of this thread's MLX streams. A thread that used MLX must do so before it ends, or the process aborts."""
+    """Let go of this thread's MLX streams. A thread that ends without it aborts the process."""
     mx.synchronize()
     mx.clear_cache()
     mx.clear_streams()

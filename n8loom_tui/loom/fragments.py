@@ -1,7 +1,8 @@
 """Cache fragments: the keys and values of a span of tokens, cut from and fused into a model's KV cache.
 
-`Fragment` is the packed form that the engine keeps. `KVFrag` and the functions on it are n8loom's documented interface:
-one `KVFrag` per layer, with keys `[batch, kv_heads, tokens, head_dim]` and values `[batch, kv_heads, tokens, value_dim]`.
+`Fragment` is the packed form that the engine keeps. `KVFrag` and the functions on it are n8loom's documented
+interface: one `KVFrag` per layer, with keys `[batch, kv_heads, tokens, head_dim]` and values
+`[batch, kv_heads, tokens, value_dim]`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class KVFrag(NamedTuple):
 
 def _end(cache: KVCache, end_idx: int) -> int:
     """Where a fragment ends: `end_idx`, or counted back from the cache's end, -1 being the end itself."""
-    return min(end_idx if end_idx >= 0 else cache.offset + 1 + end_idx, cache.offset)
+    length = int(cache.offset)
+    return min(end_idx if end_idx >= 0 else length + 1 + end_idx, length)
 
 
 def frag_cache(cache: list[KVCache], start_idx: int = 0, end_idx: int = -1) -> list[KVFrag]:
@@ -45,7 +47,8 @@ def frag_cache(cache: list[KVCache], start_idx: int = 0, end_idx: int = -1) -> l
 def clip_frag(frags: list[KVFrag], token_limit: int) -> list[KVFrag]:
     """Keep the first `token_limit` tokens of every layer's fragment, as copies."""
     clipped = [
-        KVFrag(mx.contiguous(f.keys[:, :, :token_limit]), mx.contiguous(f.values[:, :, :token_limit])) for f in frags
+        KVFrag(mx.contiguous(f.keys[:, :, :token_limit]), mx.contiguous(f.values[:, :, :token_limit]))
+        for f in frags
     ]
     mx.eval(clipped)
     return clipped
@@ -56,8 +59,8 @@ def frag_batch_gen(
 ) -> list[list[KVFrag]]:
     """Cut each branch's generated span out of a batched cache: for each branch, a fragment per layer.
 
-    `cache` is what `generate_batched` returns. A fragment may be one token short: the last token that was sampled
-    was never fed to the model.
+    `cache` is what `generate_batched` returns. A fragment may be one token short: the last token that was
+    sampled was never fed to the model.
     """
     frags = []
     for row, length in enumerate(generated_lengths):
@@ -76,7 +79,7 @@ def frag_batch_gen(
 
 
 def fuse_cache_frags(frags: list[list[KVFrag]]) -> list[KVCache]:
-    """Join fragments along the tokens into full caches. `frags[layer]` lists that layer's fragments in order."""
+    """Join fragments along the tokens into full caches. `frags[layer]`: that layer's fragments in order."""
     caches = []
     for layer in frags:
         cache = KVCache()
@@ -91,8 +94,8 @@ def fuse_cache_frags(frags: list[list[KVFrag]]) -> list[KVCache]:
 class Fragment:
     """The keys and values of a span of tokens for all layers, packed into few arrays.
 
-    Layers of the same shape share a pair of arrays: `keys[s]` is `[layers, kv_heads, tokens, head_dim]` for the s-th
-    shape. `slots[layer]` is `(s, index)`, where a layer's part lies.
+    Layers of the same shape share a pair of arrays: `keys[s]` is `[layers, kv_heads, tokens, head_dim]` for
+    the s-th shape. `slots[layer]` is `(s, index)`, where a layer's part lies.
     """
 
     keys: tuple[mx.array, ...]

@@ -27,7 +27,7 @@ class GeneratedText(str):
         return made
 
 
-def prompt_to_cache(
+def prompt_to_cache(  # noqa: PLR0917 - n8loom's signature
     model: Any,
     tokenizer: Any,  # noqa: ARG001 - n8loom's signature
     prompt_ids: Sequence[int],
@@ -54,12 +54,18 @@ def prompt_to_cache(
 
 
 def _begin(
-    model: Any, tokenizer: Any, prompt: Sequence[int], batch_size: int, cache: list[KVCache] | None, options: Any
+    model: Any,
+    tokenizer: Any,
+    prompt: Sequence[int],
+    batch_size: int,
+    *,
+    cache: list[KVCache] | None,
+    options: dict[str, Any],
 ) -> tuple[Engine, Ramify, list[int]]:
     """An engine of its own that holds the cache given, and the request to run on it.
 
-    `prompt` is the whole context, or only its end where the cache holds more tokens than that. The engine knows
-    fragments by token ids; for those that it isn't told, negative numbers stand in. They are never fed.
+    `prompt` is the whole context, or only its end where the cache holds more tokens than that. The engine
+    knows fragments by token ids; for those that it isn't told, negative numbers stand in. They are never fed.
     """
     if not prompt:
         raise ValueError("the prompt has no tokens: there is nothing to continue")
@@ -71,7 +77,9 @@ def _begin(
             path = [-1 - index for index in range(held - len(path))] + path
         engine.adopt([], path[:held], frag_cache(cache))
     stops = options.pop("stop_strings", ())
-    request = ramify_request([Segment(new_id(), tuple(path))], batch_size, SamplingParams(stop_strings=stops, **options))
+    request = ramify_request(
+        [Segment(new_id(), tuple(path))], batch_size, SamplingParams(stop_strings=stops, **options)
+    )
     return engine, request, path
 
 
@@ -93,8 +101,12 @@ def _batched_cache(engine: Engine, path: list[int], results: list[BranchResult])
     for layer in range(len(rows[0])):
         cache = KVCache()
         pads = [[(0, 0), (0, 0), (0, longest - row[layer].keys.shape[2]), (0, 0)] for row in rows]
-        cache.keys = mx.concatenate([mx.pad(row[layer].keys, pad) for row, pad in zip(rows, pads, strict=True)])
-        cache.values = mx.concatenate([mx.pad(row[layer].values, pad) for row, pad in zip(rows, pads, strict=True)])
+        cache.keys = mx.concatenate(
+            [mx.pad(row[layer].keys, pad) for row, pad in zip(rows, pads, strict=True)]
+        )
+        cache.values = mx.concatenate(
+            [mx.pad(row[layer].values, pad) for row, pad in zip(rows, pads, strict=True)]
+        )
         cache.offset = longest
         caches.append(cache)
     return caches
@@ -117,11 +129,11 @@ def generate_batched_stream(
     """As `generate_batched`, as a stream of dictionaries.
 
     Yields:
-        `"type": "update"` with `tokens`, `decoded_texts` and `ended`, a list per branch, everything so far; at last
-        `"type": "final"` with these, `generated_lengths`, `total_prompt_len` and `prompt_cache`.
+        `"type": "update"` with `tokens`, `decoded_texts` and `ended`, a list per branch, everything so far;
+        at last `"type": "final"` with these, `generated_lengths`, `total_prompt_len` and `prompt_cache`.
     """
     options |= {"max_tokens": max_tokens, "temp": temp, "min_p": min_p}
-    engine, request, path = _begin(model, tokenizer, prompt, batch_size, prompt_cache, options)
+    engine, request, path = _begin(model, tokenizer, prompt, batch_size, cache=prompt_cache, options=options)
     results = blank_results(request)
     yield from stream_updates(engine, request, results)
     final = final_update(request, results, len(path))
@@ -139,13 +151,14 @@ def generate_batched(
 
     Args:
         prompt: token ids of the whole context; or only of its end, where `prompt_cache` holds more than that.
-        options: `prompt_cache` (a cache that holds the beginning of the context or all of it; it is left as it is),
-            `max_tokens` (256), `temp` (0: greedy), `top_p`, `min_p`, `top_k`, `min_tokens_to_keep`,
+        options: `prompt_cache` (a cache that holds the beginning of the context or all of it; it is left as
+            it is), `max_tokens` (256), `temp` (0: greedy), `top_p`, `min_p`, `top_k`, `min_tokens_to_keep`,
             `repetition_penalty`, `repetition_context_size`, `stop_strings`, `seed`, `verbose`.
 
     Returns:
-        The texts (each with its `tokens`); a cache per layer with a row per branch, the context first; the number of
-        tokens in the context; how many tokens each branch has; which of them the model ended by itself.
+        The texts (each with its `tokens`); a cache per layer with a row per branch, the context first; the
+        number of tokens in the context; how many tokens each branch has; which of them the model ended by
+        itself.
     """
     final: dict[str, Any] = {}
     for final in generate_batched_stream(model, tokenizer, prompt, batch_size, **options):  # noqa: B007

@@ -1,8 +1,8 @@
 """The tree: heddles (nodes) and looms (roots), with their edits. Plain Python; importing it loads no MLX.
 
-Token ids are the truth and text is decoded from them. Tensors belong to an engine (`loom.engine`), which finds the
-fragments of any path by its token ids; so an edit here never has to touch a tensor, and whatever the tree did,
-a node goes on as a fresh run would.
+Token ids are the truth and text is decoded from them. Tensors belong to an engine (`loom.engine`), which
+finds the fragments of any path by its token ids; so an edit here never has to touch a tensor, and whatever
+the tree did, a node goes on as a fresh run would.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Heddle:
         "tokens",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - n8loom's signature
         self,
         model: Any,
         tokenizer: Any,
@@ -101,15 +101,15 @@ class Heddle:
         self.tokens: list[int] = []
         self.ends: list[int] = []
         self.encoded = True
-        self.children: list[Heddle] = []
-        self.parent: Heddle | None = None
+        self.children = []
+        self.parent = None
         self.terminal = False
         self.kind = Kind.WRITTEN
         self.finish: str | None = None
         self.created = time.time()
         self.provenance: dict[str, Any] = {}
-        self.model: Any = None
-        self.tokenizer: Any = None
+        self.model = None
+        self.tokenizer = None
 
     def _fill(self, content: str | list[int], at_beginning: bool) -> None:
         """Set text, tokens and ends from a text or from token ids."""
@@ -120,7 +120,9 @@ class Heddle:
             self._text, self.tokens, self.ends, self.encoded = content, [], [], False
             return
         else:
-            span = encode(self.tokenizer, content, Framing.RAW if at_beginning else Framing.CONTINUATION, before)
+            span = encode(
+                self.tokenizer, content, Framing.RAW if at_beginning else Framing.CONTINUATION, before
+            )
         self.set_span(span.tokens, span.text, span.ends)
 
     @classmethod
@@ -250,7 +252,7 @@ class Heddle:
         engine_for(self.model, self.tokenizer).adopt(before, self.tokens, frags)
 
     def get_prefix_cache(self) -> list[Any]:
-        """The cache of the whole path down to this node: one mlx-lm `KVCache` per layer, the caller's to change."""
+        """The cache of the path down to this node: an mlx-lm `KVCache` per layer, the caller's to change."""
         from .engine import engine_for
 
         return engine_for(self.model, self.tokenizer).prefix_cache(self.get_prefix_tokens())
@@ -260,8 +262,8 @@ class Heddle:
     ) -> list[Heddle]:
         """Generate `n` children in one batch and enter them. Returns them; none behind a terminal node.
 
-        Further keywords: `top_p`, `top_k`, `repetition_penalty`, `repetition_context_size`, `min_tokens_to_keep`,
-        `stop_strings`, `seed` (branch i gets a seed derived from it and i).
+        Further keywords: `top_p`, `top_k`, `repetition_penalty`, `repetition_context_size`,
+        `min_tokens_to_keep`, `stop_strings`, `seed` (branch i gets a seed derived from it and i).
         """
         from .weave import make_children
 
@@ -270,7 +272,7 @@ class Heddle:
     def make_child_stream(
         self, n: int = 4, temp: float = 0.8, max_tokens: int = 8, min_p: float = 0.05, **kwargs: Any
     ) -> Generator[dict[str, Any], None, list[Heddle]]:
-        """Generate `n` children and tell about it: dictionaries with `"type"` `"update"`, and `"final"` at the end.
+        """Generate `n` children and tell about it: dictionaries of `"type"` `"update"`, then one `"final"`.
 
         Closing the generator early keeps what was generated as children. Keywords as for `make_children`.
         """
@@ -354,7 +356,7 @@ class Heddle:
     def apply_all_children(
         self, func: Callable[[Heddle], Any], apply_self: bool = False, leaves_only: bool = False
     ) -> list[Any]:
-        """Call `func` on every node below (this one first, if `apply_self`); with `leaves_only` on leaves alone.
+        """Call `func` on every node below (this one first, if `apply_self`), or on the leaves below alone.
 
         The nodes are fixed before the first call, whatever `func` grows.
         """
@@ -366,7 +368,7 @@ class Heddle:
         return self.apply_all_children(func, leaves_only=True)
 
     def apply_at_leaves(self, *funcs: Callable[[Heddle], Any]) -> list[Any]:
-        """Call each function on all leaves below, one function after the other. Returns the last one's results."""
+        """Call one function after the other on all leaves below. Returns the last one's results."""
         results: list[Any] = []
         for func in funcs:
             results = self.at_all_leaves(func)

@@ -19,7 +19,7 @@ Waiting = tuple[list[int], list[Branch]]
 
 @dataclass(slots=True)
 class Inbox:
-    """The events of one request that is being run, until its runner takes them. `ids`: its own and its branches'."""
+    """The events of a running request until its runner takes them. `ids`: its own and its branches'."""
 
     ids: frozenset[str]
     events: list[Event] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Plan:
 
 
 def plan_groups(sources: list[Waiting]) -> list[Plan]:
-    """Group sources: all in one where copying what their paths do not have in common is cheap, else each by itself."""
+    """Group sources: all in one where copying what their paths do not share is cheap, else each alone."""
     if not sources:
         return []
     first = sources[0][0]

@@ -1,8 +1,8 @@
 """Replacements for what MLX's CPU backend does slowly. On Metal and CUDA all of it is MLX's own.
 
-MLX's CPU kernels are scalar on x86: an `exp` costs 12 to 17 ns per element where NumPy's takes one. Each replacement
-equals the original to rounding (the tests compare them). NumPy reads and writes MLX's memory; an evaluation before it
-costs some 50 µs, which pays from a few thousand elements on.
+MLX's CPU kernels are scalar on x86: an `exp` costs 12 to 17 ns per element where NumPy's takes one. Each
+replacement equals the original to rounding (the tests compare them). NumPy reads and writes MLX's memory; an
+evaluation before it costs some 50 µs, which pays from a few thousand elements on.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ def softmax(x: mx.array) -> mx.array:
     if not _pays(x):
         return mx.softmax(x, axis=-1, precise=True)
     scores = np.array(x, copy=True)
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
     return mx.array(scores)
 
 
@@ -45,11 +46,11 @@ def swiglu(gate: mx.array, x: mx.array) -> mx.array:
     mx.eval(gate, x)
     gates = np.array(gate, copy=False)
     out = np.negative(gates)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         np.exp(out, out=out)
-    out += 1
-    np.divide(gates, out, out=out)
-    out *= np.array(x, copy=False)
+        out += 1
+        np.divide(gates, out, out=out)
+        out *= np.array(x, copy=False)
     return mx.array(out)
 
 

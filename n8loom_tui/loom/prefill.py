@@ -1,4 +1,4 @@
-"""Reading a path into fragments, in chunks, so that branches that already stream need not wait for a long one."""
+"""Reading a path into fragments, in chunks, so that branches that stream need not wait for a long one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Prefill:
         # The logits are never asked for, so MLX never computes the output layer.
         mx.eval([(cache.keys, cache.values) for cache in self._caches])
         self.position += len(chunk)
-        if self.done:
+        if self.remaining == 0:
             self.keep()
 
     def keep(self) -> None:
@@ -52,7 +52,9 @@ class Prefill:
         if self._caches is None or self.position <= self.start:
             return
         span = slice(self.start, self.position)
-        fragment = Fragment.pack([(cache.keys[0, :, span], cache.values[0, :, span]) for cache in self._caches])
+        fragment = Fragment.pack(
+            [(cache.keys[0, :, span], cache.values[0, :, span]) for cache in self._caches]
+        )
         self._store.put(self._path, self.start, fragment)
         self._caches = None
         self.start = self.position

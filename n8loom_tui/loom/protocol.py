@@ -36,8 +36,8 @@ class SamplingParams:
     """How the next token is chosen. The filters act on the untempered distribution, as mlx-lm's do.
 
     `temp` 0 is greedy. `top_p`, `min_p` and `top_k` are off at 0 (`top_p` also at 1). `repetition_penalty`
-    (1 is off) acts on the last `repetition_context_size` tokens of the path. A `seed` makes a branch repeatable,
-    whatever runs beside it; without one a fresh seed is drawn and recorded.
+    (1 is off) acts on the last `repetition_context_size` tokens of the path. A `seed` makes a branch
+    repeatable, whatever runs beside it; without one a fresh seed is drawn and recorded.
     """
 
     temp: float = 0.8

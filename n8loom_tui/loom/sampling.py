@@ -1,8 +1,9 @@
 """Choosing the next token, for one branch at a time, from a row of logits in NumPy.
 
-The draw is a Gumbel-max: each candidate's score is its logit over the temperature plus a noise that depends on nothing
-but the branch's seed, the step and the token id. So a branch does not depend on its batch-mates, and where rounding
-differs the outcome can only differ between candidates whose scores lie that close together.
+The draw is a Gumbel-max: each candidate's score is its logit over the temperature plus a noise that depends
+on nothing but the branch's seed, the step and the token id. So a branch does not depend on its batch-mates,
+and where rounding differs the outcome can only differ between candidates whose scores lie that close
+together.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def _candidates(logits: Logits, best: float, total: float, params: SamplingParam
     return tokens[: max(keep, 1)]
 
 
-def choose(logits: Logits, params: SamplingParams, seed: int, step: int, context: Sequence[int] = ()) -> Choice:
+def choose(
+    logits: Logits, params: SamplingParams, seed: int, step: int, context: Sequence[int] = ()
+) -> Choice:
     """Choose a token.
 
     Args:
@@ -99,7 +102,9 @@ def choose(logits: Logits, params: SamplingParams, seed: int, step: int, context
     best_token = int(np.argmax(logits))
     best = float(logits[best_token])
     if not math.isfinite(best):
-        raise BrokenLogits("the model gave logits that are not numbers; its weights or dtype do not suit this device")
+        raise BrokenLogits(
+            "the model gave logits that are not numbers; its weights or dtype do not suit this device"
+        )
     raw_best = float(raw.max())
     raw_total = float(np.exp(raw - np.float32(raw_best)).sum(dtype=np.float64))
     token = best_token

@@ -1,4 +1,4 @@
-"""Seeds of branches. Plain Python: the side that asks for branches draws them, so that they can be recorded."""
+"""Seeds of branches. Plain Python: the side that asks for branches draws and records them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """All cache fragments of a model, in a radix tree keyed by token ids from the root of the path.
 
-A fragment depends on nothing but the token ids before and in it. Keyed by them, a node of the loom finds its fragments
-whatever was done to the tree: split, clipped, merged, deleted and brought back, written twice. Fragments beyond the
-budget are dropped, least recently used leaves first; what is missing is computed again by whoever needs it.
+A fragment depends on nothing but the token ids before and in it. Keyed by them, a node of the loom finds its
+fragments whatever was done to the tree: split, clipped, merged, deleted and brought back, written twice.
+Fragments beyond the budget are dropped, least recently used leaves first; what is missing is computed again
+by whoever needs it.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class FragmentStore:
         return upper
 
     def _evict(self, keep: int) -> None:
-        """Drop leaves, least recently used first, until the budget holds; never what was used at tick `keep`."""
+        """Drop leaves, least recently used first, until the budget holds; never those of tick `keep`."""
         while self.nbytes > self.budget and not self._held:
             leaves = [e for e in self._edges() if not e.children and e.used != keep]
             if not leaves:

@@ -11,7 +11,14 @@ from . import attention
 from .attention import Batch, BranchCache
 from .fragments import Fragment
 
-_CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
+_CONTEXT_NAMES = (
+    "max_position_embeddings",
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",
+    "max_sequence_length",
+    "seq_length",
+)
 
 
 class UnsupportedModel(ValueError):
@@ -45,7 +52,7 @@ def eos_tokens(tokenizer: Any) -> frozenset[int]:
 
 
 def check_model(model: Any) -> bool:
-    """Find out how the model can be served: True if its attention shares prefixes, False if rows need them copied.
+    """Find out how the model can be served: True if attention shares prefixes, False if rows need copies.
 
     Raises:
         UnsupportedModel: it can't be, with the reason.
@@ -53,7 +60,9 @@ def check_model(model: Any) -> bool:
     name = model_name(model)
     kinds = sorted({type(cache).__name__ for cache in make_prompt_cache(model) if type(cache) is not KVCache})
     if kinds:
-        raise UnsupportedModel(f"{name}: layers with {', '.join(kinds)} are not served yet; plain KV caches are")
+        raise UnsupportedModel(
+            f"{name}: layers with {', '.join(kinds)} are not served yet; plain KV caches are"
+        )
     modes = (True, False) if attention.install(model) else (False,)
     reason = "its branches differ from a fresh run"
     for shared in modes:
@@ -70,7 +79,9 @@ def _exact(model: Any, shared: bool) -> bool:
     prompt, ends = [1, 2, 3, 1, 2], [[3, 1], [1, 3]]
     layers = make_prompt_cache(model)
     model(mx.array([prompt]), cache=layers)
-    prefix = Fragment.pack([(cache.keys[0, :, : len(prompt)], cache.values[0, :, : len(prompt)]) for cache in layers])
+    prefix = Fragment.pack(
+        [(cache.keys[0, :, : len(prompt)], cache.values[0, :, : len(prompt)]) for cache in layers]
+    )
     batch: Batch[int] = Batch(len(layers), shared)
     batch.join(prefix, [(0, None), (1, None)])
     caches = [BranchCache(batch, layer) for layer in range(len(layers))]
@@ -81,4 +92,5 @@ def _exact(model: Any, shared: bool) -> bool:
         batch.end_step()
     wanted = mx.concatenate([model(mx.array([prompt + end]))[:, -1] for end in ends]).astype(mx.float32)
     error = mx.sqrt(mx.square(got - wanted).mean()) / (mx.sqrt(mx.square(wanted).mean()) + 1e-9)
-    return float(error.item()) < (1e-3 if layers[0].keys.dtype == mx.float32 else 6e-2)
+    limit = 1e-3 if layers[0].keys.dtype == mx.float32 else 6e-2
+    return bool((error < limit).item())

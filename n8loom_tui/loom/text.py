@@ -15,7 +15,7 @@ REPLACEMENT = "\ufffd"
 CONTEXT_TOKENS = 16
 """How many tokens before a span are decoded with it, so that spaces and half characters come out right."""
 LONGEST_HALF_CHARACTER = 6
-"""A character is complete after at most this many tokens; what stays undecodable for longer is shown as it is."""
+"""A character is complete after at most this many tokens; what stays undecodable for longer is shown."""
 LONGEST_HELD = 32
 """Undecodable tokens in a row after which even the last of them is shown."""
 
@@ -31,7 +31,8 @@ class EncodedText:
 
 def _inner(tokenizer: Any) -> Any:
     """The transformers tokenizer inside mlx-lm's wrapper, or the tokenizer itself."""
-    return getattr(tokenizer, "_tokenizer", tokenizer) if type(tokenizer).__name__ == "TokenizerWrapper" else tokenizer
+    wrapped = type(tokenizer).__name__ == "TokenizerWrapper"
+    return getattr(tokenizer, "_tokenizer", tokenizer) if wrapped else tokenizer
 
 
 def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
@@ -62,8 +63,8 @@ def _whole_characters(tokenizer: Any, window: list[int], cut: bool) -> tuple[int
 class IncrementalDecoder:
     """Turns a stream of token ids into pieces of text that add up to the text of them all.
 
-    A piece is given out once its last character is complete; so half a character at the end of `before` belongs to
-    the token that completes it, and one at the end of the stream is not given out at all.
+    A piece is given out once its last character is complete; so half a character at the end of `before`
+    belongs to the token that completes it, and one at the end of the stream is not given out at all.
     """
 
     def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
@@ -149,7 +150,7 @@ def encode_continuation(tokenizer: Any, text: str, before: Sequence[int]) -> Enc
 
 
 def encode_beginning(tokenizer: Any, text: str) -> EncodedText:
-    """Token ids of a text at the very beginning, the tokenizer's own leading tokens (without text) in front."""
+    """Token ids of a text at the very beginning, behind the tokenizer's own leading tokens (without text)."""
     lead = leading_special_tokens(tokenizer)
     body = list(_inner(tokenizer).encode(text, add_special_tokens=False)) if text else []
     span = decode_span(tokenizer, (), body)

@@ -91,7 +91,12 @@ def _enter(node: Heddle, request: Ramify, results: dict[str, BranchResult]) -> l
         if result.finish is Finish.CANCELLED and not result.tokens:
             continue
         child = Heddle.from_span(
-            result.tokens, result.text, result.ends, kind=Kind.GENERATED, model=node.model, tokenizer=node.tokenizer
+            result.tokens,
+            result.text,
+            result.ends,
+            kind=Kind.GENERATED,
+            model=node.model,
+            tokenizer=node.tokenizer,
         )
         child.terminal = result.finish is Finish.EOS
         child.finish = str(result.finish)
@@ -120,7 +125,8 @@ def _told(kind: str, request: Ramify, results: dict[str, BranchResult]) -> dict[
         "tokens": [list(branch.tokens) for branch in branches],
         "decoded_texts": [branch.text for branch in branches],
         "ended": [
-            branch.finish is Finish.EOS if kind == "final" else branch.finish is not None for branch in branches
+            branch.finish is Finish.EOS if kind == "final" else branch.finish is not None
+            for branch in branches
         ],
     }
 
@@ -146,7 +152,7 @@ def final_update(request: Ramify, results: dict[str, BranchResult], total_prompt
 
 
 def make_child_stream(node: Heddle, n: int, **options: Any) -> Generator[dict[str, Any], None, list[Heddle]]:
-    """As `make_children`, telling as it goes. Returns the children; closed early, keeps what there is of them."""
+    """As `make_children`, telling as it goes. Closed early, it keeps what there is of the children."""
     params = _params(options)
     if node.terminal:
         return []

@@ -68,9 +68,9 @@ def prepare_device(threads: int | None = None) -> BlasChoice:
 
 
 def thread_choices() -> tuple[int, ...]:
-    """Numbers of threads worth trying while a model runs, the best on an idle machine first."""
+    """Numbers of threads worth trying while a model runs, the safest first."""
     cores = physical_cores()
-    return (cores, max(1, cores - 1)) if _library is not None else (1,)
+    return (max(1, cores - 1), cores) if _library is not None else (1,)
 
 
 def default_threads() -> int:

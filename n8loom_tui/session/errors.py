@@ -6,6 +6,9 @@ import errno
 import sqlite3
 from pathlib import Path
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+"""What reading a damaged database raises. SQLite's own messages may quote bytes of it that are no text."""
+
 
 class SessionError(Exception):
     """A session cannot be had, kept or written. `str()` is one printable line: what is wrong, what to do."""
@@ -27,6 +30,8 @@ def explain(error: Exception, path: Path) -> str:
             return str(error)
         case sqlite3.Error():
             return one_line(_of_sqlite(error, path))
+        case UnicodeDecodeError() | MemoryError():
+            return one_line(f"{path} is damaged ({error}).")
         case OSError():
             return one_line(_of_system(error, path))
     return one_line(f"{path}: {type(error).__name__}: {error}")

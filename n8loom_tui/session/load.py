@@ -13,7 +13,7 @@ from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 
-from .errors import one_line
+from .errors import UNREADABLE, one_line
 from .record import CURRENT, ModelRef
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
@@ -59,7 +59,7 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
     """Read a session. The connection is the caller's, its tables are checked.
 
     Raises:
-        sqlite3.Error: not one row can be read.
+        UNREADABLE: not one row can be read.
     """
     loaded = LoadedSession()
     with _no_collector():
@@ -94,18 +94,18 @@ def _read_nodes(db: sqlite3.Connection, loaded: LoadedSession) -> list[tuple[Any
     """All rows, in the order of their coming; of a damaged file those that can be reached from either end."""
     try:
         return db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq").fetchall()
-    except (sqlite3.Error, MemoryError) as error:
-        first = error
+    except UNREADABLE as error:
+        first: Exception = error
     db.text_factory = _lenient_text
     rows: dict[Any, tuple[Any, ...]] = {}
     for direction in ("ASC", "DESC"):
         try:
             for row in db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq {direction}"):
                 rows.setdefault(row[0], row)
-        except (sqlite3.Error, MemoryError):
+        except UNREADABLE:
             loaded.damaged = True
     if not rows:
-        raise first if isinstance(first, sqlite3.Error) else sqlite3.DatabaseError("out of memory")
+        raise first
     if loaded.damaged:
         loaded.note(f"The file is damaged ({first}); {len(rows)} of its nodes could be read.")
     return [rows[seq] for seq in sorted(rows)]
@@ -123,7 +123,7 @@ def _read_table(
     try:
         for row in db.execute(f"SELECT {columns} FROM {table}"):
             rows.append(row)  # noqa: PERF402 - what came before an error counts
-    except (sqlite3.Error, MemoryError) as error:
+    except UNREADABLE as error:
         loaded.damaged = True
         loaded.note(f"The file is damaged: not all of its {table} could be read ({error}).")
     return rows
@@ -196,7 +196,8 @@ class _Nodes:
     def hang(self) -> None:
         """Put each node below its parent, and those that have none, or have lost it, among the roots."""
         loaded, nodes = self._loaded, self._nodes
-        dropped = []
+        dropped: list[Heddle] = []
+        orphans: list[Heddle] = []
         for name, node in nodes.items():
             parent = self._parents[name]
             if name in self._trash:
@@ -208,7 +209,8 @@ class _Nodes:
                 node.parent.children.append(node)
             else:
                 loaded.note(f"Node {name}: what stood above it is missing; it is a tree of its own now.")
-                loaded.roots.append(node)
+                orphans.append(node)
+        loaded.roots += orphans
         trashed = _reach(dropped)
         self.live = _reach(loaded.roots)
         if len(trashed) + len(self.live) < len(nodes):

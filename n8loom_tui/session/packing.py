@@ -69,6 +69,6 @@ def unpack_text(blob: bytes) -> str:
     """The text of `pack_text`.
 
     Raises:
-        UnicodeDecodeError: these are not such bytes.
+        UnicodeDecodeError, TypeError: these are not such bytes.
     """
-    return blob.decode("utf-8", "surrogatepass")
+    return str(blob, "utf-8", "surrogatepass")

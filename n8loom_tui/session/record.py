@@ -75,8 +75,8 @@ class NodeRecord:
             terminal=node.terminal,
             finish=None if node.finish is None else str(node.finish),
             created=float(node.created),
-            origin=to_json(shared) if shared else None,
-            provenance=to_json(own),
+            origin=to_json(shared, otherwise="{}") if shared else None,
+            provenance=to_json(own, otherwise="{}"),
             model=model,
         )
 
@@ -165,9 +165,9 @@ def everything(
     )
 
 
-def to_json(value: Any) -> str:
-    """A value as JSON, whatever is in it: what JSON cannot hold becomes text, or null as a last resort."""
+def to_json(value: Any, *, otherwise: str = "null") -> str:
+    """A value as JSON: what JSON cannot hold becomes text, or all of it `otherwise` where that is no help."""
     try:
         return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):
-        return "null"
+        return otherwise

@@ -19,7 +19,7 @@ import sqlite3
 from enum import Enum
 from pathlib import Path
 
-from .errors import SessionError, explain
+from .errors import UNREADABLE, SessionError, explain
 
 APPLICATION_ID = 0x6E384C4D
 """'n8LM'."""
@@ -163,7 +163,7 @@ def check_ours(path: Path) -> None:
             found = _pragma(db, "application_id")
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise SessionError(explain(error, path)) from None
     if found != APPLICATION_ID:
         raise SessionError(f"{path} is not a session file; nothing was changed in it.")
@@ -175,7 +175,7 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         SessionError: it does not.
-        sqlite3.Error: it is damaged.
+        UNREADABLE: it is damaged.
     """
     version = _pragma(db, "user_version")
     if version > VERSION:

@@ -16,7 +16,7 @@ from n8loom_tui.paths import data_dir
 
 from . import schema
 from .apply import apply
-from .errors import SessionError, explain
+from .errors import UNREADABLE, SessionError, explain
 from .files import draft, place, remove_sidecars
 from .load import LoadedSession, load_session
 from .lock import LockedError, SessionLock
@@ -179,8 +179,9 @@ class SessionStore:
             raise SessionError(f"Not copied, since not everything is stored yet: {why}")
         with _making(target, overwrite=overwrite) as new, _reading(self.path) as db:
             try:
+                db.execute("PRAGMA query_only = OFF")  # else not even a new file is written
                 db.execute("VACUUM INTO ?", (str(new),))
-            except sqlite3.Error as error:
+            except UNREADABLE as error:
                 raise SessionError(explain(error, target)) from None
 
     def close(self, timeout: float = 5.0) -> bool:
@@ -242,17 +243,16 @@ def _prepare(path: Path) -> str | None:
                 schema.initialise(db)
             schema.check_schema(db, path)
             schema.migrate(db)
-            schema.make_durable(db)
             db.execute("BEGIN IMMEDIATE")
             db.execute("ROLLBACK")
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         if fresh or not _only_unwritable(error):
             raise SessionError(explain(error, path)) from None
         return explain(error, path)
     return None
 
 
-def _only_unwritable(error: sqlite3.Error) -> bool:
+def _only_unwritable(error: Exception) -> bool:
     name = getattr(error, "sqlite_errorname", "") or ""
     return name.startswith(
         ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_IOERR")
@@ -261,24 +261,38 @@ def _only_unwritable(error: sqlite3.Error) -> bool:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for reading, its tables checked. SQLite must be told of a folder that can't be written."""
+    """A connection for reading, its tables checked."""
     try:
-        db = schema.connect(path, schema.Mode.READ)
-        try:
-            try:
-                schema.check_schema(db, path)
-            except sqlite3.OperationalError:
-                wal = path.with_name(path.name + "-wal")
-                if wal.exists() and wal.stat().st_size > 0:
-                    raise
-                db.close()
-                db = schema.connect(path, schema.Mode.READ, immutable=True)
-                schema.check_schema(db, path)
+        with contextlib.closing(_connect_to_read(path)) as db:
             yield db
-        finally:
-            db.close()
-    except (sqlite3.Error, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise SessionError(explain(error, path)) from None
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing. Opened for writing where it can be: then SQLite tidies up behind it.
+
+    A folder that can't be written is the last case: SQLite has to be told that nobody else writes there.
+    """
+    wal = path.with_name(path.name + "-wal")
+    ways = [(schema.Mode.WRITE, False), (schema.Mode.READ, False)]
+    if not (wal.exists() and wal.stat().st_size > 0):
+        ways.append((schema.Mode.READ, True))
+    failure: sqlite3.OperationalError | None = None
+    for mode, immutable in ways:
+        db = schema.connect(path, mode, immutable=immutable)
+        try:
+            db.execute("PRAGMA query_only = ON")
+            schema.check_schema(db, path)
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            failure = failure or error
+        except BaseException:
+            db.close()
+            raise
+    assert failure is not None
+    raise failure
 
 
 def _load(path: Path) -> LoadedSession:
@@ -288,7 +302,7 @@ def _load(path: Path) -> LoadedSession:
 
 @contextlib.contextmanager
 def _making(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A name to make a database at, which is then moved to `path`: all or nothing, never over an open one."""
+    """A name to make a database at, which is then moved to `path`, all or nothing, never over an open one."""
     target = _checked(path)
     if target.exists() and not overwrite:
         raise SessionError(f"{target} exists already; choose another name.")

@@ -199,7 +199,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.failure = error
         change = self.document.cancel_all()
         self.show(change)
-        self.tell(f"{message} You can read, write and edit here; nothing can be generated.", "error")
+        self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
 
     def _store_growing(self, now: float) -> None:
         if self.document.growing and now - self._saved_at > SAVE_EVERY:

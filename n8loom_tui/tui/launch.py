@@ -53,6 +53,9 @@ def run(wanted: Wanted) -> int:
     code = app.return_code if code is None else code
     for line in saving.last_words(stored):
         print(line, file=sys.stderr)
+    if app.status.failure:
+        print(f"n8loom-tui: {app.status.failure}", file=sys.stderr)
+        code = 1
     if wanted.debug and app.failure is not None:
         traceback.print_exception(app.failure)
     if not ended:

@@ -120,7 +120,7 @@ class Saving:
     def _make(self) -> None:
         """Make the session that nobody named."""
         try:
-            store = SessionStore.open(default_session_path(time.strftime("%Y-%m-%d %H.%M.%S")))
+            store = SessionStore.open(default_session_path(time.strftime("%Y-%m-%d-%H%M%S")))
         except SessionError as error:
             self._unsavable = "not saved"
             self._messages.append(f"{error} What you do now is not stored.")
@@ -167,7 +167,7 @@ class Saving:
 
     def _rescue(self) -> str:
         """Write everything to a new file, since the session's own would not take it."""
-        name = time.strftime("rescued %Y-%m-%d %H.%M.%S")
+        name = time.strftime("rescued-%Y-%m-%d-%H%M%S")
         for folder in (None, Path.home(), Path("/tmp")):
             try:
                 path = default_session_path(name) if folder is None else folder / f"{name}.loom"

@@ -41,7 +41,7 @@ class Status:
         view.query_one("#keys", KeyBar).show(entries, self.pending)
 
     def _facts(self, document: Document) -> str:
-        model = f"{self.model.name} · {self.model.device}" if self.model else self.failure or "no model yet"
+        model = f"{self.model.name} · {self.model.device}" if self.model else "no model" if self.failure else "no model yet"
         parts = [model, _counted(len(document.nodes), "node")]
         if self.stats.kv_bytes:
             parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")
@@ -51,6 +51,8 @@ class Status:
     def _activity(self, document: Document, rate: float | None) -> str:
         if self.loading is not None:
             return loading_text(self.loading)
+        if self.failure:
+            return f"no model: {self.failure}"
         growing = list(document.growing.values())
         parts = []
         if growing:

@@ -23,7 +23,9 @@ from n8loom_tui.loom.support import check_model
 def fragment_of(model: Any, path: list[int], start: int = 0) -> Fragment:
     caches = make_prompt_cache(model)
     model(mx.array([path]), cache=caches)
-    return Fragment.pack([(c.keys[0, :, start : len(path)], c.values[0, :, start : len(path)]) for c in caches])
+    return Fragment.pack(
+        [(c.keys[0, :, start : len(path)], c.values[0, :, start : len(path)]) for c in caches]
+    )
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "copied"])
@@ -93,7 +95,11 @@ def test_what_a_row_has_computed_can_be_kept() -> None:
         batch.begin_step()
         mx.eval(model(mx.array([[token], [token + 1]]), cache=caches))
         batch.end_step()
-    for index, path, start in ((0, [*prefix, 20, 21], 3), (1, [*prefix, 8, 9, 21, 22], 3), (1, [*prefix, 8, 9, 21, 22], 6)):
+    for index, path, start in (
+        (0, [*prefix, 20, 21], 3),
+        (1, [*prefix, 8, 9, 21, 22], 3),
+        (1, [*prefix, 8, 9, 21, 22], 6),
+    ):
         kept = batch.own(batch.rows[index], index, start)
         assert kept is not None
         wanted = fragment_of(model, path, start)
@@ -121,7 +127,9 @@ def test_attend_is_softmax_attention(length: int, per_kv: int) -> None:
     batch.mask = batch.mask[:, None, None]
     got = attend(queries, own_keys, own_values, BranchCache(batch, 0), 1 / math.sqrt(dim))
     keys = mx.concatenate([mx.broadcast_to(prefix[0][None], (rows, kv_heads, length, dim)), own_keys], axis=2)
-    values = mx.concatenate([mx.broadcast_to(prefix[1][None], (rows, kv_heads, length, 6)), own_values], axis=2)
+    values = mx.concatenate(
+        [mx.broadcast_to(prefix[1][None], (rows, kv_heads, length, 6)), own_values], axis=2
+    )
     mask = mx.concatenate([mx.ones((rows, 1, 1, length), mx.bool_), batch.mask], axis=3)
     wanted = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=1 / math.sqrt(dim), mask=mask)
     np.testing.assert_allclose(got, wanted, atol=1e-5)
@@ -143,7 +151,7 @@ def test_a_join_that_fails_leaves_the_batch_as_it_was() -> None:
 
 
 def test_mlx_lms_own_use_of_the_module_is_untouched() -> None:
-    """Generating with mlx-lm in the same process, before, between and after ours: the same to the last bit."""
+    """Generating with mlx-lm in the same process, before, between and after ours."""
     model = build_model("llama")
     prompt = list(range(40, 70))
 
@@ -188,7 +196,9 @@ def test_a_batch_takes_one_token_per_row() -> None:
         cache.make_mask(1, window_size=4)
 
 
-def test_a_model_without_the_usual_attention_function_copies_prefixes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_the_usual_attention_function_copies_prefixes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As exact, though slower."""
     monkeypatch.setattr(attention, "install", lambda model: False)
     model = tiny_model("qwen3")

@@ -18,7 +18,7 @@ CLOSE = 1e-4
 
 
 def assert_same_or_close(
-    path: list[int], a: list[int], b: list[int], seed: int, params: SamplingParams, model: object
+    path: list[int], a: list[int], b: list[int], *, seed: int, params: SamplingParams, model: object
 ) -> None:
     """Equal; or, where they part, the two candidates' perturbed scores lay within 1e-4."""
     for step, (one, other) in enumerate(zip(a, b, strict=False)):
@@ -54,13 +54,23 @@ def test_one_branch_alone_and_with_31_beside_it(architecture: str, settings: dic
         (alone,) = root.ramify(n=1, **options)
         crowd = root.ramify(n=32, **options)
         assert_same_or_close(
-            root.tokens, alone.tokens, crowd[0].tokens, alone.provenance["seed"], params, model
+            root.tokens,
+            alone.tokens,
+            crowd[0].tokens,
+            seed=alone.provenance["seed"],
+            params=params,
+            model=model,
         )
         again = root.ramify(n=8, **options)
         for first, second in zip(crowd, again, strict=False):
             assert first.provenance["seed"] == second.provenance["seed"]
             assert_same_or_close(
-                root.tokens, first.tokens, second.tokens, first.provenance["seed"], params, model
+                root.tokens,
+                first.tokens,
+                second.tokens,
+                seed=first.provenance["seed"],
+                params=params,
+                model=model,
             )
 
 
@@ -92,7 +102,7 @@ def test_strangers_in_the_batch_change_nothing() -> None:
     alone = spoken([(0, me)])
     others = [request(f"o{i}-", [numbers.randrange(256) for _ in range(5 + 40 * i)], 6) for i in range(3)]
     beside = spoken([(0, others[0]), (4, me), (6, others[1]), (12, others[2])])
-    assert_same_or_close(path, alone, beside, branch_seed(9, 0), params, model)
+    assert_same_or_close(path, alone, beside, seed=branch_seed(9, 0), params=params, model=model)
 
 
 def test_branches_of_one_request_differ() -> None:

@@ -42,7 +42,9 @@ def ramify(name: str, n: int = 2, *, path: list[int] | None = None, **params: An
     branches = tuple(BranchSpec(f"{name}{index}", index) for index in range(n))
     settings = {"temp": 0, "max_tokens": 5, **params}
     return Ramify(
-        name, (Source((Segment("s", tuple(PATH if path is None else path)),), branches),), SamplingParams(**settings)
+        name,
+        (Source((Segment("s", tuple(PATH if path is None else path)),), branches),),
+        SamplingParams(**settings),
     )
 
 
@@ -261,7 +263,9 @@ def test_an_error_in_the_model_is_told_and_the_next_request_is_exact(
     assert said(drive(engine), "again1") == greedy(engine.model, PATH * 6, 9)
 
 
-def test_an_error_while_one_request_is_read_leaves_the_running_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_one_request_is_read_leaves_the_running_one_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = Engine(build_model("llama"), TOKENIZER)
     running, unlucky = ramify("a", 2, max_tokens=30), ramify("b", 2, path=[9] * 100)
     wanted = greedy(engine.model, PATH, 30)

@@ -1,4 +1,4 @@
-"""Contract point 1: whatever the tree did, the logits after a node are those of a fresh run over its token ids."""
+"""Contract point 1: whatever the tree did, the logits after a node are those of a fresh run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Weaver:
         return self.random.choice(list(self.root.walk()))
 
     def weave(self, steps: int) -> None:
-        moves = [self.grow] * 4 + [self.write] * 2 + [self.clip, self.trim, self.remove, self.put_back, self.leaf]
+        moves = (
+            [self.grow] * 4 + [self.write] * 2 + [self.clip, self.trim, self.remove, self.put_back, self.leaf]
+        )
         for _ in range(steps):
             self.random.choice(moves)()
 
@@ -134,7 +136,9 @@ def assert_cache_continues(node: Heddle) -> None:
     for probe in ([65], [66, 67]):
         got = np.array(node.model(mx.array([probe]), cache=cache)[0])
         path = path + probe
-        np.testing.assert_allclose(got, scratch_logits(node.model, path)[-len(probe) :], atol=TOLERANCE, rtol=0)
+        np.testing.assert_allclose(
+            got, scratch_logits(node.model, path)[-len(probe) :], atol=TOLERANCE, rtol=0
+        )
 
 
 def all_at_once(engine: Engine, nodes: list[Heddle], count: int) -> dict[str, list[int]]:
@@ -207,7 +211,9 @@ def test_siblings_of_different_lengths_in_one_batch(drawn_from: Any) -> None:
     root = Loom(model, tokenizer, "the abc")
     kids = root.ramify([" x" * length for length in (0, 1, 7, 40)])
     for kid in kids:
-        assert_greedy(model, kid.get_prefix_tokens(), all_at_once(engine_for(model, tokenizer), kids, 6)[kid.id])
+        assert_greedy(
+            model, kid.get_prefix_tokens(), all_at_once(engine_for(model, tokenizer), kids, 6)[kid.id]
+        )
 
 
 def many_sources(lengths: tuple[int, ...], numbers: random.Random) -> tuple[Source, ...]:
@@ -215,8 +221,14 @@ def many_sources(lengths: tuple[int, ...], numbers: random.Random) -> tuple[Sour
     common = [numbers.randrange(256) for _ in range(20)]
     return tuple(
         Source(
-            (Segment("root", tuple(common)), Segment("end", tuple(numbers.randrange(256) for _ in range(length)))),
-            (BranchSpec(f"b{next(_numbers)}", next(_numbers)), BranchSpec(f"b{next(_numbers)}", next(_numbers))),
+            (
+                Segment("root", tuple(common)),
+                Segment("end", tuple(numbers.randrange(256) for _ in range(length))),
+            ),
+            (
+                BranchSpec(f"b{next(_numbers)}", next(_numbers)),
+                BranchSpec(f"b{next(_numbers)}", next(_numbers)),
+            ),
         )
         for length in lengths
     )
@@ -232,7 +244,9 @@ def test_requests_that_join_and_stop_in_the_middle(
     engine = Engine(model, tiny_tokenizer("plain"), max_rows=9)
     numbers = random.Random(3)
     requests = [
-        Ramify(f"r{i}", many_sources(lengths, numbers), SamplingParams(temp=1.0, min_p=0.0, max_tokens=20 + i))
+        Ramify(
+            f"r{i}", many_sources(lengths, numbers), SamplingParams(temp=1.0, min_p=0.0, max_tokens=20 + i)
+        )
         for i, lengths in enumerate([(0, 3, 70), (1,), (5, 5, 0), (130,)])
     ]
     paths = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 import pytest
+from mlx import nn
 from tiny import ARCHITECTURES, build_model, scratch_logits
 
 from n8loom_tui.loom import kernels
@@ -50,7 +50,10 @@ def test_swiglu(shape: tuple[int, ...], dtype: mx.Dtype) -> None:
     assert got.dtype == wanted.dtype
     precise = dtype == mx.float32
     np.testing.assert_allclose(
-        got.astype(mx.float32), wanted.astype(mx.float32), rtol=2e-6 if precise else 2e-2, atol=1e-30 if precise else 1e-3
+        got.astype(mx.float32),
+        wanted.astype(mx.float32),
+        rtol=2e-6 if precise else 2e-2,
+        atol=1e-30 if precise else 1e-3,
     )
 
 

@@ -198,7 +198,10 @@ def test_tokens_that_the_model_rules_out_are_never_drawn() -> None:
         ({"max_tokens": 2.5}, "max_tokens must be a whole number of at least 1, not 2.5"),
         ({"top_k": -1}, "top_k must be a whole number of at least 0, not -1"),
         ({"min_tokens_to_keep": 0}, "min_tokens_to_keep must be a whole number of at least 1, not 0"),
-        ({"repetition_context_size": -2}, "repetition_context_size must be a whole number of at least 0, not -2"),
+        (
+            {"repetition_context_size": -2},
+            "repetition_context_size must be a whole number of at least 0, not -2",
+        ),
         ({"seed": "x"}, "seed must be a whole number, not 'x'"),
         ({"stop_strings": (3,)}, "stop_strings must be texts, not 3"),
     ],

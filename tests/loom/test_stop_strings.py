@@ -1,4 +1,4 @@
-"""Stop strings end a branch before them, wherever they lie among the tokens, and are never left half matched."""
+"""Stop strings end a branch before them, wherever they lie among the tokens, never half matched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from n8loom_tui.loom.text import decode
 
 
 def run(text: str | list[int], *stops: str, kind: str = "plain", max_tokens: int = 99) -> tuple[Any, ...]:
-    """What a branch says of a text that the model means to say: its steps, the text, its tokens, the reason."""
+    """What a branch says of what the model means to say: its steps, the text, its tokens, the reason."""
     tokenizer = tiny_tokenizer(kind)
     params = SamplingParams(stop_strings=stops, max_tokens=max_tokens)
     path = list(tokenizer.encode("x", add_special_tokens=False))
@@ -83,7 +83,9 @@ def test_half_a_match_is_said_when_the_branch_ends_otherwise() -> None:
 
 def test_half_a_match_is_said_when_the_branch_is_stopped() -> None:
     tokenizer = tiny_tokenizer("plain")
-    branch = Branch("b", "r", 0, [65], SamplingParams(stop_strings=("END",), max_tokens=9), tokenizer, frozenset(), 9)
+    branch = Branch(
+        "b", "r", 0, [65], SamplingParams(stop_strings=("END",), max_tokens=9), tokenizer, frozenset(), 9
+    )
     for token in tokenizer.encode("EN", add_special_tokens=False):
         assert branch.take(token, 0.0) == []
     events = branch.end(Finish.CANCELLED)

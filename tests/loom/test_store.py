@@ -19,9 +19,8 @@ def fragment(path: list[int], start: int, stop: int) -> Fragment:
     """A fragment whose numbers tell the whole path up to each token, so that a wrong one shows."""
     marks = [hash(tuple(path[: index + 1])) % 10007 for index in range(start, stop)]
     base = mx.array(marks, dtype=mx.float32)[None, :, None]
-    layers = [(mx.broadcast_to(base + layer, (2, len(marks), 4)), -mx.broadcast_to(base + layer, (2, len(marks), 4)))
-              for layer in range(2)]  # fmt: skip
-    return Fragment.pack(layers)
+    planes = [mx.broadcast_to(base + layer, (2, len(marks), 4)) for layer in range(2)]
+    return Fragment.pack([(plane, -plane) for plane in planes])
 
 
 def assert_is(got: Fragment | None, path: list[int], start: int, stop: int) -> None:
@@ -84,7 +83,7 @@ def test_random_paths_in_random_pieces_against_a_plain_model() -> None:
     known: set[tuple[int, ...]] = set()
     for _ in range(300):
         path = [numbers.randrange(3) for _ in range(numbers.randrange(1, 12))]
-        covered = max((n for n in range(len(path) + 1) if n == 0 or tuple(path[:n]) in known))
+        covered = max(n for n in range(len(path) + 1) if n == 0 or tuple(path[:n]) in known)
         assert store.match_length(path) == covered
         start = numbers.randrange(covered + 1)
         if start < len(path):

@@ -90,7 +90,10 @@ def test_broken_bytes_add_up_too_however_they_are_cut() -> None:
         tokens[::9] = [65] * len(tokens[::9])  # a letter now and then, so that a piece is complete
         whole = decode(tokenizer, tokens)
         cut = numbers.randrange(1, len(tokens))
-        first, second = decode_span(tokenizer, (), tokens[:cut]), decode_span(tokenizer, tokens[:cut], tokens[cut:])
+        first, second = (
+            decode_span(tokenizer, (), tokens[:cut]),
+            decode_span(tokenizer, tokens[:cut], tokens[cut:]),
+        )
         assert whole.startswith(first.text)
         joined = first.text + second.text
         assert whole.startswith(joined)

@@ -251,7 +251,7 @@ async def test_an_empty_start_offers_the_editor_and_cancelling_leaves_a_usable_s
 async def test_a_model_that_cannot_be_had_leaves_the_text_readable(launch: Launcher) -> None:
     async with launch(FakeBackend(load_error="there is no such model: check the name")) as rig:
         await rig.until(lambda: rig.app.status.failure)
-        assert "no such model" in rig.app.view.query_one("#title", Bar).right
+        assert "no such model" in rig.app.view.query_one("#state", Bar).left
         await rig.press("space")
         assert not rig.root.children
         await rig.press("i", *"mine", "enter")

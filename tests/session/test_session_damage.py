@@ -1,0 +1,238 @@
+"""Files that are not in order: as much as can be had of them, in words, and never another exception."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from n8loom_tui.session import load
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.formats import export_session
+from n8loom_tui.session.record import everything, snapshot
+from n8loom_tui.session.store import SessionStore, read_session, write_new
+
+
+@pytest.fixture
+def session(tmp_path, trees) -> Path:
+    """root (a: b (c), d) and a second loom."""
+    root = trees.loom()
+    a = trees.node("a", root)
+    c = trees.node("c", trees.node("b", a))
+    trees.node("d", root)
+    for node in root.walk():
+        node.id = node.text if len(node.text) == 1 else "root"
+    assert c.id == "c"
+    other = trees.loom("other")
+    other.id = "other"
+    write_new(tmp_path / "a.loom", everything([root, other], current="c"))
+    return tmp_path / "a.loom"
+
+
+def meddle(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def shape(roots) -> list[str]:
+    return [" ".join(f"{len(node.path()) - 1}{node.id}" for node in root.walk()) for root in roots]
+
+
+def test_a_missing_parent(session) -> None:
+    meddle(session, "DELETE FROM nodes WHERE id = 'b'")
+    loaded = read_session(session)
+    assert shape(loaded.roots) == ["0root 1a 1d", "0other", "0c"]
+    assert len(loaded.problems) == 1
+    assert "c" in loaded.problems[0]
+    assert loaded.current_id == "c"
+
+
+def test_a_circle(session) -> None:
+    meddle(
+        session,
+        "UPDATE nodes SET parent = 'c' WHERE id = 'a'",
+        "UPDATE nodes SET parent = 'd' WHERE id = 'd'",
+    )
+    loaded = read_session(session)
+    assert sorted(shape(loaded.roots)) == ["0a 1b 2c", "0d", "0other", "0root"]
+    assert len(loaded.problems) == 2
+
+
+def test_no_root_at_all(session) -> None:
+    meddle(session, "UPDATE nodes SET parent = 'nobody' WHERE parent IS NULL")
+    loaded = read_session(session)
+    assert loaded.nodes == 6
+    assert len(loaded.problems) == 2
+
+
+def test_a_trash_with_a_circle(session) -> None:
+    meddle(session, "UPDATE nodes SET parent = 'c', deleted = 1.0 WHERE id = 'a'")
+    loaded = read_session(session)
+    assert shape(loaded.roots) == ["0root 1d", "0other"]
+    assert (loaded.trashed, loaded.current_id) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "encoded"),
+    [
+        ("kind = 'nonsense'", "b", True),
+        ("kind = ''", "b", True),
+        ("text = x'ff6200'", "\ufffdb\0", True),
+        ("text = x''", "", False),
+        ("tokens = x'09ffff'", "b", False),
+        ("tokens = x'0102030405'", "b", False),
+        ("ends = x''", "b", False),
+        ("ends = x'01ff'", "b", False),
+        ("ends = x'08ffffffffffffffff'", "b", False),
+        ("tokens = x'', ends = x''", "b", False),
+        ("provenance = '{'", "b", True),
+        ("provenance = '[1]'", "b", True),
+        ("provenance = '{} {}'", "b", True),
+        ("origin = 77", "b", True),
+        ("provenance = replace(hex(zeroblob(50000)), '0', '[')", "b", True),
+        ("created = 9e999", "b", True),
+        ("framing = 'odd'", "b", True),
+        ("terminal = 99, encoded = -1", "b", True),
+        ("position = -9223372036854775808", "b", True),
+        ("model = 12345, folded = 77", "b", True),
+        ("user_prompt = x'ff'", "b", True),
+        ("finish = ''", "b", True),
+    ],
+)
+def test_a_bad_value_costs_itself_alone(session, change: str, text: str, encoded: bool) -> None:
+    meddle(session, f"UPDATE nodes SET {change} WHERE id = 'b'")
+    loaded = read_session(session)
+    assert shape(loaded.roots) == ["0root 1a 2b 3c 1d", "0other"]
+    node = loaded.roots[0].children[0].children[0]
+    assert (node.text, node.encoded, bool(node.tokens)) == (text, encoded, encoded)
+    assert len(loaded.problems) <= 1
+    assert all(problem.isprintable() and "b" in problem for problem in loaded.problems)
+    assert not loaded.damaged
+
+
+def test_bad_values_of_the_session_and_of_roots(session) -> None:
+    meddle(
+        session,
+        "UPDATE meta SET value = '{'",
+        "INSERT INTO meta VALUES ('x', '[1')",
+        "UPDATE nodes SET framing = 'odd', user_prompt = x'ff' WHERE id = 'root'",
+        "UPDATE origins SET value = '7'",
+    )
+    loaded = read_session(session)
+    assert shape(loaded.roots) == ["0root 1a 2b 3c 1d", "0other"]
+    assert (loaded.current_id, loaded.meta) == (None, {})
+    assert all(problem.isprintable() for problem in loaded.problems)
+
+
+def test_values_of_other_types_than_the_tables(session) -> None:
+    """As a flipped bit makes them: the tables' own checks are not asked when a row is read."""
+    meddle(
+        session,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '') WHERE name = 'nodes'",
+    )
+    columns = [
+        "parent", "position", "kind", "text", "tokens", "ends", "encoded", "framing", "user_prompt", "terminal",
+        "finish", "created", "origin", "provenance", "model", "folded", "deleted", "id",
+    ]  # fmt: skip
+    with contextlib.closing(sqlite3.connect(session, isolation_level=None)) as db:
+        for column in columns:
+            for value in ("NULL", "1", "-1.5", "'text'", "x'00ff'", "''", "CAST(x'ff' AS TEXT)"):
+                db.execute("BEGIN")
+                db.execute(
+                    f"UPDATE nodes SET {column} = {value} WHERE id IN ('b', 'root')"
+                    if column != "id"
+                    else f"UPDATE nodes SET id = {value} WHERE id = 'b'"
+                )
+                loaded = load.load_session(db)
+                db.execute("ROLLBACK")
+                assert loaded.nodes + loaded.trashed >= 5
+                assert all(problem.isprintable() for problem in loaded.problems)
+                db.text_factory = str
+
+
+def test_thousands_of_problems_are_not_listed_one_by_one(tmp_path, trees) -> None:
+    root = trees.loom()
+    for _ in range(500):
+        trees.node("x", root)
+    write_new(tmp_path / "a.loom", everything([root]))
+    meddle(tmp_path / "a.loom", "UPDATE nodes SET tokens = x'ff'")
+    loaded = read_session(tmp_path / "a.loom")
+    assert loaded.nodes == 501
+    assert len(loaded.problems) == load.MOST_PROBLEMS + 1
+
+
+def test_a_file_damaged_in_the_middle_gives_both_ends_and_is_not_written_to(tmp_path, trees) -> None:
+    path = tmp_path / "a.loom"
+    root = trees.loom()
+    for _ in range(400):
+        trees.node("some words " * 20, root)
+    write_new(path, everything([root]))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8192] = bytes(8192)
+    path.write_bytes(content)
+    store = SessionStore.open(path)
+    loaded = store.load()
+    assert loaded.damaged
+    assert 100 < loaded.nodes < 401
+    assert "damaged" in loaded.problems[0]
+    with pytest.raises(SessionError, match="damaged"):
+        store.writer()
+    store.close()
+    assert path.read_bytes() == bytes(content)
+    write_new(tmp_path / "saved.loom", everything(loaded.roots))
+    assert read_session(tmp_path / "saved.loom").nodes == loaded.nodes
+
+
+def mutations(content: bytes, draw: random.Random) -> bytes:
+    kind = draw.randrange(5)
+    changed = bytearray(content)
+    match kind:
+        case 0:
+            del changed[draw.randrange(len(changed)) :]
+        case 1:
+            for _ in range(draw.choice((1, 4, 64))):
+                changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
+        case 2:
+            for _ in range(draw.choice((1, 3))):  # where pages, cells and the schema have their heads
+                changed[
+                    min(draw.randrange(len(changed) // 4096) * 4096 + draw.randrange(120), len(changed) - 1)
+                ] = draw.randrange(256)
+        case 3:
+            at = draw.randrange(len(changed))
+            changed[at : at + 300] = draw.randbytes(300)
+        case 4:
+            pages = len(changed) // 4096
+            a, b = draw.randrange(pages) * 4096, draw.randrange(pages) * 4096
+            changed[a : a + 4096] = content[b : b + 4096]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_damage_opens_or_is_told_in_one_line(tmp_path, trees, seed: int) -> None:
+    whole = tmp_path / "whole.loom"
+    write_new(whole, everything(trees.forest(60, seed)))
+    content = whole.read_bytes()
+    draw = random.Random(seed)
+    path = tmp_path / "a.loom"
+    for _ in range(40):
+        for file in tmp_path.iterdir():
+            file.unlink()
+        path.write_bytes(mutations(content, draw))
+        try:
+            store = SessionStore.open(path)
+            try:
+                loaded = store.load()
+                assert len({node.id for root in loaded.roots for node in root.walk()}) == loaded.nodes
+                root = trees.loom()
+                if not store.read_only:
+                    store.writer().put(snapshot("new loom", [root], roots=[*loaded.roots, root]))
+            finally:
+                store.close(30)
+            export_session(path, "n8loom", tmp_path / "out.json")
+        except SessionError as error:
+            assert str(error).isprintable()
