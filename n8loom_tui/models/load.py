@@ -143,25 +143,24 @@ def load_model(
     return loaded
 
 
-def resolve(name: str, progress: ProgressCallback = ignore) -> Path:
-    """The folder with the files of the model called `name`, downloaded or converted if need be.
+def check_name(name: str) -> None:
+    """Refuse at once what cannot be a model's name. Looks at no file's content and asks nobody.
 
-    Raises ModelError if there is no such model.
+    Raises:
+        ModelError: it is neither a file or folder that could be one, nor a hub id.
     """
     if name == builtin.NAME:
-        return builtin.folder_for(cache_dir(), progress)
+        return
     if not name.strip():
         raise ModelError(f"no model is named: give a folder, a .gguf file, a hub id or {builtin.NAME}")
     try:
         path = Path(name).expanduser()
-        if path.is_dir():
-            return path.absolute()
-        exists = path.is_file()
+        is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{name!r} cannot be looked up: {one_line(error)}") from error
-    if exists and _is_gguf(name):
-        return gguf.folder_for(path.absolute(), cache_dir(), progress)
-    if exists:
+    if is_folder or (is_file and _is_gguf(name)):
+        return
+    if is_file:
         raise ModelError(f"{name} is a file, but no .gguf: name a model's folder, a .gguf file or a hub id")
     if name.startswith(("/", "./", "../", "~")) or _is_gguf(name):
         raise ModelError(f"there is no file or folder {name}")
@@ -170,6 +169,21 @@ def resolve(name: str, progress: ProgressCallback = ignore) -> Path:
             f"{name!r} is no file or folder here, and not a hub id (OWNER/NAME): "
             f"name one of these, or {builtin.NAME}"
         )
+
+
+def resolve(name: str, progress: ProgressCallback = ignore) -> Path:
+    """The folder with the files of the model called `name`, downloaded or converted if need be.
+
+    Raises ModelError if there is no such model.
+    """
+    check_name(name)
+    if name == builtin.NAME:
+        return builtin.folder_for(cache_dir(), progress)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.absolute()
+    if path.is_file():
+        return gguf.folder_for(path.absolute(), cache_dir(), progress)
     return hub.folder_for(name, progress)
 
 

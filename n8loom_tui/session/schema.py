@@ -25,7 +25,8 @@ APPLICATION_ID = 0x6E384C4D
 """'n8LM'."""
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
-LARGEST_VALUE = 512 * 1024 * 1024
+LARGEST_VALUE = 64 * 1024 * 1024
+"""Bytes; a damaged file may claim any size."""
 BUSY_SECONDS = 5.0
 
 MIGRATIONS: tuple[str, ...] = (
@@ -143,6 +144,19 @@ def _migrate_from(db: sqlite3.Connection, version: int) -> None:
             if statement.strip():
                 db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def try_writing(db: sqlite3.Connection) -> None:
+    """See that the file takes a change, and take it back.
+
+    Raises:
+        sqlite3.Error: it doesn't.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        roll_back(db)
 
 
 def roll_back(db: sqlite3.Connection) -> None:

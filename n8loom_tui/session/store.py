@@ -243,8 +243,7 @@ def _prepare(path: Path) -> str | None:
                 schema.initialise(db)
             schema.check_schema(db, path)
             schema.migrate(db)
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("ROLLBACK")
+            schema.try_writing(db)
     except UNREADABLE as error:
         if fresh or not _only_unwritable(error):
             raise SessionError(explain(error, path)) from None

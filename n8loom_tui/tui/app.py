@@ -277,5 +277,7 @@ class LoomApp(App[int], inherit_bindings=False):
         if not self._debug_wanted:
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
-                Text(f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where.")
+                Text(
+                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                )
             ]

@@ -85,7 +85,10 @@ class Document:
 
     def is_own(self, node: Heddle) -> bool:
         """Whether a node's token ids are of the model in use."""
-        return self.model is None or self._fingerprints.get(node.id, self.model.fingerprint) == self.model.fingerprint
+        return (
+            self.model is None
+            or self._fingerprints.get(node.id, self.model.fingerprint) == self.model.fingerprint
+        )
 
     # ------------------------------------------------------------------ growth
 

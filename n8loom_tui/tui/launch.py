@@ -8,6 +8,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from n8loom_tui.models.load import check_name
 from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.backend import ModelBackend
@@ -38,7 +39,12 @@ class Wanted:
 
 
 def run(wanted: Wanted) -> int:
-    """Run the app. Returns the exit code; does not return where the engine can't be ended in time."""
+    """Run the app. Returns the exit code; does not return where the engine can't be ended in time.
+
+    Raises:
+        ModelError, SessionError: the model's name or the session is no good; nothing was opened.
+    """
+    check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))

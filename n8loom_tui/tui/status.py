@@ -41,7 +41,13 @@ class Status:
         view.query_one("#keys", KeyBar).show(entries, self.pending)
 
     def _facts(self, document: Document) -> str:
-        model = f"{self.model.name} · {self.model.device}" if self.model else "no model" if self.failure else "no model yet"
+        model = (
+            f"{self.model.name} · {self.model.device}"
+            if self.model
+            else "no model"
+            if self.failure
+            else "no model yet"
+        )
         parts = [model, _counted(len(document.nodes), "node")]
         if self.stats.kv_bytes:
             parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")

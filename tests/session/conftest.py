@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 
 HOSTILE = (

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from n8loom_tui.session.store import SessionStore
 
 WRITER = """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.formats import FORMATS, export_session, find_format

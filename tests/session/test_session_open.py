@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from n8loom_tui.session import schema
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.record import everything, snapshot
@@ -352,7 +353,8 @@ def test_paths(tmp_path, monkeypatch) -> None:
 def test_sessions_load_nothing_heavy() -> None:
     code = (
         "import sys, n8loom_tui.session.store, n8loom_tui.session.formats;"
-        "print([m for m in ('mlx', 'mlx.core', 'mlx_lm', 'transformers', 'numpy', 'textual', 'rich') if m in sys.modules])"
+        "heavy = ('mlx', 'mlx.core', 'mlx_lm', 'transformers', 'numpy', 'textual', 'rich');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"

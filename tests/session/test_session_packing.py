@@ -1,6 +1,7 @@
 """Numbers and texts as bytes: exact, and small."""
 
 import pytest
+
 from n8loom_tui.session.packing import pack, pack_ends, pack_text, unpack, unpack_ends, unpack_text
 
 

@@ -72,7 +72,9 @@ class FakeBackend:
             case Encode():
                 self._encode(request)
             case Stop():
-                for branch in [b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids]:
+                for branch in [
+                    b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids
+                ]:
                     self._end(branch, Finish.CANCELLED)
 
     def _encode(self, request: Encode) -> None:
@@ -81,7 +83,13 @@ class FakeBackend:
             self._events.append(RequestFailed(request.id, "the text could not be encoded"))
         elif segment.tokens is None:
             count = len(segment.text)
-            span = Encoded(segment.node_id, tuple(range(count)), segment.text, tuple(range(1, count + 1)), segment.framing)
+            span = Encoded(
+                segment.node_id,
+                tuple(range(count)),
+                segment.text,
+                tuple(range(1, count + 1)),
+                segment.framing,
+            )
             self._events.append(span)
 
     def _end(self, branch: tuple[str, str, int], reason: Finish) -> None:
@@ -99,7 +107,9 @@ class FakeBackend:
                 if self.eos_after and said >= self.eos_after:
                     self._end(branch, Finish.EOS)
                     continue
-                self._events.append(BranchToken(branch[0], 7 + said, self.words[said % len(self.words)], -0.5))
+                self._events.append(
+                    BranchToken(branch[0], 7 + said, self.words[said % len(self.words)], -0.5)
+                )
                 self._said[branch[0]] = said + 1
                 self._tokens += 1
                 if said + 1 >= branch[2]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.rig import Launcher
 from support.fake_backend import FakeBackend
+from support.rig import Launcher
 from textual.widgets import Input
 
 from n8loom_tui.tui.actions import ACTIONS
@@ -48,7 +48,9 @@ async def test_moving_and_queueing_more_while_branches_stream(launch: Launcher) 
         await rig.press("down", "down")
         assert rig.current is rig.root.children[1]
         await rig.press("2", "space")
-        assert rig.app.document.waiting == 1, "it grows on from a branch that still grows, when that has ended"
+        assert rig.app.document.waiting == 1, (
+            "it grows on from a branch that still grows, when that has ended"
+        )
         await rig.press("up", "up", "enter")
         assert len(rig.root.children) == 4
         backend.free()
@@ -91,7 +93,9 @@ async def test_all_leaves_below_grow_at_once(launch: Launcher) -> None:
         await rig.press("2", "R")
         await rig.grown()
         assert [len(child.children) for child in rig.root.children] == [2, 2]
-        assert len([r for r in backend.submitted if type(r).__name__ == "Ramify"]) == 2, "one request for all leaves"
+        assert len([r for r in backend.submitted if type(r).__name__ == "Ramify"]) == 2, (
+            "one request for all leaves"
+        )
 
 
 async def test_writing_clipping_trimming_and_deleting(launch: Launcher) -> None:
@@ -237,12 +241,30 @@ async def test_the_palette_performs_actions(launch: Launcher) -> None:
         await rig.until(lambda: rig.root.children)
 
 
-async def test_an_empty_start_offers_the_editor_and_cancelling_leaves_a_usable_screen(launch: Launcher) -> None:
+async def test_an_empty_start_offers_the_editor_and_cancelling_leaves_a_usable_screen(
+    launch: Launcher,
+) -> None:
     async with launch(prompt=None) as rig:
         await rig.until(lambda: isinstance(rig.app.screen, EditorScreen))
         assert rig.app.screen.query_one(EditorArea).has_focus
         await rig.press("escape")
-        for key in ("space", "enter", "R", "x", "t", "d", "D", "i", "z", "down", "left", "right", "y", "escape", "tab"):
+        for key in (
+            "space",
+            "enter",
+            "R",
+            "x",
+            "t",
+            "d",
+            "D",
+            "i",
+            "z",
+            "down",
+            "left",
+            "right",
+            "y",
+            "escape",
+            "tab",
+        ):
             await rig.press(key)
         assert rig.app.is_running
         assert not rig.app.document.roots

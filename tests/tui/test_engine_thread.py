@@ -7,8 +7,17 @@ from collections.abc import Callable
 
 from support.fake_backend import FakeBackend
 
-from n8loom_tui.loom.protocol import BranchFinished, BranchSpec, BranchToken, Finish, Ramify, SamplingParams
-from n8loom_tui.loom.protocol import Segment, Source, Stop
+from n8loom_tui.loom.protocol import (
+    BranchFinished,
+    BranchSpec,
+    BranchToken,
+    Finish,
+    Ramify,
+    SamplingParams,
+    Segment,
+    Source,
+    Stop,
+)
 from n8loom_tui.models.progress import Progress
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Ready, Told
@@ -39,7 +48,11 @@ def test_requests_handed_over_before_the_model_is_there_are_served() -> None:
     thread.start()
     told = gather(thread, lambda t: sum(isinstance(e, BranchFinished) for e in t) == 2)
     assert any(isinstance(event, Ready) for event in told)
-    assert [e.text for e in told if isinstance(e, BranchToken) and e.branch_id == "b1"] == [" the", " flood", " came"]
+    assert [e.text for e in told if isinstance(e, BranchToken) and e.branch_id == "b1"] == [
+        " the",
+        " flood",
+        " came",
+    ]
     assert thread.stop(5)
     assert backend.closed.is_set()
 
