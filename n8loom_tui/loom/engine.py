@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm.models.cache import make_prompt_cache
 
 from . import kernels
 from .attention import Batch, BranchCache
 from .branch import Branch
-from .fragments import Fragment, KVFrag
+from .fragments import Fragment
 from .jobs import Inbox, Job, Plan, plan_groups
 from .prefill import Prefill
 from .protocol import (
@@ -37,6 +36,7 @@ from .protocol import (
     Segment,
     Stop,
 )
+from .reading import Reader
 from .sampling import choose
 from .store import FragmentStore
 from .support import check_model, context_length, eos_tokens
@@ -44,9 +44,6 @@ from .text import CONTEXT_TOKENS, effective_framing, encode
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
-PREFILL_CHUNK = 64
-"""How many tokens of a path are read between two steps while branches stream, or before a stop is heard."""
-PREFILL_CHUNK_GPU = 512
 
 
 def default_budget() -> int:
@@ -54,7 +51,7 @@ def default_budget() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
-class Engine:
+class Engine(Reader):
     """Serves one model.
 
     Raises:
@@ -64,14 +61,12 @@ class Engine:
     def __init__(
         self, model: Any, tokenizer: Any, *, kv_budget: int | None = None, max_rows: int = MAX_ROWS
     ) -> None:
-        self.model = model
+        super().__init__(model, FragmentStore(default_budget() if kv_budget is None else kv_budget))
         self.tokenizer = tokenizer
         kernels.install(model)
         self.shared_attention = check_model(model)
-        self.store = FragmentStore(default_budget() if kv_budget is None else kv_budget)
         self.context_length = context_length(model)
         self._max_rows = max_rows
-        self._chunk = PREFILL_CHUNK if kernels.on_cpu() else PREFILL_CHUNK_GPU
         self._eos = eos_tokens(tokenizer)
         self._jobs: deque[Job] = deque()
         self._events: list[Event] = []
@@ -81,9 +76,8 @@ class Engine:
         self._reset_batch()
 
     def _reset_batch(self) -> None:
-        layers = len(make_prompt_cache(self.model))
-        self._batch: Batch[Branch] = Batch(layers, self.shared_attention)
-        self._caches = [BranchCache(self._batch, layer) for layer in range(layers)]
+        self._batch: Batch[Branch] = Batch(self.layers, self.shared_attention)
+        self._caches = [BranchCache(self._batch, layer) for layer in range(self.layers)]
 
     # --------------------------------------------------------------- requests
 
@@ -194,7 +188,7 @@ class Engine:
             self._begin(job)
             return
         if job.prefill is not None and not job.prefill.done:
-            job.prefill.step(self._chunk)
+            job.prefill.step(self.chunk)
             self._progress(job)
         elif not self._next_prefill(job):
             self._join(job)
@@ -354,57 +348,6 @@ class Engine:
                 Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing)
             )
         return path
-
-    def prefill(self, path: Sequence[int]) -> None:
-        """Compute what is missing of a path's fragments, now."""
-        prefill = Prefill(self.model, self.store, list(path))
-        while not prefill.done:
-            prefill.step(max(self._chunk, 256))
-
-    def _covered(self, path: Sequence[int], start: int) -> Fragment | None:
-        self.store.hold()
-        try:
-            self.prefill(path)
-            return self.store.get(path, start, len(path))
-        finally:
-            self.store.release()
-
-    def fragments(self, before: Sequence[int], tokens: Sequence[int]) -> list[KVFrag]:
-        """The fragments of `tokens` behind `before`, completed first: one `KVFrag` per layer.
-
-        Raises:
-            ValueError: there is no token at all to read.
-        """
-        path = [*before, *tokens]
-        if not path:
-            raise ValueError("a heddle without any token has no fragments")
-        start = len(before) if tokens else len(path) - 1
-        fragment = self._covered(path, start)
-        assert fragment is not None
-        frags = fragment.frags()
-        return frags if tokens else [KVFrag(frag.keys[:, :, :0], frag.values[:, :, :0]) for frag in frags]
-
-    def prefix_cache(self, path: Sequence[int]) -> list[Any]:
-        """mlx-lm caches that hold the whole path."""
-        fragment = self._covered(path, 0)
-        if fragment is None:
-            raise ValueError("a path without any token has no cache")
-        return fragment.caches()
-
-    def adopt(self, before: Sequence[int], tokens: Sequence[int], frags: list[KVFrag]) -> None:
-        """Keep fragments that somebody computed for `tokens` behind `before`. They may be short.
-
-        Raises:
-            ValueError: they do not fit the model's layers or cover more than the tokens.
-        """
-        if len(frags) != len(self._caches):
-            raise ValueError(f"{len(frags)} fragments do not fit a model of {len(self._caches)} layers")
-        if frags[0].keys.shape[2] > len(tokens):
-            raise ValueError(f"fragments of {frags[0].keys.shape[2]} tokens for a node of {len(tokens)}")
-        if before:
-            self.prefill(before)
-        if frags[0].keys.shape[2]:
-            self.store.put([*before, *tokens], len(before), Fragment.of(frags))
 
     def stats(self) -> EngineStats:
         """What is going on."""

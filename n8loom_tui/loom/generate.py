@@ -27,7 +27,7 @@ class GeneratedText(str):
         return made
 
 
-def prompt_to_cache(  # noqa: PLR0917 - n8loom's signature
+def prompt_to_cache(
     model: Any,
     tokenizer: Any,  # noqa: ARG001 - n8loom's signature
     prompt_ids: Sequence[int],

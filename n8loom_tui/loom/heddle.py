@@ -68,7 +68,7 @@ class Heddle:
         "tokens",
     )
 
-    def __init__(  # noqa: PLR0917 - n8loom's signature
+    def __init__(
         self,
         model: Any,
         tokenizer: Any,

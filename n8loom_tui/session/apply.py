@@ -31,7 +31,7 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
 
     Raises:
         sqlite3.Error: the file refuses.
-        OverflowError: a token id that is negative or of more than 64 bits.
+        UnicodeEncodeError: an id that is no text.
     """
     refs = {model: _model_id(db, model) for model in {record.model for record in changes.records}}
     origins = {origin: _origin_id(db, origin) for origin in {record.origin for record in changes.records}}
@@ -59,14 +59,19 @@ def _row(record: NodeRecord, model: int | None, origin: int | None, at: float) -
     # A node without a parent that is no loom was taken out before it was ever stored: it is born in the
     # trash. If it is a root all the same, the order of the roots names it and takes it out again.
     detached = record.parent is None and record.framing is None
+    encoded, tokens, ends = record.encoded, b"", b""
+    try:
+        tokens, ends = pack(record.tokens), pack_ends(record.ends)
+    except (OverflowError, TypeError):
+        encoded = False  # these are no token ids; the text is worth more, and can be encoded again
     return (
         record.id,
         record.parent,
         record.kind,
         pack_text(record.text),
-        pack(record.tokens),
-        pack_ends(record.ends),
-        record.encoded,
+        tokens,
+        ends,
+        encoded,
         record.framing,
         None if record.user_prompt is None else pack_text(record.user_prompt),
         record.terminal,

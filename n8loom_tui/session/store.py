@@ -77,7 +77,7 @@ def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
             db.execute("BEGIN")
             apply(db, changes)
             db.execute("COMMIT")
-        except OverflowError as error:
+        except UnicodeEncodeError as error:
             raise SessionError(f"{path}: {error}") from None
         finally:
             db.close()

@@ -52,6 +52,7 @@ class SessionWriter:
         self._queue: list[Changes] = []
         self._put = 0
         self._stored = 0
+        self._refused = 0
         self._attempts = 0
         self._failed_attempt = 0
         self._hurry = False
@@ -92,11 +93,14 @@ class SessionWriter:
         with self._state:
             wanted, before = self._put, self._attempts
             self._urge()
-            self._state.wait_for(lambda: self._stored >= wanted or self._failed_attempt > before, timeout)
+            self._state.wait_for(
+                lambda: self._stored >= wanted or self._failed_attempt > before or self.ended, timeout
+            )
             return self._stored >= wanted
 
     def close(self, timeout: float) -> bool:
-        """Store what is left and end the thread. False if that failed or took more than `timeout` seconds.
+        """Store what is left and end the thread. False if that took more than `timeout` seconds, or if anything
+        since the beginning could not be stored.
 
         What could not be stored is still in the tree's hands: `write_new` writes it elsewhere.
         """
@@ -105,7 +109,7 @@ class SessionWriter:
             self._urge()
         self._thread.join(timeout)
         with self._state:
-            return not self._thread.is_alive() and self._stored == self._put
+            return self.ended and self._stored == self._put and not self._refused
 
     @property
     def ended(self) -> bool:
@@ -161,6 +165,7 @@ class SessionWriter:
         with self._state:
             del self._queue[: len(queue)]
             self._stored += len(queue)
+            self._refused += len(refused)
             self._error = None
             self._state.notify_all()
         for message in refused:
@@ -193,7 +198,9 @@ class SessionWriter:
                 db.execute("SAVEPOINT operation")
                 try:
                     apply(db, changes)
-                except (*_UNSTORABLE, ValueError, TypeError, OverflowError) as error:
+                except UnicodeDecodeError:
+                    raise  # SQLite's own words about a damaged file
+                except (*_UNSTORABLE, ValueError, TypeError) as error:
                     db.execute("ROLLBACK TO operation")
                     refused.append(
                         f"The change {changes.label!r} cannot be stored ({error}); report this, please."

@@ -94,9 +94,9 @@ class LoomApp(App[int], inherit_bindings=False):
 
     # -------------------------------------------------------------- beginning
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self.view = LoomScreen(self.document, self.keymap)
-        self.push_screen(self.view)
+        await self.push_screen(self.view)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.call_after_refresh(self._begin)
@@ -235,8 +235,6 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        if not self.view.is_mounted:
-            return
         self.status.show(self.view, self.document, self.settings, self.meter.rate())
         self.show_keys()
 

@@ -9,7 +9,6 @@ from n8loom_tui.loom.protocol import EngineStats, PrefillProgress
 from n8loom_tui.models.progress import Progress
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.settings import Settings
-from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.document import Document
@@ -33,12 +32,12 @@ class Status:
 
     def show(self, view: LoomScreen, document: Document, settings: Settings, rate: float | None) -> None:
         """Write the title's and the state's lines."""
-        view.query_one("#title", Bar).show(self._saving.title, self._facts(document))
-        view.query_one("#state", Bar).show(self._activity(document, rate), settings.summary)
+        view.title_bar.show(self._saving.title, self._facts(document))
+        view.state_bar.show(self._activity(document, rate), settings.summary)
 
     def show_keys(self, view: LoomScreen, entries: list[tuple[str, str]]) -> None:
         """Write the keys' line."""
-        view.query_one("#keys", KeyBar).show(entries, self.pending)
+        view.key_bar.show(entries, self.pending)
 
     def _facts(self, document: Document) -> str:
         model = (

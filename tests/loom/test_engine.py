@@ -11,6 +11,7 @@ import pytest
 from mlx_lm.models.cache import RotatingKVCache
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
+from n8loom_tui.loom import attention
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.protocol import (
@@ -290,17 +291,15 @@ def test_an_error_while_branches_join_is_told_of_every_branch(monkeypatch: pytes
     engine.submit(running)
     events = [event for _ in range(5) for event in engine.step()]
     engine.submit(unlucky)
-    pad = mx.zeros
+    original = attention.Batch.join
+
+    def join(batch: Any, prefix: Any, owners: Any) -> None:
+        if owners[0][0].request_id == "b":
+            raise RuntimeError("no room")
+        original(batch, prefix, owners)
+
     with monkeypatch.context() as patch:
-        calls = []
-
-        def zeros(*args: Any, **kwargs: Any) -> mx.array:
-            calls.append(1)
-            if len(calls) == 3:
-                raise RuntimeError("no room")
-            return pad(*args, **kwargs)
-
-        patch.setattr("n8loom_tui.loom.attention.mx.zeros", zeros)
+        patch.setattr(attention.Batch, "join", join)
         while not any(isinstance(e, RequestFailed) for e in events):
             events += engine.step()
     events += drive(engine)
@@ -416,6 +415,22 @@ def test_a_stream_that_fails_leaves_no_empty_children(monkeypatch: pytest.Monkey
         with pytest.raises(RuntimeError, match="out of memory"):
             list(root.make_child_stream(n=2, temp=0, max_tokens=9))
         assert [len(kid.tokens) for kid in root.children] == [2] * kept
+
+
+def test_closing_a_run_stops_its_branches_and_no_others(engine: Engine) -> None:
+    engine.submit(ramify("other", 1, max_tokens=30))
+    run = engine.run(ramify("r", 2, max_tokens=30))
+    for events in run:
+        if said(events, "r0"):
+            break
+    run.close()
+    assert engine.stats().running == 1
+    events = drive(engine)
+    assert not said(events, "r0")
+    assert RequestFinished("other") in events
+    again = ramify("again", 1, max_tokens=30)
+    told = [event for events in engine.run(again) for event in events]
+    assert_complete(told, again)
 
 
 def test_streams_beside_each_other_lose_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import mlx.core as mx
@@ -109,6 +110,18 @@ def test_the_budget_holds_and_the_least_recently_used_leaf_goes_first() -> None:
     assert store.match_length([*trunk, 30, 31]) == 6
     assert store.nbytes == 9 * PER_TOKEN
     assert store.evicted_bytes == 3 * PER_TOKEN
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([10, 20, 30])))
+def test_leaves_go_in_the_order_of_their_last_use(order: tuple[int, ...]) -> None:
+    store = FragmentStore(3 * PER_TOKEN)
+    for leaf in (10, 20, 30):
+        put(store, [leaf])
+    for leaf in order:
+        store.get([leaf], 0, 1)
+    for index in range(3):
+        put(store, [40 + index])
+        assert [leaf for leaf in order if store.match_length([leaf])] == list(order[index + 1 :])
 
 
 def test_a_path_just_used_is_never_dropped() -> None:

@@ -228,14 +228,17 @@ def test_a_change_that_no_file_could_hold_does_not_stop_the_others(tmp_path, tre
     bad.tokens = [-1, *bad.tokens[1:]]
     odd = trees.loom("odd")
     odd.id = "\ud800"
-    for name, node in (("good", root), ("bad", bad), ("odd", odd)):
+    for name, node in (("good", root), ("odd", odd), ("bad", bad)):
         writer.put(snapshot(name, [node]))
     writer.put(meta(more=1))
     assert writer.flush(LONG)
-    assert store.close(LONG)
-    assert [message.split("'")[1] for message in messages] == ["bad", "odd"]
+    assert not store.close(LONG)
+    assert [message.split("'")[1] for message in messages] == ["odd"]
     loaded = read_session(tmp_path / "a.loom")
-    assert ([node.id for node in loaded.roots], loaded.meta) == ([root.id], {"more": 1})
+    assert loaded.meta == {"more": 1}
+    # Of what are no token ids, the text is kept.
+    assert [(node.id, node.encoded) for node in loaded.roots] == [(root.id, True), (bad.id, False)]
+    assert loaded.roots[1].text == bad.text
 
 
 def test_a_listener_that_fails_stops_nothing(tmp_path) -> None:

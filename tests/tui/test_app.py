@@ -13,7 +13,6 @@ from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.help import HelpScreen
-from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 
 HOSTILE = "[/b] \x1b[31mred\x00 e\u0301 世界 \u202eright"
 
@@ -202,7 +201,7 @@ async def test_settings_by_asking_and_by_count(launch: Launcher) -> None:
         rig.app.screen.query_one(Input).value = "0.1"
         await rig.press("enter")
         assert rig.app.settings.params.min_p == 0.1
-        state = rig.app.view.query_one("#state", Bar)
+        state = rig.app.view.state_bar
         assert "temp 1.5" in state.right
         assert "n 7" in state.right
 
@@ -273,7 +272,7 @@ async def test_an_empty_start_offers_the_editor_and_cancelling_leaves_a_usable_s
 async def test_a_model_that_cannot_be_had_leaves_the_text_readable(launch: Launcher) -> None:
     async with launch(FakeBackend(load_error="there is no such model: check the name")) as rig:
         await rig.until(lambda: rig.app.status.failure)
-        assert "no such model" in rig.app.view.query_one("#state", Bar).left
+        assert "no such model" in rig.app.view.state_bar.left
         await rig.press("space")
         assert not rig.root.children
         await rig.press("i", *"mine", "enter")
@@ -335,7 +334,7 @@ async def test_every_size_shows_something_usable(launch: Launcher, size: tuple[i
 async def test_the_key_bar_shows_the_keymap_in_force_and_what_is_pending(launch: Launcher) -> None:
     async with launch(keymap="vim") as rig:
         await rig.ready()
-        bar = rig.app.view.query_one("#keys", KeyBar)
+        bar = rig.app.view.key_bar
         assert "ramify" in bar.render().plain
         await rig.press("1", "2", "g")
         assert "12" in bar.render().plain

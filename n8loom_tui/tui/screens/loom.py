@@ -27,35 +27,29 @@ class LoomScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self._document = document
         self._router = KeyRouter(keymap)
+        self.tree_view = LoomTree(id="tree")
+        self.reader = Reader(id="reader")
+        self.preview = ChildrenPreview(id="children")
+        self.title_bar = Bar(id="title")
+        self.state_bar = Bar(id="state")
+        self.key_bar = KeyBar(id="keys")
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
 
     def compose(self) -> ComposeResult:
-        yield Bar(id="title")
+        yield self.title_bar
         with Horizontal(id="panes"):
-            yield LoomTree(id="tree")
+            yield self.tree_view
             with Vertical(id="right"):
-                yield Reader(id="reader")
-                yield ChildrenPreview(id="children")
-        yield Bar(id="state")
-        yield KeyBar(id="keys")
+                yield self.reader
+                yield self.preview
+        yield self.state_bar
+        yield self.key_bar
 
     def on_mount(self) -> None:
         self.tree_view.set_roots(self._document.roots)
         self.tree_view.focus()
         self._arrange(self.app.size.width)
-
-    @property
-    def tree_view(self) -> LoomTree:
-        return self.query_one("#tree", LoomTree)
-
-    @property
-    def reader(self) -> Reader:
-        return self.query_one("#reader", Reader)
-
-    @property
-    def preview(self) -> ChildrenPreview:
-        return self.query_one("#children", ChildrenPreview)
 
     @property
     def current(self) -> Heddle | None:
