@@ -46,12 +46,12 @@ async def shoot() -> None:
         take("start")
         await pilot.press("enter")
         await until(pilot, lambda: app.status.model is not None and not app.document.unencoded())
-        await pilot.press("space")
-        root = app.document.roots[0]
-        await until(pilot, lambda: all(len(child.tokens) > 16 for child in root.children))
         app.clear_notifications()
-        await pilot.press("down", "down")
-        await until(pilot, lambda: all(len(child.tokens) > 20 for child in root.children))
+        root = app.document.roots[0]
+        app.perform("ramify")
+        app.view.tree_view.go_rows(2)
+        while not all(len(child.tokens) > 20 for child in root.children):
+            await asyncio.sleep(0.02)
         take("streaming")
         await until(pilot, lambda: not app.document.growing)
         await pilot.press("3", "space")

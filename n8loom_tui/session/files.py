@@ -60,7 +60,15 @@ def remove_sidecars(target: Path) -> None:
 
 
 def write_atomically(target: Path, chunks: Iterable[str]) -> None:
-    """Write a UTF-8 text file through a draft, replacing what was there once all of it is written."""
+    """Write a UTF-8 text file through a draft, replacing what was there once all of it is written.
+
+    A pipe or a device is written to as it is: putting a file in its place would be no favour.
+    """
+    target = target.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(chunks)
+        return
     with draft(target) as path:
         with path.open("x", encoding="utf-8", newline="") as file:
             file.writelines(chunks)

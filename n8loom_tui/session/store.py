@@ -63,6 +63,17 @@ def read_session(path: Path) -> LoadedSession:
     return _load(path)
 
 
+def is_session(path: Path) -> bool:
+    """Whether there is a file at `path` that holds a session."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    try:
+        schema.check_ours(path)
+    except SessionError:
+        return False
+    return True
+
+
 def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
     """Make a session of `everything(…)`: for when the session's own file cannot be written.
 

@@ -5,6 +5,7 @@ Without a session file named, one is made in the data folder with the first chan
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections import deque
@@ -97,8 +98,9 @@ class Saving:
 
     def place(self, current: Heddle | None, folded: frozenset[str]) -> None:
         """Remember where the person stands and what is folded."""
+        self.current_id, self.folded_ids = current.id if current else None, folded
         if self._writer is not None:
-            self._put(snapshot("place", current=current.id if current else None, folded=folded))
+            self._put(snapshot("place", current=self.current_id, folded=folded))
 
     def _models(self, nodes: list[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where that is the one that is loaded."""
@@ -119,8 +121,12 @@ class Saving:
 
     def _make(self) -> None:
         """Make the session that nobody named."""
+        name = time.strftime("%Y-%m-%d-%H%M%S")
         try:
-            store = SessionStore.open(default_session_path(time.strftime("%Y-%m-%d-%H%M%S")))
+            path = default_session_path(name)
+            if path.exists():
+                path = default_session_path(f"{name}-{os.getpid()}")
+            store = SessionStore.open(path)
         except SessionError as error:
             self._unsavable = "not saved"
             self._messages.append(f"{error} What you do now is not stored.")
@@ -165,13 +171,22 @@ class Saving:
             return []
         return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
 
+    def _everything(self) -> Changes:
+        nodes = [node for root in self.document.roots for node in root.walk()]
+        return everything(
+            self.document.roots,
+            models=self._models(nodes),
+            current=self.current_id,
+            folded=self.folded_ids,
+        )
+
     def _rescue(self) -> str:
         """Write everything to a new file, since the session's own would not take it."""
         name = time.strftime("rescued-%Y-%m-%d-%H%M%S")
         for folder in (None, Path.home(), Path("/tmp")):
             try:
                 path = default_session_path(name) if folder is None else folder / f"{name}.loom"
-                write_new(path, everything(self.document.roots))
+                write_new(path, self._everything())
             except (SessionError, OSError):
                 continue
             return f"The session could not be stored in its own file; all of it is in {path}"

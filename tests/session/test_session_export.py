@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -115,12 +116,34 @@ def test_what_cannot_be_exported_leaves_the_output_as_it_was(tmp_path, trees) ->
         with pytest.raises(SessionError):
             export_session(tmp_path / session, to, out)
     assert out.read_text() == "precious"
+    write_new(tmp_path / "b.loom", everything([trees.loom()]))
     before = (tmp_path / "a.loom").read_bytes()
-    for output in (tmp_path / "a.loom", tmp_path / "no" / "out.json", tmp_path):
+    for output in (tmp_path / "a.loom", tmp_path / "b.loom", tmp_path / "no" / "out.json", tmp_path):
         with pytest.raises(SessionError) as error:
             export_session(tmp_path / "a.loom", "n8loom", output)
         assert str(error.value).isprintable()
     assert (tmp_path / "a.loom").read_bytes() == before
+    assert read_session(tmp_path / "b.loom").nodes == 1
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path, trees) -> None:
+    root = trees.loom()
+    write_new(tmp_path / "a.loom", everything([root]))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        export_session(tmp_path / "a.loom", "n8loom", pipe)
+        text, _ = reader.communicate()
+    assert_same(json.loads(text), root)
+    assert pipe.is_fifo()
+
+
+def test_a_link_is_followed(tmp_path, trees) -> None:
+    write_new(tmp_path / "a.loom", everything([trees.loom()]))
+    (tmp_path / "link").symlink_to("real")
+    export_session(tmp_path / "a.loom", "n8loom", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "real").read_text())["children"] == []
 
 
 def test_an_unknown_format_names_the_nearest() -> None:

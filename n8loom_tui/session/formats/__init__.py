@@ -10,7 +10,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError, explain
 from n8loom_tui.session.files import write_atomically
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.store import read_session
+from n8loom_tui.session.store import is_session, read_session
 
 from . import n8loom
 from .registry import Export, Format
@@ -53,16 +53,14 @@ def export_session(session: Path, to: str, output: str | Path, *, root: str | No
     else:
         target = Path(output).expanduser()
         try:
-            if _same(target, session):
-                raise SessionError(f"{target} is the session itself; name another file.")
+            if is_session(target):
+                raise SessionError(
+                    f"{target} is a session; an export does not replace one. Name another file."
+                )
             write_atomically(target, export.chunks)
         except (OSError, ValueError) as error:
             raise SessionError(explain(error, target)) from None
     return [*export.notices, *loaded.problems]
-
-
-def _same(target: Path, session: Path) -> bool:
-    return target.exists() and target.samefile(session)
 
 
 def _chosen(loaded: LoadedSession, root: str | None, session: Path) -> Heddle:

@@ -29,7 +29,8 @@ class LoomScreen(Screen[None], inherit_bindings=False):
         self._router = KeyRouter(keymap)
         self.tree_view = LoomTree(id="tree")
         self.reader = Reader(id="reader")
-        self.preview = ChildrenPreview(id="children")
+        growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
+        self.preview = ChildrenPreview(growing, id="children")
         self.title_bar = Bar(id="title")
         self.state_bar = Bar(id="state")
         self.key_bar = KeyBar(id="keys")
