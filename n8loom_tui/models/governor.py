@@ -13,9 +13,9 @@ from statistics import median
 
 TRIAL = 4
 """Steps of a trial; the first one, in which threads wake or go to sleep, does not count."""
-FIRST_TRIAL_AFTER = 8
-PERIOD = 40
-LONGEST_PERIOD = 1280
+FIRST_TRIAL_AFTER = 4
+PERIOD = 120
+LONGEST_PERIOD = 1920
 """Steps between two trials; doubled each time a trial changes nothing."""
 BETTER = 0.93
 """A trial must take less than this share of the time to change the number."""

@@ -6,6 +6,7 @@ app drains what comes out at its own rate.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import deque
@@ -115,6 +116,9 @@ class EngineThread:
             message = f"the model could not be loaded: {one_line(error) or type(error).__name__}"
             self._told.append(LoadFailed(message, error))
             return False
+        # What is loaded stays; the collector need not walk through it again and again while branches stream.
+        gc.collect()
+        gc.freeze()
         self._told.append(Ready(info))
         return True
 

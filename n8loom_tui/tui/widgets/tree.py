@@ -29,7 +29,7 @@ from .rows import TreeRows
 from .shown import is_written
 from .signs import UNICODE, Signs
 
-_SPINNER_SECONDS = 0.1
+_SPINNER_SECONDS = 0.25
 
 
 class TreeMessage(Message):
