@@ -6,7 +6,10 @@ app drains what comes out at its own rate.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -18,6 +21,7 @@ from n8loom_tui.models.errors import ModelError, one_line
 from n8loom_tui.models.progress import Cancelled, Progress
 from n8loom_tui.tui.backend import Backend, ModelInfo
 
+ENGINE_NICENESS = 5
 STATS_EVERY = 0.25
 """Seconds between two snapshots of the engine while it works."""
 
@@ -89,6 +93,7 @@ class EngineThread:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        _step_back()
         try:
             if self._load():
                 self._serve()
@@ -140,3 +145,11 @@ class EngineThread:
                 last, due = stats, now + STATS_EVERY
             if not backend.busy:
                 self._wake.wait()
+
+
+def _step_back() -> None:
+    """Let the UI's thread go first when the cores are busy. The threads that MLX and the BLAS start from this one
+    inherit it. Linux alone gives single threads a priority; elsewhere the scheduler does well enough."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), ENGINE_NICENESS)
