@@ -150,6 +150,11 @@ def _prompt(prompt: str | None, prompt_file: Path | None) -> str | None:
     """The prompt: an option, a file, or what is piped in."""
     if prompt is not None and prompt_file is not None:
         raise typer.BadParameter("give --prompt or --prompt-file, not both")
+    piped = not sys.stdin.isatty()
+    if prompt is not None or (prompt_file is not None and str(prompt_file) != "-"):
+        if piped and sys.stdout.isatty():
+            _stdin_from_terminal()
+        piped = False
     if prompt is not None:
         return prompt
     if prompt_file is not None and str(prompt_file) != "-":
@@ -157,7 +162,7 @@ def _prompt(prompt: str | None, prompt_file: Path | None) -> str | None:
             return prompt_file.read_text("utf-8", errors="replace")
         except OSError as error:
             raise Failure(f"the prompt file {prompt_file} can't be read: {error.strerror}") from error
-    if not sys.stdin.isatty():
+    if piped:
         text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
         _stdin_from_terminal()
         return text.rstrip("\n") or None

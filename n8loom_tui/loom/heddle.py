@@ -52,6 +52,7 @@ class Heddle:
     """
 
     __slots__ = (
+        "__dict__",
         "_text",
         "children",
         "created",
@@ -92,7 +93,7 @@ class Heddle:
         for child in self.children:
             child.parent = self
         self._fill(text, parent is None and trim_toks == 0)
-        if frags is not None:
+        if frags is not None and (not isinstance(text, str) or hasattr(text, "tokens")):
             self._adopt(frags)
 
     def _blank(self) -> None:
@@ -116,6 +117,8 @@ class Heddle:
         before = self.parent.get_prefix_tokens() if self.parent is not None else []
         if not isinstance(content, str):
             span = decode_span(self.tokenizer, before, content)
+        elif (known := getattr(content, "tokens", None)) is not None:
+            span = decode_span(self.tokenizer, before, known)
         elif self.tokenizer is None:
             self._text, self.tokens, self.ends, self.encoded = content, [], [], False
             return
@@ -246,10 +249,12 @@ class Heddle:
         self._adopt(frags)
 
     def _adopt(self, frags: list[KVFrag]) -> None:
+        """Keep fragments, where it is known what they stand behind. Elsewhere they are computed when needed: kept
+        for another path they would make its logits wrong."""
         from .engine import engine_for
 
-        before = self.parent.get_prefix_tokens() if self.parent is not None else []
-        engine_for(self.model, self.tokenizer).adopt(before, self.tokens, frags)
+        if self.parent is not None:
+            engine_for(self.model, self.tokenizer).adopt(self.parent.get_prefix_tokens(), self.tokens, frags)
 
     def get_prefix_cache(self) -> list[Any]:
         """The cache of the path down to this node: an mlx-lm `KVCache` per layer, the caller's to change."""
@@ -327,7 +332,11 @@ class Heddle:
         """This node as a part of a request to the engine."""
         if self.encoded:
             return Segment(self.id, tuple(self.tokens))
-        return Segment(self.id, None, self.text, self.framing())
+        return Segment(self.id, None, self.source_text(), self.framing())
+
+    def source_text(self) -> str:
+        """What is encoded to get this node's tokens."""
+        return self.text
 
     def framing(self) -> Framing:
         """How this node's text is to be encoded."""
@@ -420,12 +429,15 @@ class Loom(Heddle):
             self.chat_template_used = chat is not False
             self._text, self.encoded = prompt, False
             return
-        self.chat_template_used = has_chat_template(tokenizer) if chat is None else chat
+        self.chat_template_used = chat is not False and has_chat_template(tokenizer)
         span = encode(tokenizer, prompt, self.framing())
         self.set_span(span.tokens, span.text, span.ends)
 
     def framing(self) -> Framing:
         return Framing.CHAT if self.chat_template_used else Framing.RAW
+
+    def source_text(self) -> str:
+        return self.user_prompt
 
     def display_text(self) -> str:
         if self.chat_template_used:

@@ -155,6 +155,8 @@ def make_child_stream(node: Heddle, n: int, **options: Any) -> Generator[dict[st
     """As `make_children`, telling as it goes. Closed early, it keeps what there is of the children."""
     params = _params(options)
     if node.terminal:
+        nothing: dict[str, Any] = {"tokens": [], "decoded_texts": [], "generated_lengths": [], "ended": []}
+        yield {"type": "final", **nothing, "total_prompt_len": len(node.get_prefix_tokens()), "children": []}
         return []
     path = [above.segment() for above in node.path()]
     request = ramify_request(path, n, params)

@@ -122,8 +122,10 @@ class Commands:
         app = self._app
         now = time.monotonic()
         below = app.document.growing_below(self._node()) if app.view.current is not None else frozenset()
-        everything = now - self._stopped_at < TWICE or not below
+        everything = now - self._stopped_at < TWICE
         self._stopped_at = now
+        if not (everything or below) and (app.document.growing or app.document.waiting):
+            app.tell("Nothing grows here. Once more stops everything.")
         if everything:
             app.document.forget_waiting()
         if everything and app.document.growing:
@@ -174,11 +176,13 @@ class Commands:
 
     def _clip(self, node: Heddle, tokens: int) -> None:
         app = self._app
-        if growing := app.document.growing_below(node) - {node.id}:
-            app.stop_branches(growing)
+        growing = app.document.growing_below(node)
         app.document.note_growing()
         app.saving.save("before clip")
-        app.show(app.document.clip(node, tokens), "clip")
+        change = app.document.clip(node, tokens)
+        if growing:
+            app.stop_branches(growing)
+        app.show(change, "clip")
         app.view.show_node(node)
 
     def do_trim(self, count: int | None) -> None:

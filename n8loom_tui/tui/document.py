@@ -123,7 +123,9 @@ class Document:
         sources = []
         request_id = new_id()
         for index, node in enumerate(nodes):
-            seeds = [branch_seed(params.seed, index * n + k) for k in range(n)]
+            # Counted on from the children there are, so that with a fixed seed the next ones are others.
+            first = index * n + len(node.children)
+            seeds = [branch_seed(params.seed, first + k) for k in range(n)]
             children = [self._sprout(node, params, seed) for seed in seeds]
             specs = tuple(BranchSpec(child.id, seed) for child, seed in zip(children, seeds, strict=True))
             sources.append(Source(tuple(above.segment() for above in node.path()), specs))
@@ -163,6 +165,8 @@ class Document:
         node = self.growing.pop(branch, None)
         if node is None:
             return
+        if reason is Finish.CANCELLED:
+            self._drop_deferred(node)
         if not node.tokens and reason is Finish.CANCELLED:
             self._detach(node, change)
             return
@@ -175,11 +179,14 @@ class Document:
     def _encoded(self, event: Encoded, change: Change) -> None:
         node = self.nodes.get(event.node_id)
         if node is not None and not node.encoded:
+            foreign = bool(node.tokens)
             node.set_span(list(event.tokens), event.text, list(event.ends))
             self._fingerprints.pop(node.id, None)
             if isinstance(node, Loom):
                 node.chat_template_used = event.framing is Framing.CHAT
-            self.unsaved[node.id] = node
+            if not foreign:
+                # The file keeps the ids of the model that made them: with that model it goes on exactly.
+                self.unsaved[node.id] = node
             change.touch(node)
 
     def _due(self, change: Change) -> list[Ramify]:
@@ -191,12 +198,19 @@ class Document:
             if not all(self._can_start(node) for node in alive):
                 self._deferred.append(replace(deferred, nodes=alive))
                 continue
-            ready = [node for node in alive if not node.terminal and node.finish != Finish.CANCELLED]
+            ready = [node for node in alive if not node.terminal]
             if ready:
                 grown, request = self._grow(ready, deferred.n, deferred.params)
                 change.added += grown.added
                 requests.append(request)
         return requests
+
+    def _drop_deferred(self, node: Heddle) -> None:
+        """A branch was stopped: what waited for it to end is not wanted either."""
+        left = ([other for other in deferred.nodes if other is not node] for deferred in self._deferred)
+        self._deferred = [
+            replace(d, nodes=nodes) for d, nodes in zip(self._deferred, left, strict=True) if nodes
+        ]
 
     def growing_below(self, node: Heddle) -> frozenset[str]:
         """The branches that grow at this node or below it."""

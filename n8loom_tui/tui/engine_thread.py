@@ -84,10 +84,14 @@ class EngineThread:
         for _ in range(len(self._told)):
             yield self._told.popleft()
 
-    def stop(self, timeout: float) -> bool:
-        """Ask the thread to end, and wait up to `timeout` seconds. Whether it did."""
+    def leave(self) -> None:
+        """Ask the thread to end, without waiting."""
         self._leaving.set()
         self._wake.set()
+
+    def stop(self, timeout: float) -> bool:
+        """Ask the thread to end, and wait up to `timeout` seconds. Whether it did."""
+        self.leave()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -131,8 +135,10 @@ class EngineThread:
         backend = self._backend
         last = EngineStats()
         due = 0.0
-        while not self._leaving.is_set():
+        while True:
             self._wake.clear()
+            if self._leaving.is_set():
+                return
             while self._requests:
                 backend.submit(self._requests.popleft())
             if backend.busy:

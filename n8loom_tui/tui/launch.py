@@ -54,6 +54,7 @@ def run(wanted: Wanted) -> int:
     try:
         code = app.run()
     finally:
+        app.engine.leave()
         stored = saving.close()
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code

@@ -83,16 +83,25 @@ def test_a_heddle_made_by_hand() -> None:
     assert by_tokens.text == TOKENIZER.decode([70, 71])
 
 
-def test_fragments_given_by_hand_are_used() -> None:
-    whole = Heddle(MODEL, TOKENIZER, "the end of it", None, None)
-    frags = whole.frag
-    again = Heddle(MODEL, TOKENIZER, "the end of it", frags, None)
+def test_fragments_given_by_hand_are_used_where_it_is_known_what_they_stand_behind() -> None:
+    root = Heddle(MODEL, TOKENIZER, "the end of it", None, None)
+    child = root.add_text_child(" and more")
+    again = root.add_child(Heddle(MODEL, TOKENIZER, list(child.tokens), child.frag, None, root))
     (kid,) = again.ramify(n=1, temp=0, max_tokens=4)
-    assert kid.tokens == greedy(MODEL, whole.tokens, 4)
+    assert kid.tokens == greedy(MODEL, child.get_prefix_tokens(), 4)
     with pytest.raises(ValueError, match="layers"):
-        Heddle(MODEL, TOKENIZER, "the end", frags[:1], None)
-    with pytest.raises(ValueError, match="fragments of"):
-        Heddle(MODEL, TOKENIZER, "the", frags, None)
+        Heddle(MODEL, TOKENIZER, list(child.tokens), child.frag[:1], None, root)
+
+
+def test_fragments_from_behind_another_path_change_no_logits() -> None:
+    root = Heddle(MODEL, TOKENIZER, "something long in front", None, None)
+    child = root.add_text_child("the same words")
+    alone = Heddle(MODEL, TOKENIZER, list(child.tokens), child.frag, None)
+    (kid,) = alone.ramify(n=1, temp=0, max_tokens=4)
+    assert kid.tokens == greedy(MODEL, child.tokens, 4)
+    root.add_child(alone)
+    (kid,) = alone.ramify(n=1, temp=0, max_tokens=4)
+    assert kid.tokens == greedy(MODEL, alone.get_prefix_tokens(), 4)
 
 
 def test_clip_and_trim() -> None:

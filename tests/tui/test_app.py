@@ -361,3 +361,60 @@ def test_the_shipped_keymaps_reach_every_action() -> None:
         keymap, problems = load_keymaps(name, shipped_keymaps_path(), None)
         assert not problems
         assert all(keymap.keys_of(action) for action in ACTIONS), name
+
+
+async def test_a_refused_cut_stops_nothing(launch: Launcher) -> None:
+    backend = FakeBackend()
+    async with launch(backend, max_tokens=50) as rig:
+        await rig.ready()
+        await rig.press("space")
+        backend.grant(1)
+        await rig.until(lambda: all(child.tokens for child in rig.root.children))
+        await rig.press("t", "9", "9", "x")
+        assert len(rig.app.document.growing) == 3
+
+
+async def test_one_escape_where_nothing_grows_stops_nothing_elsewhere(launch: Launcher) -> None:
+    backend = FakeBackend()
+    async with launch(backend, max_tokens=50) as rig:
+        await rig.ready()
+        await rig.press("i", *"own", "enter", "up", "enter")
+        backend.grant(1)
+        await rig.until(lambda: any(child.text == " the" for child in rig.root.children))
+        await rig.press("down", "escape")
+        assert rig.current.text == "own"
+        assert len(rig.app.document.growing) == 1
+        await rig.press("escape")
+        await rig.grown()
+
+
+async def test_what_waits_for_a_branch_that_is_stopped_is_dropped_with_it(launch: Launcher) -> None:
+    backend = FakeBackend()
+    async with launch(backend, max_tokens=50) as rig:
+        await rig.ready()
+        await rig.press("enter")
+        backend.grant(1)
+        await rig.until(lambda: rig.root.children[0].tokens)
+        await rig.press("down", "space")
+        assert rig.app.document.waiting == 1
+        await rig.press("escape")
+        await rig.grown()
+        assert not rig.current.children
+        await rig.press("space")
+        assert len(rig.current.children) == 3, "a branch that was stopped goes on when it is asked to"
+
+
+async def test_a_fixed_seed_still_gives_other_branches_the_second_time(launch: Launcher) -> None:
+    backend = FakeBackend()
+    backend.free()
+    async with launch(backend) as rig:
+        await rig.ready()
+        params = rig.app.settings.params
+        rig.app.settings = rig.app.settings.with_value("seed", 7)
+        await rig.press("space")
+        await rig.grown()
+        await rig.press("space")
+        await rig.grown()
+        seeds = [child.provenance["seed"] for child in rig.root.children]
+        assert len(set(seeds)) == 6
+        assert params.seed is None
