@@ -274,10 +274,10 @@ class Document:
             raise EditError("The model has not read this text yet; its tokens are not known.")
         keep = tokens if tokens >= 0 else max(len(node.tokens) + tokens, 0)
         if keep >= len(node.tokens):
-            raise EditError(f"This node has {_count(len(node.tokens), 'token')}; nothing was cut.")
+            raise EditError(f"This node has {counted(len(node.tokens), 'token')}; nothing was cut.")
         if keep == 0:
             raise EditError(
-                f"That would leave nothing of its {_count(len(node.tokens), 'token')}; delete it instead."
+                f"That would leave nothing of its {counted(len(node.tokens), 'token')}; delete it instead."
             )
         change = self.make_leaf(node) if node.children else Change()
         node.clip(keep)
@@ -341,5 +341,6 @@ def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> di
     }
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 node`, `1,200 nodes`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,6 +8,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import EngineStats, PrefillProgress
 from n8loom_tui.models.progress import Progress
 from n8loom_tui.tui.backend import ModelInfo
+from n8loom_tui.tui.document import counted
 from n8loom_tui.tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Status:
             if self.failure
             else "no model yet"
         )
-        parts = [model, _counted(len(document.nodes), "node")]
+        parts = [model, counted(len(document.nodes), "node")]
         if self.stats.kv_bytes:
             parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")
         parts.append(self._saving.state)
@@ -67,6 +68,8 @@ class Status:
             parts.append(f"{rate:.0f} tok/s")
         if self.prefill is not None and self.prefill.done < self.prefill.total:
             parts.append(f"reading {self.prefill.done}/{self.prefill.total} tokens")
+        if self.stats.queued:
+            parts.append(f"{self.stats.queued} queued")
         if waiting := document.waiting:
             parts.append(f"{waiting} waiting")
         if growing:
@@ -94,7 +97,3 @@ def loading_text(progress: Progress) -> str:
 
 def _limit(node: Heddle) -> int:
     return int(node.provenance.get("params", {}).get("max_tokens", 0))
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
