@@ -1,0 +1,57 @@
+"""What is told apart in a model's caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mlx_lm.models.cache import ArraysCache, CacheList, ChunkedKVCache, KVCache, RotatingKVCache
+
+from n8loom_tui.loom.layers import Leaf, LeafKind, assemble, flatten, layout_of
+
+
+class Model:
+    """Nothing but caches."""
+
+    def __init__(self, *caches: Any) -> None:
+        self.caches = list(caches)
+
+    def make_cache(self) -> list[Any]:
+        return self.caches
+
+
+def test_kinds_windows_and_lists_in_the_models_order() -> None:
+    layout = layout_of(
+        Model(RotatingKVCache(max_size=8), CacheList(ArraysCache(2), KVCache()), ArraysCache(3), KVCache())
+    )
+
+    kv, state = LeafKind.KV, LeafKind.STATE
+    assert layout.leaves == (Leaf(kv, 8), Leaf(state, size=2), Leaf(kv), Leaf(state, size=3), Leaf(kv))
+    assert layout.kv == (0, 2, 4)
+    assert layout.state == (1, 3)
+    assert not layout.opaque
+
+
+@pytest.mark.parametrize(
+    ("cache", "name"),
+    [
+        (ChunkedKVCache(8), "ChunkedKVCache"),
+        (RotatingKVCache(max_size=8, keep=4), "RotatingKVCache"),
+        (CacheList(KVCache(), CacheList(KVCache())), "CacheList"),
+    ],
+)
+def test_caches_of_neither_kind_are_named(cache: Any, name: str) -> None:
+    layout = layout_of(Model(KVCache(), cache))
+
+    assert layout.opaque
+    assert layout.unknown == (name,)
+
+
+def test_leaves_go_back_into_the_lists_they_came_from() -> None:
+    model = Model(KVCache(), CacheList(ArraysCache(2), KVCache()))
+    leaves = flatten(model.make_cache())
+
+    whole, listed = assemble(layout_of(model), leaves)
+
+    assert whole is leaves[0]
+    assert [listed[0], listed[1]] == leaves[1:]
