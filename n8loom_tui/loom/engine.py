@@ -20,7 +20,7 @@ from .attention import Batch, BranchCache
 from .branch import Branch
 from .fragments import Fragment
 from .jobs import Inbox, Job, Plan, plan_groups
-from .prefill import Prefill
+from .prefill import ToRead
 from .protocol import (
     Encode,
     Encoded,
@@ -38,7 +38,6 @@ from .protocol import (
 )
 from .reading import Reader
 from .sampling import choose
-from .store import FragmentStore
 from .support import check_model, context_length, eos_tokens
 from .text import CONTEXT_TOKENS, effective_framing, encode
 
@@ -61,7 +60,7 @@ class Engine(Reader):
     def __init__(
         self, model: Any, tokenizer: Any, *, kv_budget: int | None = None, max_rows: int = MAX_ROWS
     ) -> None:
-        super().__init__(model, FragmentStore(default_budget() if kv_budget is None else kv_budget))
+        super().__init__(model, default_budget() if kv_budget is None else kv_budget)
         self.tokenizer = tokenizer
         kernels.install(model)
         self.shared_attention = check_model(model)
@@ -72,7 +71,7 @@ class Engine(Reader):
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
-        self._tokens = self._prefilled = self._reused = 0
+        self._tokens = self._reused = 0
         self._reset_batch()
 
     def _reset_batch(self) -> None:
@@ -199,7 +198,7 @@ class Engine(Reader):
         self._events.append(RequestStarted(request.id))
         self.store.hold()
         try:
-            paths = [self._resolve(source.path) for source in request.sources]
+            paths = [self._resolve(source.path, job.ends) for source in request.sources]
             self._check_paths(paths)
         except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
             self.last_error = error
@@ -229,22 +228,21 @@ class Engine(Reader):
                 )
 
     def _next_prefill(self, job: Job) -> bool:
-        """Begin to read the next path that is not covered. False when all are."""
-        for path in job.paths():
-            prefill = Prefill(self.model, self.store, path[:-1])
-            if not prefill.done:
-                job.prefill = prefill
-                job.read += prefill.total
-                self.store.hold()
-                return True
-        return False
+        """Begin to read the paths that are not covered. False when all are."""
+        prefill = self.prefilling(ToRead(path[:-1], job.ends.get(id(path), ())) for path in job.paths())
+        if prefill.done:
+            return False
+        job.prefill = prefill
+        job.read += prefill.total
+        self.store.hold()
+        return True
 
     def _progress(self, job: Job) -> None:
         assert job.prefill is not None
         read = job.read - job.prefill.remaining
         self._events.append(PrefillProgress(job.request.id, read, max(job.total, job.read)))
         if job.prefill.done:
-            self._prefilled += job.prefill.total
+            self.close(job.prefill)
             job.prefill = None
 
     def _join(self, job: Job) -> None:
@@ -305,7 +303,7 @@ class Engine(Reader):
     def _close(self, job: Job) -> None:
         """A request that has nothing waiting any more is finished, unless its branches still run."""
         if job.prefill is not None:
-            job.prefill.keep()
+            self.close(job.prefill)
         if not any(row.owner.request_id == job.request.id for row in self._batch.rows):
             self._events.append(RequestFinished(job.request.id))
 
@@ -334,10 +332,14 @@ class Engine(Reader):
 
     # ---------------------------------------------------------------- reading
 
-    def _resolve(self, segments: Iterable[Segment]) -> list[int]:
-        """A path's token ids; texts in it are encoded, and their ids told."""
+    def _resolve(
+        self, segments: Iterable[Segment], ends: dict[int, tuple[int, ...]] | None = None
+    ) -> list[int]:
+        """A path's token ids; texts in it are encoded, and their ids told. `ends` notes where its nodes end."""
         path: list[int] = []
+        stops: list[int] = []
         for segment in segments:
+            stops.append(len(path))
             if segment.tokens is not None:
                 path += segment.tokens
                 continue
@@ -347,6 +349,8 @@ class Engine(Reader):
             self._events.append(
                 Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing)
             )
+        if ends is not None:
+            ends[id(path)] = (*stops[1:], len(path))
         return path
 
     def stats(self) -> EngineStats:
@@ -358,9 +362,12 @@ class Engine(Reader):
             tokens=self._tokens,
             kv_bytes=self.store.nbytes,
             kv_budget=self.store.budget,
-            prefilled=self._prefilled,
+            prefilled=self.prefilled,
             reused=self._reused,
             evicted=self.store.evicted_bytes,
+            evictions=self.store.evictions,
+            recomputed=self.recomputed,
+            kv_working=self.store.reserved,
         )
 
 

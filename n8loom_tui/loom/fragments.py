@@ -1,15 +1,15 @@
 """Cache fragments: the keys and values of a span of tokens, cut from and fused into a model's KV cache.
 
-`Fragment` is the packed form that the engine keeps. `KVFrag` and the functions on it are n8loom's documented
-interface: one `KVFrag` per layer, with keys `[batch, kv_heads, tokens, head_dim]` and values
-`[batch, kv_heads, tokens, value_dim]`.
+`Fragment` is the packed form that the engine keeps, and `Snapshot` what it keeps of layers that have a state
+instead. `KVFrag` and the functions on it are n8loom's documented interface: one `KVFrag` per layer, with keys
+`[batch, kv_heads, tokens, head_dim]` and values `[batch, kv_heads, tokens, value_dim]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache
@@ -90,26 +90,46 @@ def fuse_cache_frags(frags: list[list[KVFrag]]) -> list[KVCache]:
     return caches
 
 
+def _copied(view: mx.array) -> mx.array:
+    """A copy of its own. `mx.contiguous` gives a view back where that wastes less than 16 KB."""
+    return mx.where(True, view, view)
+
+
+def _stacked(arrays: list[mx.array]) -> mx.array:
+    return mx.stack(arrays) if len(arrays) > 1 else _copied(arrays[0][None])
+
+
+def _cut(array: mx.array, start: int, stop: int) -> mx.array:
+    """The tokens from `start` up to `stop` of `[layers, kv_heads, tokens, dim]`, as a copy."""
+    view = array[:, :, start:stop]
+    return mx.contiguous(view) if array.shape[0] * array.shape[1] > 1 else _copied(view)
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """The keys and values of a span of tokens for all layers, packed into few arrays.
+    """The keys and values of a span of `length` tokens, of all leaves that have any, packed into few arrays.
 
-    Layers of the same shape share a pair of arrays: `keys[s]` is `[layers, kv_heads, tokens, head_dim]` for
-    the s-th shape. `slots[layer]` is `(s, index)`, where a layer's part lies.
+    Leaves of the same shape share a pair of arrays: `keys[s]` is `[leaves, kv_heads, tokens, head_dim]` for
+    the s-th shape. `slots[i]` is `(s, index)`, where the i-th of these leaves lies. A model of states alone has
+    fragments without any array.
     """
 
+    length: int
     keys: tuple[mx.array, ...]
     values: tuple[mx.array, ...]
     slots: tuple[tuple[int, int], ...]
 
     @staticmethod
-    def pack(layers: Sequence[tuple[mx.array, mx.array]]) -> Fragment:
-        """Pack one `(keys, values)` pair per layer, each `[kv_heads, tokens, dim]`."""
+    def pack(leaves: Sequence[tuple[mx.array, mx.array]], length: int | None = None) -> Fragment:
+        """Pack one `(keys, values)` pair per leaf, each `[kv_heads, tokens, dim]`.
+
+        `length` says how many tokens they cover, where no leaf tells it.
+        """
         shapes: dict[tuple[int, ...], int] = {}
         keys: list[list[mx.array]] = []
         values: list[list[mx.array]] = []
         slots = []
-        for k, v in layers:
+        for k, v in leaves:
             shape = (k.shape[0], k.shape[2], v.shape[0], v.shape[2])
             index = shapes.setdefault(shape, len(shapes))
             if index == len(keys):
@@ -118,7 +138,9 @@ class Fragment:
             slots.append((index, len(keys[index])))
             keys[index].append(k)
             values[index].append(v)
-        fragment = Fragment(tuple(map(mx.stack, keys)), tuple(map(mx.stack, values)), tuple(slots))
+        if length is None:
+            length = int(leaves[0][0].shape[1])
+        fragment = Fragment(length, tuple(map(_stacked, keys)), tuple(map(_stacked, values)), tuple(slots))
         mx.eval(fragment.keys, fragment.values)
         return fragment
 
@@ -127,10 +149,23 @@ class Fragment:
         """Join fragments along the tokens."""
         if len(fragments) == 1:
             return fragments[0]
-        first = fragments[0]
+        return Fragment.fuse_parts([(fragment, 0, len(fragment)) for fragment in fragments])
+
+    @staticmethod
+    def fuse_parts(parts: Sequence[tuple[Fragment, int, int]]) -> Fragment:
+        """Join spans of fragments, each given by its start and stop, with one copy."""
+        first, start, stop = parts[0]
+        if len(parts) == 1:
+            return first.part(start, stop)
+
+        def joined(arrays: str, shape: int) -> mx.array:
+            return mx.concatenate([getattr(f, arrays)[shape][:, :, a:b] for f, a, b in parts], axis=2)
+
+        shapes = range(len(first.keys))
         fused = Fragment(
-            tuple(mx.concatenate([f.keys[s] for f in fragments], axis=2) for s in range(len(first.keys))),
-            tuple(mx.concatenate([f.values[s] for f in fragments], axis=2) for s in range(len(first.keys))),
+            sum(stop - start for _, start, stop in parts),
+            tuple(joined("keys", shape) for shape in shapes),
+            tuple(joined("values", shape) for shape in shapes),
             first.slots,
         )
         mx.eval(fused.keys, fused.values)
@@ -143,7 +178,7 @@ class Fragment:
 
     def __len__(self) -> int:
         """How many tokens it covers."""
-        return int(self.keys[0].shape[2])
+        return self.length
 
     @property
     def nbytes(self) -> int:
@@ -155,23 +190,67 @@ class Fragment:
         if start == 0 and stop == len(self):
             return self
         piece = Fragment(
-            tuple(mx.contiguous(k[:, :, start:stop]) for k in self.keys),
-            tuple(mx.contiguous(v[:, :, start:stop]) for v in self.values),
+            stop - start,
+            tuple(_cut(keys, start, stop) for keys in self.keys),
+            tuple(_cut(values, start, stop) for values in self.values),
             self.slots,
         )
         mx.eval(piece.keys, piece.values)
         return piece
 
     def layer(self, index: int) -> tuple[mx.array, mx.array]:
-        """One layer's keys `[kv_heads, tokens, head_dim]` and values, as views."""
+        """The keys `[kv_heads, tokens, head_dim]` and values of the i-th leaf that has any, as views."""
         shape, position = self.slots[index]
         return self.keys[shape][position], self.values[shape][position]
 
     def frags(self) -> list[KVFrag]:
-        """n8loom's form: one `KVFrag` per layer, batch 1."""
+        """n8loom's form: one `KVFrag` per leaf, batch 1."""
         layers = (self.layer(index) for index in range(len(self.slots)))
         return [KVFrag(keys[None], values[None]) for keys, values in layers]
 
     def caches(self) -> list[KVCache]:
         """Fresh mlx-lm caches that hold this span. They copy before they change anything."""
         return fuse_cache_frags([[frag] for frag in self.frags()])
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the leaves with a state hold at one position of a path.
+
+    `arrays[i]` are the arrays of the i-th of these leaves, each `[1, …]`; None for one that is still unset.
+    """
+
+    arrays: tuple[tuple[mx.array | None, ...], ...]
+
+    @staticmethod
+    def of(leaves: Sequence[Any], row: int = 0) -> Snapshot:
+        """The state of one row, copied out of the model's (`ArraysCache`) leaves."""
+        snapshot = Snapshot(
+            tuple(
+                tuple(None if array is None else _copied(array[row : row + 1]) for array in leaf.cache)
+                for leaf in leaves
+            )
+        )
+        mx.eval([array for arrays in snapshot.arrays for array in arrays if array is not None])
+        return snapshot
+
+    @staticmethod
+    def stacked(snapshots: Sequence[Snapshot]) -> Snapshot:
+        """Several rows' states as one, `[rows, …]`. Where one row's is unset, all are."""
+
+        def joined(arrays: tuple[mx.array | None, ...]) -> mx.array | None:
+            there = [array for array in arrays if array is not None]
+            return mx.concatenate(there) if len(there) == len(arrays) else None
+
+        leaves = zip(*(snapshot.arrays for snapshot in snapshots), strict=True)
+        return Snapshot(tuple(tuple(map(joined, zip(*leaf, strict=True))) for leaf in leaves))
+
+    def fill(self, leaves: Sequence[Any]) -> None:
+        """Put the state into fresh leaves. What a model does to them leaves the snapshot as it is."""
+        for leaf, arrays in zip(leaves, self.arrays, strict=True):
+            leaf.cache = [None if array is None else array[:] for array in arrays]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(array.nbytes for arrays in self.arrays for array in arrays if array is not None)

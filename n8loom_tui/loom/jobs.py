@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .branch import Branch
 from .prefill import Prefill
 from .protocol import BranchFinished, Event, Finish, Ramify, Request
-from .store import common_length
+from .radix import common_length
 
 COPY_LIMIT = 4096
 """How many tokens of paths, over all rows, may be copied into own columns to let sources share one group."""
@@ -47,6 +47,7 @@ class Job:
     total: int = 0
     cancelled: set[str] = field(default_factory=set)
     sources: list[Waiting] = field(default_factory=list)
+    ends: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def cancel_unbegun(self, branch_ids: frozenset[str] | None) -> list[Event]:
         """Cancel these branches (None: all) of a request that has not been begun."""

@@ -65,6 +65,11 @@ class Layout:
         return tuple(i for i, leaf in enumerate(self.leaves) if leaf.kind is LeafKind.STATE)
 
     @property
+    def plain(self) -> bool:
+        """Whether every cache is a plain `KVCache`."""
+        return not self.unknown and all(layer == Leaf(LeafKind.KV) for layer in self.layers)
+
+    @property
     def opaque(self) -> bool:
         """Whether there is a cache of neither kind: only the model's own caches can then be used."""
         return bool(self.unknown)

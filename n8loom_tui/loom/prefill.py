@@ -1,60 +1,248 @@
-"""Reading a path into fragments, in chunks, so that branches that stream need not wait for a long one."""
+"""Reading paths into fragments, in chunks, so that branches that stream need not wait for long ones.
+
+Paths are read as rows of one batch where that is exact and of use: siblings behind the same prefix, and ends
+of different paths. What several of them begin with is read once, first.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import make_prompt_cache
 
-from .fragments import Fragment
-from .store import FragmentStore
+from .layers import Layout
+from .radix import State, common_length
+from .single import arrays_in
+from .store import FragmentStore, Pin
+from .strand import Row, Strand, shared_length
+
+MAX_ROWS = 16
+"""How many paths are read together."""
+COPY_LIMIT = 4096
+"""How many tokens, over all rows, may be copied for a row's own part of what stands before it."""
+WIDTH = 16
+"""A row may be filled up by so many tokens: reading fewer at once costs the same, as the weights are read anyway."""
+SPACING = 16
+"""Nodes' ends nearer to each other than so many tokens share a state. From it to the node's end costs one pass."""
+KEEP = 256
+"""After how many tokens what has been read is put into the store."""
+
+
+class Together(IntEnum):
+    """Which paths may be read as rows of one batch."""
+
+    NONE = 0
+    SIBLINGS = 1
+    """Rows of the same length so far."""
+    ANY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ToRead:
+    """A path to be read, and where its nodes end: how many tokens it has down to each."""
+
+    path: list[int]
+    ends: tuple[int, ...] = ()
+
+
+def read(model: Any, tokens: list[list[int]], caches: list[Any]) -> None:
+    """Put one chunk through the model, a row of token ids per path. The caches take it in.
+
+    The logits are never asked for, so MLX never computes the output layer.
+    """
+    model(mx.array(tokens), cache=caches)
+    mx.eval(list(arrays_in(caches)))
 
 
 class Prefill:
-    """Computes what is missing of the fragments of `path`, some tokens at a time."""
+    """Computes what is missing of the fragments of paths, some tokens at a time.
 
-    def __init__(self, model: Any, store: FragmentStore, path: list[int]) -> None:
+    What the paths go on from stays in the store until `close`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        layout: Layout,
+        store: FragmentStore,
+        wanted: Iterable[ToRead],
+        together: Together = Together.NONE,
+    ) -> None:
         self._model = model
+        self._layout = layout
         self._store = store
-        self._path = path
-        self.start = self.position = store.match_length(path)
-        self.total = len(path) - self.start
+        self._wanted = sorted(wanted, key=lambda each: each.path)
+        self._together = Together.NONE if layout.opaque else together
+        self._strand: Strand | None = None
+        self._pins: list[Pin] = []
+        self._read = 0
+        self.recomputed = 0
+        """How many of the tokens had been read before and were evicted."""
+        self.total = 0
         """How many tokens were not covered when it began."""
-        self._caches: list[Any] | None = None
+        last: list[int] = []
+        for each in self._wanted:
+            known = max(store.match_length(each.path), common_length(last, each.path))
+            self.total += max(0, len(each.path) - known)
+            last = each.path
+        self.done = self.total == 0
+
+    @property
+    def _stateful(self) -> bool:
+        """Whether a path can only be gone on with from a state."""
+        return self._layout.opaque or bool(self._layout.state)
 
     @property
     def remaining(self) -> int:
         """How many tokens are still to be read."""
-        return len(self._path) - self.position
-
-    @property
-    def done(self) -> bool:
-        return self.position >= len(self._path)
+        return 0 if self.done else max(1, self.total - self._read)
 
     def step(self, tokens: int) -> None:
-        """Read up to `tokens` more. What has been read is kept when the last is, or at `keep`."""
+        """Read up to `tokens` more, in all rows together."""
         if self.done:
             return
-        if self._caches is None:
-            known = self._store.get(self._path, 0, self.start)
-            self._caches = known.caches() if known is not None else make_prompt_cache(self._model)
-        chunk = self._path[self.position : self.position + tokens]
-        self._model(mx.array([chunk]), cache=self._caches)
-        # The logits are never asked for, so MLX never computes the output layer.
-        mx.eval([(cache.keys, cache.values) for cache in self._caches])
-        self.position += len(chunk)
-        if self.remaining == 0:
-            self.keep()
-
-    def keep(self) -> None:
-        """Put what has been read into the store."""
-        if self._caches is None or self.position <= self.start:
+        if self._strand is None:
+            self._begin()
+        strand = self._strand
+        if strand is None:
             return
-        span = slice(self.start, self.position)
-        fragment = Fragment.pack(
-            [(cache.keys[0, :, span], cache.values[0, :, span]) for cache in self._caches]
-        )
-        self._store.put(self._path, self.start, fragment)
-        self._caches = None
-        self.start = self.position
+        width = self._width(strand.rows, tokens)
+        chunk = []
+        for row in strand.rows:
+            span = row.path[row.position : min(row.position + width, row.stop)]
+            chunk.append(span + span[-1:] * (width - len(span)))
+        read(self._model, chunk, strand.caches)
+        for row in strand.rows:
+            step = min(width, row.stop - row.position)
+            row.position += step
+            self._read += step
+        self._collect(strand)
+
+    def _width(self, rows: list[Row], tokens: int) -> int:
+        """How many tokens each row reads next."""
+        limit = max(1, tokens // len(rows))
+        left = [row.stop - row.position for row in rows]
+        if self._stateful:
+            stops = [min((m for m in row.marks if m > row.position), default=row.stop) for row in rows]
+            return min(limit, *(stop - row.position for stop, row in zip(stops, rows, strict=True)))
+        return min(limit, max(min(left), min(WIDTH, max(left))))
+
+    def _collect(self, strand: Strand) -> None:
+        """Keep what is due, and go on with the rows that are not at their end."""
+        finished = [row for row in strand.rows if row.position >= row.stop]
+        for row in strand.rows:
+            due = row in finished or row.position in row.marks
+            if due or (row.position - row.kept >= KEEP and not self._stateful):
+                self._keep(strand, row)
+        if len(finished) == len(strand.rows):
+            self._strand = None
+            self._store.reserve("prefill", 0)
+            self.done = not self._rows()
+            return
+        left = [row for row in strand.rows if row not in finished]
+        if len(left) == 1 and finished:
+            self._keep(strand, left[0])
+            self._strand = None  # one path by itself is read faster
+        elif finished:
+            strand.keep(left)
+
+    def _keep(self, strand: Strand, row: Row) -> None:
+        """Put what a row has read into the store."""
+        snapshots: dict[int, State] = {}
+        state = strand.snapshot(row)
+        if state is not None:
+            snapshots[row.position] = state
+        self._store.put(row.path, row.kept, strand.fragment(row, row.kept, row.position), snapshots)
+        row.kept = row.position
+        self._pins.append(self._store.pin(row.path[: row.position]))
+
+    def close(self) -> None:
+        """Put all that has been read into the store, and let go of the paths."""
+        strand, self._strand = self._strand, None
+        for row in strand.rows if strand is not None else ():
+            if strand is not None and row.position > row.kept:
+                self._keep(strand, row)
+        self._store.reserve("prefill", 0)
+        for pin in self._pins:
+            pin.release()
+        self._pins.clear()
+
+    # --------------------------------------------------------------- planning
+
+    def _begin(self) -> None:
+        """Take the next rows."""
+        rows = self._batch(self._rows())
+        if not rows:
+            self.done = True
+            return
+        for row in rows:
+            self._pins.append(self._store.pin(row.path[: row.start]))
+            self.recomputed += max(0, self._store.known_length(row.path[: row.stop]) - row.start)
+        self._store.reserve("prefill", self._footprint(rows))
+        self._strand = Strand(self._model, self._layout, self._store, rows)
+
+    def _rows(self) -> list[Row]:
+        """What can be read next: of every path that is not covered the part up to where others leave it."""
+        rows: list[Row] = []
+        for each in self._wanted:
+            start = self._store.match_length(each.path)
+            if start >= len(each.path):
+                continue
+            shared = common_length(rows[-1].path, each.path) if rows else 0
+            if rows and shared > rows[-1].start:
+                rows[-1].stop = min(rows[-1].stop, shared)
+                marks = rows[-1].marks | self._marks(each, start)
+            else:
+                rows.append(Row(each.path, start, len(each.path)))
+                marks = self._marks(each, start)
+            rows[-1].marks = frozenset(mark for mark in marks if mark <= rows[-1].stop)
+        return rows
+
+    def _marks(self, each: ToRead, start: int) -> frozenset[int]:
+        """Where states are kept: before a node's last token, since it is fed again to go on from there."""
+        if not self._stateful:
+            return frozenset()
+        marks, last = set(), start
+        for end in sorted(each.ends):
+            if end - 1 >= last + SPACING:
+                last = end - 1
+                marks.add(last)
+        return frozenset(marks)
+
+    def _batch(self, rows: list[Row]) -> list[Row]:
+        """Rows that are read together: the first, and of the following those that fit."""
+        if self._together is Together.NONE:
+            return rows[:1]
+        chosen: list[Row] = []
+        for row in rows:
+            wanted = [*chosen, row]
+            shared = shared_length(wanted)
+            copied = sum(each.start - shared for each in wanted)
+            level = all(each.start == row.start for each in wanted)
+            fits = copied <= COPY_LIMIT and (level or self._together is Together.ANY)
+            if len(wanted) == 1 or (fits and self._alike(wanted)):
+                chosen = wanted
+            if len(chosen) >= MAX_ROWS:
+                break
+        return chosen
+
+    def _alike(self, rows: Sequence[Row]) -> bool:
+        """Whether the rows' states have the same shapes, so that they can lie in one array."""
+        if not self._layout.state or len(rows) == 1:
+            return True
+        first, last = (self._store.snapshot(row.path, row.start) for row in (rows[0], rows[-1]))
+        shapes = [[a.shape for a in arrays_in(getattr(state, "arrays", ()))] for state in (first, last)]
+        return shapes[0] == shapes[1]
+
+    def _footprint(self, rows: Sequence[Row]) -> int:
+        """About how many bytes the rows' caches take."""
+        per_token = self._store.per_token
+        if len(rows) == 1:
+            return rows[0].stop * per_token
+        shared = shared_length(rows)
+        own = max(row.stop for row in rows) - shared
+        layers = max(1, len(self._layout.kv))
+        return (shared + own * len(rows)) * per_token + shared * len(rows) * per_token // layers

@@ -191,8 +191,10 @@ class RequestFailed:
 class EngineStats:
     """A snapshot of the engine, for people to look at.
 
-    `tokens` counts all generated since the start; `kv_bytes` is what the fragments hold;
-    `prefilled` and `reused` count path tokens that were computed and that were found in fragments.
+    `tokens` counts all generated since the start; `kv_bytes` is what the fragments hold and `kv_working` what
+    running branches and reading take beside them, both within `kv_budget`; `prefilled` and `reused` count path
+    tokens that were computed and that were found in fragments. `evictions` and `evicted` (bytes) tell what the
+    budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that.
     """
 
     running: int = 0
@@ -203,6 +205,14 @@ class EngineStats:
     prefilled: int = 0
     reused: int = 0
     evicted: int = 0
+    evictions: int = 0
+    recomputed: int = 0
+    kv_working: int = 0
+
+    @property
+    def saved(self) -> float:
+        """The share of path tokens that did not have to be computed, 0 to 1."""
+        return self.reused / max(1, self.reused + self.prefilled)
 
 
 Event = (

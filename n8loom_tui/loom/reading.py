@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-from mlx_lm.models.cache import make_prompt_cache
 
 from . import kernels
 from .fragments import Fragment, KVFrag
-from .prefill import Prefill
-from .store import FragmentStore
+from .layers import Layout, layout_of
+from .prefill import Prefill, Together, ToRead
+from .store import FragmentStore, Held
+from .strand import Row, Strand
 
 CHUNK = 64
 """How many tokens of a path are read between two steps while branches stream, or before a stop is heard."""
@@ -18,19 +18,40 @@ CHUNK_GPU = 512
 
 
 class Reader:
-    """The fragments of one model."""
+    """The fragments of one model.
 
-    def __init__(self, model: Any, store: FragmentStore) -> None:
+    `together` tells which paths may be read as rows of one batch; one after another is always exact.
+    """
+
+    def __init__(self, model: Any, budget: int) -> None:
         self.model = model
-        self.store = store
-        self.layers = len(make_prompt_cache(model))
+        self.layout: Layout = layout_of(model)
+        self.layers = len(self.layout.layers)
+        self.store = FragmentStore(budget, states=self.layout.opaque or bool(self.layout.state))
+        self.together = Together.NONE
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
+        self.prefilled = self.recomputed = 0
+
+    def prefilling(self, wanted: Iterable[ToRead]) -> Prefill:
+        """What reads these paths, chunk by chunk."""
+        return Prefill(self.model, self.layout, self.store, wanted, self.together)
+
+    def close(self, prefill: Prefill) -> None:
+        """End a prefill, and count it."""
+        prefill.close()
+        self.prefilled += prefill.total - prefill.remaining
+        self.recomputed += prefill.recomputed
 
     def prefill(self, path: Sequence[int]) -> None:
         """Compute what is missing of a path's fragments, now."""
-        prefill = Prefill(self.model, self.store, list(path))
+        prefill = self.prefilling([ToRead(list(path))])
         while not prefill.done:
             prefill.step(max(self.chunk, 256))
+        self.close(prefill)
+
+    def held(self, before: Sequence[int], tokens: Sequence[int]) -> Held:
+        """What is held of `tokens` behind `before`."""
+        return self.store.held([*before, *tokens], len(before), len(before) + len(tokens))
 
     def _covered(self, path: Sequence[int], start: int) -> Fragment | None:
         self.store.hold()
@@ -40,12 +61,18 @@ class Reader:
         finally:
             self.store.release()
 
+    def _check_keys(self) -> None:
+        if not self.layout.kv or self.layout.opaque:
+            kinds = ", ".join(self.layout.unknown) or "a state"
+            raise ValueError(f"the model's layers keep no keys and values per token, but {kinds}")
+
     def fragments(self, before: Sequence[int], tokens: Sequence[int]) -> list[KVFrag]:
-        """The fragments of `tokens` behind `before`, completed first: one `KVFrag` per layer.
+        """The fragments of `tokens` behind `before`, completed first: one `KVFrag` per layer that has any.
 
         Raises:
-            ValueError: there is no token at all to read.
+            ValueError: there is no token at all to read, or no layer keeps keys and values.
         """
+        self._check_keys()
         path = [*before, *tokens]
         if not path:
             raise ValueError("a heddle without any token has no fragments")
@@ -56,11 +83,21 @@ class Reader:
         return frags if tokens else [KVFrag(frag.keys[:, :, :0], frag.values[:, :, :0]) for frag in frags]
 
     def prefix_cache(self, path: Sequence[int]) -> list[Any]:
-        """mlx-lm caches that hold the whole path."""
-        fragment = self._covered(path, 0)
-        if fragment is None:
+        """The model's caches, holding the whole path. They are the caller's to change.
+
+        Where all layers have plain keys and values these are mlx-lm's `KVCache`.
+        """
+        if not path:
             raise ValueError("a path without any token has no cache")
-        return fragment.caches()
+        self.store.hold()
+        try:
+            self.prefill(path)
+            fragment = self.store.get(path, 0, len(path))
+            if self.layout.plain and fragment is not None:
+                return fragment.caches()
+            return Strand(self.model, self.layout, self.store, [Row(list(path), len(path), len(path))]).caches
+        finally:
+            self.store.release()
 
     def adopt(self, before: Sequence[int], tokens: Sequence[int], frags: list[KVFrag]) -> None:
         """Keep fragments that somebody computed for `tokens` behind `before`. They may be short.
@@ -68,8 +105,9 @@ class Reader:
         Raises:
             ValueError: they do not fit the model's layers or cover more than the tokens.
         """
-        if len(frags) != self.layers:
-            raise ValueError(f"{len(frags)} fragments do not fit a model of {self.layers} layers")
+        self._check_keys()
+        if len(frags) != len(self.layout.kv):
+            raise ValueError(f"{len(frags)} fragments do not fit a model of {len(self.layout.kv)} layers")
         if frags[0].keys.shape[2] > len(tokens):
             raise ValueError(f"fragments of {frags[0].keys.shape[2]} tokens for a node of {len(tokens)}")
         if before:

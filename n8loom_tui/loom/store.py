@@ -2,52 +2,113 @@
 
 A fragment depends on nothing but the token ids before and in it. Keyed by them, a node of the loom finds its
 fragments whatever was done to the tree: split, clipped, merged, deleted and brought back, written twice.
-Fragments beyond the budget are dropped, least recently used leaves first; what is missing is computed again
-by whoever needs it.
+States (of layers that have no keys and values) stand at positions of these paths.
+
+What is over the budget is dropped, the least recently used first: a state anywhere, a fragment where nothing
+below it is held. Never what is pinned. What is missing is computed again by whoever needs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from .fragments import Fragment
+from .radix import Edge, Mark, State, common_length, walk
+
+EDGE_TOKENS = 512
+"""How long a span may become: what is cut or dropped at once stays small."""
+REMEMBERED = 1 << 18
+"""How many tokens' evictions are remembered."""
 
 
-class _Edge:
-    """A span of tokens with its fragment, between two branchings of the radix tree."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held of a span: how many of its tokens, in how many bytes, its states included."""
 
-    __slots__ = ("children", "fragment", "parent", "tokens", "used")
-
-    def __init__(self, tokens: list[int], fragment: Fragment | None, parent: _Edge | None) -> None:
-        self.tokens = tokens
-        self.fragment = fragment
-        self.parent = parent
-        self.children: dict[int, _Edge] = {}
-        self.used = 0
+    tokens: int
+    nbytes: int
 
 
-def common_length(a: Sequence[int], b: Sequence[int], start: int = 0) -> int:
-    """How far `a[start:]` and `b` agree."""
-    limit = min(len(a) - start, len(b))
-    if list(a[start : start + limit]) == list(b[:limit]):
-        return limit
-    for index in range(limit):
-        if a[start + index] != b[index]:
-            return index
-    return limit
+class Pin:
+    """Keeps what covers a path from being dropped, until `release`."""
+
+    __slots__ = ("_pinned", "_store")
+
+    def __init__(self, store: FragmentStore, pinned: Sequence[Edge | Mark]) -> None:
+        self._store = store
+        self._pinned = tuple(pinned)
+        for item in self._pinned:
+            item.pins += 1
+
+    def release(self) -> None:
+        """Let it go. A second time does nothing."""
+        pinned, self._pinned = self._pinned, ()
+        for item in pinned:
+            item.pins -= 1
+        if pinned:
+            self._store.make_room(0)
+
+    def __del__(self) -> None:
+        self.release()
 
 
 class FragmentStore:
-    """Fragments by path. Not thread-safe: it belongs to the engine's thread."""
+    """Fragments and states by path. Not thread-safe: it belongs to the engine's thread."""
 
-    def __init__(self, budget: int) -> None:
-        """`budget`: how many bytes of fragments are kept."""
+    def __init__(self, budget: int, states: bool = False) -> None:
+        """`budget`: how many bytes are kept. `states`: whether a path goes on from states alone."""
         self.budget = budget
+        self.states = states
         self.nbytes = 0
+        self.evictions = 0
         self.evicted_bytes = 0
-        self._root = _Edge([], None, None)
+        self.per_token = 0
+        self._reserved: dict[str, int] = {}
         self._clock = 0
         self._held = False
+        self._count = itertools.count()
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._root = Edge([], None, None)
+        self._queue: list[tuple[int, int, Edge | Mark]] = []
+        self._evicted: deque[Edge] = deque()
+        self._remembered = 0
+        self.nbytes = 0
+
+    # ----------------------------------------------------------------- budget
+
+    @property
+    def reserved(self) -> int:
+        """Bytes in use beside the fragments, within the same budget."""
+        return sum(self._reserved.values())
+
+    def reserve(self, what: str, nbytes: int) -> None:
+        """Count bytes that are in use beside the fragments. Replaces the earlier figure of `what`."""
+        self._reserved[what] = nbytes
+        self.make_room(0)
+
+    def make_room(self, nbytes: int) -> None:
+        """Drop until that many more bytes fit into the budget, or nothing is left that may be dropped."""
+        kept: list[Edge | Mark] = []
+        while self.nbytes + self.reserved + nbytes > self.budget and self._queue and not self._held:
+            used, _, item = heapq.heappop(self._queue)
+            item.queued = False
+            if not self._droppable(item):
+                continue
+            if item.pins or item.used == self._clock:
+                kept.append(item)
+            elif item.used != used:
+                self._enqueue(item)
+            else:
+                self._drop(item)
+        for item in kept:
+            self._enqueue(item)
 
     def hold(self) -> None:
         """Drop nothing until `release`: what a request is gathering must not push out its own other parts."""
@@ -57,110 +118,208 @@ class FragmentStore:
         """End of `hold`."""
         if self._held:
             self._held = False
-            self._evict(keep=self._clock)
+            self.make_room(0)
+
+    def pin(self, path: Sequence[int]) -> Pin:
+        """Keep what covers this path, and the state that it goes on from, until the pin is released."""
+        edges = list(walk(self._root, path))
+        pinned: list[Edge | Mark] = [edge for edge, _, _ in edges[-1:]]
+        mark = self._deepest(edges)
+        if mark is not None:
+            pinned.append(mark)
+        return Pin(self, pinned)
+
+    # ---------------------------------------------------------------- reading
 
     def match_length(self, path: Sequence[int]) -> int:
-        """How many of the path's first tokens are covered, without touching anything."""
-        return sum(length for _, length in self._walk(path))
+        """How many of the path's first tokens it can go on behind, without touching anything."""
+        return self._match(list(walk(self._root, path)), evicted=False)
+
+    def known_length(self, path: Sequence[int]) -> int:
+        """What `match_length` would be had nothing been evicted, as far as that is remembered."""
+        return self._match(list(walk(self._root, path, evicted=True)), evicted=True)
+
+    def _match(self, edges: list[tuple[Edge, int, int]], evicted: bool) -> int:
+        if not self.states:
+            return sum(length for _, _, length in edges)
+        for edge, position, length in reversed(edges):
+            at = [n for n, mark in edge.marks.items() if n <= length and (evicted or mark.state is not None)]
+            if at:
+                return position + max(at)
+        return 0
+
+    def _deepest(self, edges: list[tuple[Edge, int, int]]) -> Mark | None:
+        """The last state along a path."""
+        for edge, _, length in reversed(edges):
+            at = [n for n, mark in edge.marks.items() if n <= length and mark.state is not None]
+            if at:
+                return edge.marks[max(at)]
+        return None
 
     def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
         """The fragment of `path[start:stop]`, or None where it is not wholly covered (or empty)."""
-        pieces: list[Fragment] = []
-        position = 0
+        pieces: list[tuple[Fragment, int, int]] = []
+        end = 0
         self._clock += 1
-        for edge, length in self._walk(path):
+        for edge, position, length in walk(self._root, path[:stop]):
             edge.used = self._clock
-            low, high = max(start - position, 0), min(stop - position, length)
-            if low < high and edge.fragment is not None:
-                pieces.append(edge.fragment.part(low, high))
-            position += length
-            if position >= stop:
-                break
-        return Fragment.fuse(pieces) if pieces and position >= stop else None
+            assert edge.fragment is not None
+            low, end = max(start - position, 0), position + length
+            if low < length:
+                pieces.append((edge.fragment, low, length))
+        return Fragment.fuse_parts(pieces) if pieces and end >= stop else None
 
-    def put(self, path: Sequence[int], start: int, fragment: Fragment) -> None:
+    def snapshot(self, path: Sequence[int], position: int) -> State | None:
+        """The state behind the path's first `position` tokens, or None where there is none."""
+        for edge, start, length in walk(self._root, path[:position]):
+            if start + length == position and (mark := edge.marks.get(length)) is not None:
+                mark.used = edge.used = self._clock = self._clock + 1
+                return mark.state
+        return None
+
+    def held(self, path: Sequence[int], start: int, stop: int) -> Held:
+        """What is held of `path[start:stop]`."""
+        tokens = nbytes = 0
+        for edge, position, length in walk(self._root, path[:stop]):
+            low = max(start - position, 0)
+            if low < length and edge.fragment is not None:
+                tokens += length - low
+                nbytes += edge.fragment.nbytes * (length - low) // len(edge.tokens)
+                states = (mark.state for at, mark in edge.marks.items() if low < at <= length)
+                nbytes += sum(state.nbytes for state in states if state is not None)
+        return Held(tokens, nbytes)
+
+    # ---------------------------------------------------------------- keeping
+
+    def put(
+        self,
+        path: Sequence[int],
+        start: int,
+        fragment: Fragment,
+        snapshots: Mapping[int, State] | None = None,
+    ) -> None:
         """Keep the fragment of `path[start:start + len(fragment)]`. What is there already stays as it is.
 
         What stands before `start` must be covered; otherwise (it was evicted meanwhile) nothing is kept.
+        `snapshots` are states within that span or at its ends, by how many tokens of the path they follow.
         """
         path = list(path[: start + len(fragment)])
-        edge, position = self._root, 0
+        if len(fragment):
+            self.per_token = fragment.nbytes // len(fragment)
         self._clock += 1
-        while position < len(path):
-            child = edge.children.get(path[position])
-            if child is None:
-                break
+        edge, position = self._root, 0
+        while position < len(path) and (child := edge.children.get(path[position])) is not None:
             length = common_length(path, child.tokens, position)
-            if length < len(child.tokens):
-                if position + length == len(path):
-                    child.used = self._clock
+            child.used = self._clock
+            if child.fragment is None:
+                if position < start:
                     return
                 child = self._split(child, length)
-            child.used = self._clock
-            edge, position = child, position + length
-        if position < start or position >= len(path):
-            return
-        leaf = _Edge(path[position:], fragment.part(position - start, len(path) - start), edge)
-        leaf.used = self._clock
-        edge.children[path[position]] = leaf
-        self.nbytes += leaf.fragment.nbytes if leaf.fragment else 0
-        self._evict(keep=self._clock)
-
-    def clear(self) -> None:
-        """Drop every fragment."""
-        self._root = _Edge([], None, None)
-        self.nbytes = 0
-
-    def _walk(self, path: Sequence[int]) -> list[tuple[_Edge, int]]:
-        """The edges along a path, each with how many of its tokens the path has."""
-        edge, position, found = self._root, 0, []
-        while position < len(path):
-            child = edge.children.get(path[position])
-            if child is None:
-                break
-            length = common_length(path, child.tokens, position)
-            found.append((child, length))
+                self._keep(child, fragment.part(position - start, position - start + length))
+            elif position + length < len(path):
+                child = self._split(child, length)
             position += length
-            if length < len(child.tokens):
-                break
             edge = child
-        return found
+        if position < start:
+            return
+        for low in range(position, len(path), EDGE_TOKENS):
+            high = min(low + EDGE_TOKENS, len(path))
+            edge = Edge(path[low:high], None, edge, used=self._clock)
+            self._keep(edge, fragment.part(low - start, high - start))
+        self._mark(path, snapshots or {})
+        self.make_room(0)
 
-    @staticmethod
-    def _split(edge: _Edge, length: int) -> _Edge:
-        """Cut an edge in two after `length` tokens. Returns the upper part."""
-        assert edge.fragment is not None and edge.parent is not None
-        upper = _Edge(edge.tokens[:length], edge.fragment.part(0, length), edge.parent)
-        upper.used = edge.used
-        edge.parent.children[edge.tokens[0]] = upper
-        edge.fragment = edge.fragment.part(length, len(edge.tokens))
-        edge.tokens = edge.tokens[length:]
-        edge.parent = upper
-        upper.children[edge.tokens[0]] = edge
+    def _split(self, edge: Edge, length: int) -> Edge:
+        """The first `length` tokens of an edge as an edge of their own."""
+        if length == len(edge.tokens):
+            return edge
+        if edge.fragment is not None:
+            self.make_room(edge.fragment.nbytes)  # for as long as both the whole and its parts are there
+        upper = edge.split(length)
+        if upper.fragment is None:
+            self._evicted.append(upper)
         return upper
 
-    def _evict(self, keep: int) -> None:
-        """Drop leaves, least recently used first, until the budget holds; never those of tick `keep`."""
-        while self.nbytes > self.budget and not self._held:
-            leaves = [e for e in self._edges() if not e.children and e.used != keep]
-            if not leaves:
-                return
-            leaves.sort(key=lambda edge: edge.used)
-            for leaf in leaves:
-                self._drop(leaf)
-                if self.nbytes <= self.budget:
-                    break
+    def _keep(self, edge: Edge, fragment: Fragment) -> None:
+        """Give a fragment to an edge that has none."""
+        if edge.parent is not None and edge.parent.children.get(edge.tokens[0]) is edge:
+            self._remembered -= len(edge.tokens)
+        edge.fragment = fragment
+        edge.attach()
+        self.nbytes += fragment.nbytes
+        self._enqueue(edge)
 
-    def _drop(self, leaf: _Edge) -> None:
-        assert leaf.fragment is not None and leaf.parent is not None
-        del leaf.parent.children[leaf.tokens[0]]
-        self.nbytes -= leaf.fragment.nbytes
-        self.evicted_bytes += leaf.fragment.nbytes
+    def _mark(self, path: Sequence[int], snapshots: Mapping[int, State]) -> None:
+        """Put states where they belong."""
+        if not snapshots:
+            return
+        for edge, position, length in walk(self._root, path):
+            for at in range(1, length + 1):
+                state = snapshots.get(position + at)
+                if state is None:
+                    continue
+                mark = edge.marks.setdefault(at, Mark(edge, None))
+                mark.used = self._clock
+                if mark.state is None:
+                    mark.state = state
+                    self.nbytes += state.nbytes
+                    self._enqueue(mark)
 
-    def _edges(self) -> list[_Edge]:
-        edges, stack = [], list(self._root.children.values())
+    # --------------------------------------------------------------- dropping
+
+    def _enqueue(self, item: Edge | Mark) -> None:
+        if not item.queued:
+            item.queued = True
+            heapq.heappush(self._queue, (item.used, next(self._count), item))
+
+    @staticmethod
+    def _droppable(item: Edge | Mark) -> bool:
+        """Whether there is anything to drop, and nothing below that needs it."""
+        if isinstance(item, Mark):
+            return item.state is not None
+        return item.fragment is not None and item.live == 0
+
+    def _drop(self, item: Edge | Mark) -> None:
+        self.evictions += 1
+        if isinstance(item, Mark):
+            self._drop_state(item)
+            return
+        assert item.fragment is not None and item.parent is not None
+        self._lose(item.fragment.nbytes)
+        item.fragment = None
+        for mark in item.marks.values():
+            self._drop_state(mark)
+        item.parent.live -= 1
+        if item.parent.live == 0 and item.parent.fragment is not None:
+            self._enqueue(item.parent)
+        self._remember(item)
+
+    def _drop_state(self, mark: Mark) -> None:
+        if mark.state is not None:
+            self._lose(mark.state.nbytes)
+            mark.state = None
+
+    def _lose(self, nbytes: int) -> None:
+        self.nbytes -= nbytes
+        self.evicted_bytes += nbytes
+
+    def _remember(self, edge: Edge) -> None:
+        """Keep an evicted edge's tokens, and forget the oldest ones that are too many."""
+        self._evicted.append(edge)
+        self._remembered += len(edge.tokens)
+        while self._remembered > REMEMBERED and self._evicted:
+            self._forget(self._evicted.popleft())
+
+    def _forget(self, edge: Edge) -> None:
+        """Take an evicted edge out for good, with what hangs below it."""
+        parent = edge.parent
+        if edge.fragment is not None or parent is None or parent.children.get(edge.tokens[0]) is not edge:
+            return
+        del parent.children[edge.tokens[0]]
+        stack = [edge]
         while stack:
-            edge = stack.pop()
-            edges.append(edge)
-            stack.extend(edge.children.values())
-        return edges
+            gone = stack.pop()
+            self._remembered -= len(gone.tokens)
+            stack.extend(gone.children.values())
+            gone.children = {}
+            gone.parent = None

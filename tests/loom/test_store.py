@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom.fragments import Fragment
-from n8loom_tui.loom.store import FragmentStore, common_length
+from n8loom_tui.loom.radix import common_length
+from n8loom_tui.loom.store import FragmentStore
 
 PER_TOKEN = 2 * 2 * 2 * 4 * 4
 """Bytes: two layers, keys and values, two heads, four numbers of four bytes."""

@@ -1,0 +1,106 @@
+"""The radix tree that fragments are kept in: spans of token ids between its branchings.
+
+Any span may have been evicted: its tokens stay for a while, so that it can be told what has to be read again.
+Below an evicted span nothing is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .fragments import Fragment
+
+
+class State(Protocol):
+    """What layers without keys and values hold at one position of a path."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """A state within a span, or (None) that there was one. `used`: the store's clock at its last use."""
+
+    edge: Edge
+    state: State | None
+    used: int = 0
+    pins: int = 0
+    queued: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """A span of tokens, with its fragment (None once it is evicted).
+
+    `marks` are the states in it, by how many of its tokens stand before them. `live` counts the children that
+    hold a fragment; `pins` those who need this span to stay.
+    """
+
+    tokens: list[int]
+    fragment: Fragment | None
+    parent: Edge | None
+    children: dict[int, Edge] = field(default_factory=dict)
+    marks: dict[int, Mark] = field(default_factory=dict)
+    live: int = 0
+    used: int = 0
+    pins: int = 0
+    queued: bool = False
+
+    def attach(self) -> None:
+        """Enter this edge, which holds a fragment, into its parent."""
+        assert self.parent is not None
+        self.parent.children[self.tokens[0]] = self
+        self.parent.live += 1
+
+    def split(self, length: int) -> Edge:
+        """Cut in two after `length` tokens; this edge becomes the lower part. Returns the upper."""
+        assert self.parent is not None
+        fragment = self.fragment
+        upper = Edge(self.tokens[:length], None, self.parent, used=self.used)
+        if fragment is not None:
+            upper.fragment = fragment.part(0, length)
+            self.fragment = fragment.part(length, len(self.tokens))
+            upper.live = 1
+        for at, mark in list(self.marks.items()):
+            del self.marks[at]
+            if at <= length:
+                upper.marks[at], mark.edge = mark, upper
+            else:
+                self.marks[at - length] = mark
+        self.parent.children[self.tokens[0]] = upper
+        self.tokens = self.tokens[length:]
+        self.parent = upper
+        upper.children[self.tokens[0]] = self
+        return upper
+
+
+def common_length(a: Sequence[int], b: Sequence[int], start: int = 0) -> int:
+    """How far `a[start:]` and `b` agree."""
+    limit = min(len(a) - start, len(b))
+    if list(a[start : start + limit]) == list(b[:limit]):
+        return limit
+    for index in range(limit):
+        if a[start + index] != b[index]:
+            return index
+    return limit
+
+
+def walk(root: Edge, path: Sequence[int], evicted: bool = False) -> Iterator[tuple[Edge, int, int]]:
+    """The edges along a path: each with the position it begins at and how many of its tokens the path has.
+
+    It ends where nothing is held any more, or with `evicted` where nothing ever was.
+    """
+    edge, position = root, 0
+    while position < len(path):
+        child = edge.children.get(path[position])
+        if child is None or (child.fragment is None and not evicted):
+            return
+        length = common_length(path, child.tokens, position)
+        yield child, position, length
+        position += length
+        if length < len(child.tokens):
+            return
+        edge = child
