@@ -8,10 +8,11 @@ position of a path, and only from there can the path be read on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
+import mlx.core as mx
 from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache, make_prompt_cache
 
 
@@ -22,6 +23,8 @@ class LeafKind(Enum):
     """Keys and values per token, `[rows, kv_heads, tokens, dim]`."""
     STATE = auto()
     """Arrays `[rows, …]` without a token axis."""
+    NONE = auto()
+    """Nothing: the model makes this cache and never uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,16 @@ class Layout:
         return bool(self.unknown)
 
 
+class _Asked(RotatingKVCache):  # type: ignore[misc]
+    """A window's cache that remembers which window the model asked it to mask."""
+
+    asked: int | None = None
+
+    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Any:
+        self.asked = window_size
+        return super().make_mask(N, window_size=window_size, return_array=return_array)
+
+
 def _leaf(cache: Any) -> Leaf | None:
     """The leaf that a cache is; None for one of neither kind."""
     if type(cache) is KVCache:
@@ -95,7 +108,40 @@ def layout_of(model: Any) -> Layout:
         leaves = tuple(leaf for leaf in map(_leaf, parts) if leaf is not None)
         unknown |= {type(part).__name__ for part in parts if _leaf(part) is None}
         layers.append(leaves if type(cache) is CacheList else leaves[0] if leaves else ())
-    return Layout(tuple(layers), tuple(sorted(unknown)))
+    layout = Layout(tuple(layers), tuple(sorted(unknown)))
+    return layout if layout.opaque else _observed(model, layout)
+
+
+def _observed(model: Any, layout: Layout) -> Layout:
+    """The layout put right by what the model does: the windows it asks for, and the caches it never uses.
+
+    plamo3 masks a window one token wider than its cache holds. nemotron-nas has caches for layers that replace
+    attention by something without any.
+    """
+    caches = [
+        _Asked(leaf.window) if leaf.window is not None else fresh
+        for leaf, fresh in zip(layout.leaves, flatten(make_prompt_cache(model)), strict=True)
+    ]
+    model(mx.array([[0, 0]]), cache=assemble(layout, caches))  # builds the graph; nothing is computed
+    asked: dict[int, int] = {}
+    for cache in caches:
+        if isinstance(cache, _Asked):
+            asked[cache.max_size] = max(asked.get(cache.max_size, 0), cache.asked or cache.max_size)
+    leaves = []
+    for leaf, cache in zip(layout.leaves, caches, strict=True):
+        if leaf.kind is LeafKind.KV and cache.keys is None:
+            leaves.append(Leaf(LeafKind.NONE))
+        elif leaf.window is not None:
+            leaves.append(replace(leaf, window=asked[leaf.window]))
+        else:
+            leaves.append(leaf)
+    rest = iter(leaves)
+    return Layout(
+        tuple(
+            tuple(next(rest) for _ in each) if isinstance(each, tuple) else next(rest)
+            for each in layout.layers
+        )
+    )
 
 
 def flatten(caches: list[Any]) -> list[Any]:
