@@ -1,306 +1,316 @@
-"""Decoding many branches at once over prefixes that they share.
+"""Attention of a batch's rows to the levels that they share and to their own columns.
 
-A `Batch` holds one row per branch. Rows that come from the same place form a group, and the group's prefix is
-held once; each row adds only its own tokens, in columns that all rows share. The model sees one `BranchCache`
-per layer. `scaled_dot_product_attention` of the loaded architecture's modules is wrapped, so that with such a
-cache it attends to prefix and own tokens in one softmax; with any other cache it is mlx-lm's own.
+The model sees one `BranchCache` per leaf. `scaled_dot_product_attention` of the loaded architecture's modules is
+wrapped, so that with such a cache it attends to levels and own columns in one softmax; with any other cache it
+is mlx-lm's own.
 
-Joint softmax: the branches are folded into the query axis, `q [kv_heads, rows·g, D] @ prefixᵀ`; own scores
-are `q [rows, kv_heads, g, D] @ ownᵀ`; both are joined before the softmax and parted for the two value
-products.
+Joint softmax: a level's rows are folded into the query axis, `q [kv_heads, rows·g, D] @ levelᵀ`; own scores are
+`q [rows, kv_heads, g, D] @ ownᵀ`; what belongs to a row is joined before the softmax and parted again for the
+value products.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
+import numpy as np
 
-from .fragments import Fragment
+from .columns import Pair
 from .kernels import softmax
 
-T = TypeVar("T")
-COLUMN_STEP = 64
-"""By how many columns the own part grows."""
+if TYPE_CHECKING:
+    from .batch import Batch, Group
 
 
-@dataclass(slots=True)
-class Row(Generic[T]):
-    """A branch in the batch: where its own columns begin, and the position of its next token in the path."""
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """Stands for the mask of a sliding window, of so many tokens, until attention makes it."""
 
-    owner: T
-    start: int
-    position: int
+    window: int
 
 
-@dataclass(slots=True)
-class Group(Generic[T]):
-    """Rows that share a prefix. `prefix[layer]` is keys and values, `[kv_heads, P, dim]`; None if P is 0."""
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """What rows see of some columns: those from `first` on, where `mask` (`[rows, 1, 1, columns]`) allows."""
 
-    rows: list[Row[T]]
-    prefix: list[tuple[mx.array, mx.array]] | None
-    length: int
+    first: int
+    mask: mx.array | None
+
+    def hide(self, scores: mx.array) -> mx.array:
+        """Scores of these columns, with what a row does not see at the lowest."""
+        return scores if self.mask is None else mx.where(self.mask, scores, mx.finfo(scores.dtype).min)
 
 
-@dataclass(slots=True)
-class Batch(Generic[T]):
-    """All rows that decode together, in the groups' order."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one step sees through a window: of each span (None for nothing of it), and of the own columns."""
 
-    layers: int
-    shared: bool = True
-    groups: list[Group[T]] = field(default_factory=list)
-    column: int = 0
-    keys: list[mx.array | None] = field(default_factory=list)
-    values: list[mx.array | None] = field(default_factory=list)
-    positions: mx.array | None = None
-    mask: mx.array | None = None
+    spans: list[Visible | None]
+    own: Visible
 
-    def __post_init__(self) -> None:
-        self.keys = [None] * self.layers
-        self.values = [None] * self.layers
 
-    @property
-    def rows(self) -> list[Row[T]]:
-        return [row for group in self.groups for row in group.rows]
+def _bounded(first: np.ndarray, count: int, last: np.ndarray | None = None) -> Visible:
+    """Columns of `count` where each row sees those from its `first` on, and up to its `last`."""
+    low = max(int(first.min(initial=count)), 0)
+    columns = np.arange(low, count)
+    seen = columns >= first[:, None]
+    if last is not None:
+        seen &= columns <= last[:, None]
+    return Visible(low, None if seen.all() else mx.array(seen[:, None, None]))
 
-    def __len__(self) -> int:
-        return sum(len(group.rows) for group in self.groups)
 
-    def join(self, prefix: Fragment | None, owners: Sequence[tuple[T, Fragment | None]]) -> None:
-        """Add a group: rows that share `prefix`, each with what its path has beyond it (None for nothing)."""
-        length = len(prefix) if prefix is not None else 0
-        longest = max((len(own) for _, own in owners if own is not None), default=0)
-        if longest > self.column:
-            self._shift(longest - self.column)
-        rows = []
-        for owner, own in owners:
-            size = len(own) if own is not None else 0
-            rows.append(Row(owner, self.column - size, length + size))
-        owns = [own for _, own in owners]
-        extended = [
-            self._extended(store, rows, owns, part) for part, store in ((0, self.keys), (1, self.values))
-        ]
-        self.keys, self.values = extended
-        layers = [prefix.layer(i) for i in range(self.layers)] if prefix is not None else None
-        self.groups.append(Group(rows, layers, length))
+def look(batch: Batch[Any], window: int | None) -> View:
+    """What the rows see in this step, in a layer with this window (None: everything)."""
+    step = batch.step
+    view = step.views.get(window)
+    if view is None:
+        view = step.views[window] = _look(batch, window)
+    return view
 
-    def _shift(self, columns: int) -> None:
-        """Put empty columns in front."""
-        for store in (self.keys, self.values):
-            for layer, array in enumerate(store):
-                if array is not None:
-                    store[layer] = mx.pad(array, [(0, 0), (0, 0), (columns, 0), (0, 0)])
-        for row in self.rows:
-            row.start += columns
-        self.column += columns
 
-    def _extended(
-        self, store: list[mx.array | None], rows: list[Row[T]], owns: list[Fragment | None], part: int
-    ) -> list[mx.array | None]:
-        """The own keys (`part` 0) or values (1) of all layers with the new rows."""
-        sample = next((own for own in owns if own is not None), None)
-        extended: list[mx.array | None] = []
-        for layer, existing in enumerate(store):
-            like = existing
-            if like is None and sample is not None:
-                like = sample.layer(layer)[part][None]
-            if like is None:
-                extended.append(None)
-                continue
-            width = existing.shape[2] if existing is not None else self.column
-            empty = (like.shape[1], width, like.shape[3])
-            added = [existing if existing is not None else mx.zeros((len(self), *empty), like.dtype)]
-            for row, own in zip(rows, owns, strict=True):
-                if own is None:
-                    added.append(mx.zeros((1, *empty), like.dtype))
-                else:
-                    room = (row.start, width - row.start - len(own))
-                    added.append(mx.pad(own.layer(layer)[part][None], [(0, 0), (0, 0), room, (0, 0)]))
-            extended.append(mx.concatenate(added, axis=0))
-        return extended
-
-    def begin_step(self) -> None:
-        """Fix positions and mask for one step. Call before the model."""
-        rows = self.rows
-        self.positions = mx.array([row.position for row in rows])
-        if any(row.start > 0 for row in rows):
-            starts = mx.array([row.start for row in rows])
-            self.mask = (mx.arange(self.column + 1)[None] >= starts[:, None])[:, None, None]
-            mx.eval(self.mask)
-        else:
-            self.mask = None
-        mx.eval(self.positions)
-
-    def end_step(self) -> None:
-        """Count the step. Call after the model's output is evaluated."""
-        self.column += 1
-        for row in self.rows:
-            row.position += 1
-
-    def append(self, layer: int, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Write a step's keys and values, `[rows, kv_heads, 1, dim]`; give back all own columns."""
-        out = []
-        for store, array in ((self.keys, keys), (self.values, values)):
-            kept = store[layer]
-            if kept is None or kept.shape[2] <= self.column:
-                width = (self.column // COLUMN_STEP + 1) * COLUMN_STEP
-                have = kept.shape[2] if kept is not None else 0
-                room = mx.zeros((array.shape[0], array.shape[1], width - have, array.shape[3]), array.dtype)
-                kept = room if kept is None else mx.concatenate([kept, room], axis=2)
-            kept[:, :, self.column : self.column + 1] = array
-            store[layer] = kept
-            out.append(kept[:, :, : self.column + 1])
-        return out[0], out[1]
-
-    def own(self, row: Row[T], index: int, start: int) -> Fragment | None:
-        """What row number `index` has computed from path position `start` on. None for nothing."""
-        length = row.position - start
-        if length <= 0:
-            return None
-        columns = slice(self.column - length, self.column)
-        pairs = []
-        for keys, values in zip(self.keys, self.values, strict=True):
-            assert keys is not None and values is not None
-            pairs.append((keys[index, :, columns], values[index, :, columns]))
-        return Fragment.pack(pairs)
-
-    def leave(self, gone: Callable[[T], bool]) -> None:
-        """Take rows out, and with them whatever columns nobody uses any more."""
-        keep = [i for i, row in enumerate(self.rows) if not gone(row.owner)]
-        for group in self.groups:
-            group.rows = [row for row in group.rows if not gone(row.owner)]
-        self.groups = [group for group in self.groups if group.rows]
-        if not keep:
-            self.column = 0
-            self.keys, self.values = [None] * self.layers, [None] * self.layers
-            return
-        first = min(row.start for row in self.rows)
-        index = mx.array(keep)
-        for store in (self.keys, self.values):
-            for layer, array in enumerate(store):
-                if array is not None:
-                    store[layer] = mx.contiguous(array[index][:, :, first:])
-        for row in self.rows:
-            row.start -= first
-        self.column -= first
-        mx.eval([a for a in (*self.keys, *self.values) if a is not None])
+def _look(batch: Batch[Any], window: int | None) -> View:
+    lengths, positions = batch.step.cursor.lengths, batch.step.positions
+    begin = positions - window + 1 if window is not None else np.zeros_like(positions)
+    own = _bounded(begin - (positions - lengths), batch.step.cursor.width, lengths)
+    if batch.order is not None:
+        begin = begin[batch.order]
+    spans: list[Visible | None] = []
+    for span in batch.spans:
+        size = len(span.level.tokens)
+        visible = _bounded(begin[span.low : span.high] - span.level.start, size)
+        spans.append(visible if visible.first < size else None)
+    return View(spans, own)
 
 
 class BranchCache:
-    """What one layer of the model takes for its cache while a batch decodes, one token per row."""
+    """What one leaf of the model takes for its cache while a batch decodes, one token per row."""
 
-    def __init__(self, batch: Batch[Any], layer: int) -> None:
+    def __init__(self, batch: Batch[Any], ordinal: int, window: int | None = None) -> None:
+        """`ordinal`: which of the leaves with keys and values; `window`: how many tokens it sees, None: all."""
         self.batch = batch
-        self.layer = layer
+        self.ordinal = ordinal
+        self.window = window
+        self.fresh: Pair | None = None
+        """The own columns as this step's model call was given them."""
 
     @property
     def offset(self) -> mx.array:
         """Each row's position in its path, `[rows]`."""
-        assert self.batch.positions is not None
-        return self.batch.positions
+        return self.batch.step.rope
 
-    def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
-        """Take a step's keys and values `[rows, kv_heads, 1, dim]`.
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> Pair:
+        """Take a step's keys and values `[rows, kv_heads, 1, dim]`. Gives all own columns."""
+        self.fresh = self.batch.columns[self.ordinal].append(keys, values, self.batch.step.cursor)
+        return self.fresh
 
-        Gives the own columns, or the whole path of every row where the attention function is not ours.
-        """
-        own_keys, own_values = self.batch.append(self.layer, keys, values)
-        if self.batch.shared:
-            return own_keys, own_values
-        longest = max(group.length for group in self.batch.groups)
-        return self._whole(own_keys, 0, longest), self._whole(own_values, 1, longest)
+    def keys_and_values(self) -> Pair:
+        """What `update_and_fetch` gave in this step: for layers that share this one's keys and values."""
+        assert self.fresh is not None, "no keys yet in this step"
+        return self.fresh
 
-    def _whole(self, own: mx.array, part: int, longest: int) -> mx.array:
-        """The prefix copied out for every row, aligned to its end, and the row's own columns behind it."""
-        parts = []
-        for group in self.batch.groups:
-            shape = (len(group.rows), own.shape[1], group.length, own.shape[3])
-            if group.prefix is None:
-                copied = mx.zeros(shape, own.dtype)
-            else:
-                copied = mx.broadcast_to(group.prefix[self.layer][part][None], shape)
-            parts.append(mx.pad(copied, [(0, 0), (0, 0), (longest - group.length, 0), (0, 0)]))
-        return mx.concatenate([mx.concatenate(parts, axis=0), own], axis=2)
+    @property
+    def keys(self) -> mx.array:
+        """The keys of `keys_and_values`."""
+        return self.keys_and_values()[0]
+
+    @keys.setter
+    def keys(self, keys: mx.array) -> None:
+        self.fresh = (keys, self.keys_and_values()[1])
+
+    @property
+    def values(self) -> mx.array:
+        """The values of `keys_and_values`."""
+        return self.keys_and_values()[1]
+
+    @values.setter
+    def values(self, values: mx.array) -> None:
+        self.fresh = (self.keys_and_values()[0], values)
 
     def make_mask(
-        self, N: int, return_array: bool = False, window_size: int | None = None
-    ) -> mx.array | None:
-        """None where the attention function is ours, which masks by itself; else `[rows, 1, 1, columns]`."""
+        self,
+        N: int,
+        return_array: bool = False,  # noqa: ARG002 - for one token mlx-lm's own gives None all the same
+        window_size: int | None = None,
+    ) -> mx.array | Sliding | None:
+        """The mask of a step.
+
+        Where attention is ours, it masks by itself and needs to know the window only. Else an array
+        `[rows, 1, 1, columns]`, or None where nothing is to be masked.
+        """
         if N != 1:
             raise ValueError("a batch of branches takes one token per row and step")
-        if window_size is not None:
-            raise NotImplementedError("windowed attention layers are not served in a batch of branches")
-        if self.batch.shared and not return_array:
-            return None
-        columns = self.batch.column + 1
-        own = (
-            self.batch.mask
-            if self.batch.mask is not None
-            else mx.ones((len(self.batch), 1, 1, columns), mx.bool_)
-        )
-        longest = max(group.length for group in self.batch.groups)
-        lengths = mx.array([group.length for group in self.batch.groups for _ in group.rows])
-        before = (mx.arange(longest)[None] >= (longest - lengths)[:, None])[:, None, None]
-        return mx.concatenate([before, own], axis=3)
+        if self.batch.shared:
+            return None if window_size is None else Sliding(window_size)
+        return look(self.batch, narrower(self.window, window_size)).own.mask
+
+
+def narrower(*windows: int | None) -> int | None:
+    """The narrowest of some windows; None sees everything."""
+    return min((window for window in windows if window is not None), default=None)
 
 
 def attend(
-    queries: mx.array, own_keys: mx.array, own_values: mx.array, cache: BranchCache, scale: float
+    queries: mx.array,
+    own_keys: mx.array,
+    own_values: mx.array,
+    cache: BranchCache,
+    scale: float,
+    *,
+    window: int | None = None,
+    sinks: mx.array | None = None,
 ) -> mx.array:
-    """Attention of one token per row over its group's prefix and its own columns.
+    """Attention of one token per row over its levels and its own columns.
 
     Args:
         queries: `[rows, heads, 1, D]`.
         own_keys, own_values: `[rows, kv_heads, columns, D]` and `[rows, kv_heads, columns, value_dim]`.
+        window: how many tokens are seen, the row's own included; None for all.
+        sinks: `[heads]`, a score per head that takes its share of the softmax and gives nothing.
 
     Returns:
         `[rows, heads, 1, value_dim]`.
     """
     batch = cache.batch
+    view = look(batch, window)
     rows, heads, _, dim = queries.shape
     kv_heads = own_keys.shape[1]
-    per_kv = heads // kv_heads
-    q = (queries * scale).reshape(rows, kv_heads, per_kv, dim)
-    own = q @ own_keys.swapaxes(-1, -2)
-    if batch.mask is not None:
-        own = mx.where(batch.mask, own, mx.finfo(own.dtype).min)
-    outputs = []
-    low = 0
-    for group in batch.groups:
-        high = low + len(group.rows)
-        prefix = group.prefix[cache.layer] if group.prefix is not None else None
-        outputs.append(_attend_group(q[low:high], own[low:high], own_values[low:high], prefix))
-        low = high
-    out = outputs[0] if len(outputs) == 1 else mx.concatenate(outputs, axis=0)
+    q = (queries * scale).reshape(rows, kv_heads, heads // kv_heads, dim)
+    own_keys, own_values = (part[:, :, view.own.first :] for part in (own_keys, own_values))
+    own = view.own.hide(q @ own_keys.swapaxes(-1, -2))
+    sink = None if sinks is None else sinks.astype(own.dtype).reshape(1, kv_heads, -1, 1)
+    out: mx.array
+    if not batch.spans:
+        weights = _softmax([own], sink)[0]
+        out = weights @ own_values
+    else:
+        order, backwards = batch.step.order, batch.step.backwards
+        if order is not None:
+            q, own = q[order], own[order]
+        weights, levels = _levels(batch, cache.ordinal, view, q, own, sink)
+        if backwards is not None:
+            weights, levels = weights[backwards], levels[backwards]
+        out = weights @ own_values + levels
     return out.reshape(rows, heads, 1, own_values.shape[3])
 
 
-def _attend_group(
-    q: mx.array, own: mx.array, own_values: mx.array, prefix: tuple[mx.array, mx.array] | None
-) -> mx.array:
-    """One group's share: `q [n, kv_heads, g, D]`, own scores `[n, kv_heads, g, columns]`."""
-    if prefix is None:
-        return softmax(own) @ own_values
-    keys, values = prefix
-    n, kv_heads, g, dim = q.shape
-    length = keys.shape[1]
-    folded = q.transpose(1, 0, 2, 3).reshape(kv_heads, n * g, dim) @ keys.swapaxes(-1, -2)
-    before = folded.reshape(kv_heads, n, g, length).transpose(1, 0, 2, 3)
-    weights = softmax(mx.concatenate([before, own], axis=-1))
-    refolded = weights[..., :length].transpose(1, 0, 2, 3).reshape(kv_heads, n * g, length)
-    shared = (refolded @ values).reshape(kv_heads, n, g, -1).transpose(1, 0, 2, 3)
-    return shared + weights[..., length:] @ own_values
+def _softmax(scores: Sequence[mx.array], sink: mx.array | None) -> list[mx.array]:
+    """One softmax over several scores `[n, kv_heads, g, columns]`; the weights for each."""
+    parts = list(scores)
+    if sink is not None:
+        parts.append(mx.broadcast_to(sink, (*parts[0].shape[:3], 1)))
+    if len(parts) == 1:
+        return [softmax(parts[0])]
+    weights = softmax(mx.concatenate(parts, axis=-1))
+    ends = [0, *itertools.accumulate(part.shape[3] for part in scores)]
+    return [weights[..., low:high] for low, high in itertools.pairwise(ends)]
+
+
+def _levels(
+    batch: Batch[Any], ordinal: int, view: View, q: mx.array, own: mx.array, sink: mx.array | None
+) -> tuple[mx.array, mx.array]:
+    """Attention over all levels, for rows in the batch's order.
+
+    Takes the own scores `[rows, kv_heads, g, columns]`; gives the weights for them, and what the levels'
+    values come to, `[rows, kv_heads, g, value_dim]`.
+    """
+    scores: dict[int, mx.array] = {}
+    for index, (span, visible) in enumerate(zip(batch.spans, view.spans, strict=True)):
+        if visible is not None:
+            keys = span.level.pairs[ordinal][0][:, visible.first :]
+            scores[index] = visible.hide(_folded(q[span.low : span.high], keys.swapaxes(-1, -2)))
+    weights: dict[int, list[mx.array]] = {index: [] for index in scores}
+    owns: list[mx.array] = []
+    for group in batch.groups:
+        seen = [index for index in group.spans if index in scores]
+        parts = [scores[i][group.low - batch.spans[i].low : group.high - batch.spans[i].low] for i in seen]
+        *parts, last = _softmax([*parts, own[group.low : group.high]], sink)
+        owns.append(last)
+        for index, part in zip(seen, parts, strict=True):
+            weights[index].append(part)
+    results: dict[int, mx.array] = {}
+    for index, parts in weights.items():
+        visible = view.spans[index]
+        assert visible is not None
+        values = batch.spans[index].level.pairs[ordinal][1][:, visible.first :]
+        results[index] = _folded(_joined(parts), values)
+    none = mx.zeros((), own.dtype)
+    summed = [_summed(batch, group, results, none) for group in batch.groups]
+    if all(part is none for part in summed):
+        return _joined(owns), none
+    shape = next(result.shape[1:] for result in results.values())
+    sizes = [group.high - group.low for group in batch.groups]
+    return _joined(owns), _joined(
+        [mx.broadcast_to(part, (size, *shape)) for part, size in zip(summed, sizes, strict=True)]
+    )
+
+
+def _summed(batch: Batch[Any], group: Group, results: dict[int, mx.array], none: mx.array) -> mx.array:
+    """What the levels of a group come to together; `none` if it sees none of them."""
+    total = none
+    for index in group.spans:
+        if index in results:
+            low = batch.spans[index].low
+            part = results[index][group.low - low : group.high - low]
+            total = part if total is none else total + part
+    return total
+
+
+def _joined(parts: Sequence[mx.array]) -> mx.array:
+    return parts[0] if len(parts) == 1 else mx.concatenate(list(parts), axis=0)
+
+
+def _folded(x: mx.array, shared: mx.array) -> mx.array:
+    """`x [n, kv_heads, g, a] @ shared [kv_heads, a, b]`, with the rows folded into one matrix per head."""
+    n, kv_heads, g, size = x.shape
+    product = x.transpose(1, 0, 2, 3).reshape(kv_heads, n * g, size) @ shared
+    return product.reshape(kv_heads, n, g, -1).transpose(1, 0, 2, 3)
+
+
+# ------------------------------------------------------------ the model's own function
+
+_serving: Batch[Any] | None = None
+
+
+@contextlib.contextmanager
+def serving(batch: Batch[Any]) -> Iterator[None]:
+    """While it lasts, attention over a leaf's own columns is that leaf's, whatever cache the model passes."""
+    global _serving  # noqa: PLW0603 - the model calls a function that it has imported by name
+    _serving = batch
+    try:
+        yield
+    finally:
+        _serving = None
+
+
+def _cache_of(keys: mx.array, cache: Any) -> BranchCache | None:
+    """The leaf that keys come from. A layer may use another's, with or without saying whose they are."""
+    if isinstance(cache, BranchCache) and cache.fresh is not None and cache.fresh[0] is keys:
+        return cache
+    for other in _serving.caches if _serving is not None else ():
+        if other.fresh is not None and other.fresh[0] is keys:
+            return other
+    return cache if isinstance(cache, BranchCache) else None
+
+
+def _own_mask(leaf: BranchCache, mask: Any) -> Any:
+    """The mask over a leaf's own columns, where the model passes one that it was given for another leaf."""
+    for window, view in leaf.batch.step.views.items():
+        if view.own.mask is mask:
+            return look(leaf.batch, narrower(leaf.window, window)).own.mask
+    return look(leaf.batch, leaf.window).own.mask if mask is None else mask
 
 
 def install(model: Any) -> bool:
     """Wrap the attention function in the modules that the model's layers come from.
 
-    Returns whether there was any to wrap. Where a model calls another function, its branches get the
-    whole path.
+    Returns whether there was any to wrap. Where a model calls another function, its rows get their whole path.
     """
     found = False
     for name in {type(module).__module__ for module in model.modules()}:
@@ -315,7 +325,7 @@ def install(model: Any) -> bool:
 
 
 def _wrapped(original: Callable[..., mx.array]) -> Callable[..., mx.array]:
-    """An attention function that serves branches, and hands everything else to the original."""
+    """An attention function that serves batches, and hands everything else to the original."""
 
     @functools.wraps(original)
     def scaled_dot_product_attention(
@@ -324,13 +334,19 @@ def _wrapped(original: Callable[..., mx.array]) -> Callable[..., mx.array]:
         values: mx.array,
         cache: Any = None,
         scale: float = 1.0,
+        mask: Any = None,
         **rest: Any,
     ) -> mx.array:
-        if isinstance(cache, BranchCache) and cache.batch.shared:
-            if rest.get("mask") is not None or rest.get("sinks") is not None:
-                raise NotImplementedError("this attention takes a mask or sinks of its own")
-            return attend(queries, keys, values, cache, scale)
-        return original(queries, keys, values, cache=cache, scale=scale, **rest)
+        leaf = _cache_of(keys, cache)
+        if leaf is None:
+            return original(queries, keys, values, cache=cache, scale=scale, mask=mask, **rest)
+        if not leaf.batch.shared:
+            mask = _own_mask(leaf, mask)
+            return original(queries, keys, values, cache=None, scale=scale, mask=mask, **rest)
+        if mask is not None and not isinstance(mask, Sliding):
+            raise NotImplementedError("this attention takes a mask of its own")
+        window = narrower(leaf.window, mask.window if mask is not None else None)
+        return attend(queries, keys, values, leaf, scale, window=window, sinks=rest.get("sinks"))
 
     scaled_dot_product_attention.for_branches = True  # type: ignore[attr-defined]
     return scaled_dot_product_attention

@@ -13,13 +13,11 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 import mlx.core as mx
-import numpy as np
 
 from . import kernels
-from .attention import Batch, BranchCache
+from .batch import Batch, Joining, Logits
 from .branch import Branch
-from .fragments import Fragment
-from .jobs import Inbox, Job, Plan, plan_groups
+from .jobs import Inbox, Job
 from .prefill import ToRead
 from .protocol import (
     Encode,
@@ -75,8 +73,7 @@ class Engine(Reader):
         self._reset_batch()
 
     def _reset_batch(self) -> None:
-        self._batch: Batch[Branch] = Batch(self.layers, self.shared_attention)
-        self._caches = [BranchCache(self._batch, layer) for layer in range(self.layers)]
+        self._batch: Batch[Branch] = Batch(self.model, self.layout, shared=self.shared_attention)
 
     # --------------------------------------------------------------- requests
 
@@ -252,31 +249,18 @@ class Engine(Reader):
             return
         taken = job.take(room)
         try:
-            for plan in plan_groups(taken):
-                self._join_group(plan)
+            self._batch.join([Joining(path, branches) for path, branches in taken], self.store)
         except Exception:
             job.sources = taken + job.sources  # so that they are told that it failed
             raise
         self.store.release()
-
-    def _join_group(self, plan: Plan) -> None:
-        owners: list[tuple[Branch, Fragment | None]] = []
-        for path, branches in plan.sources:
-            own = self.store.get(path, plan.shared, len(path) - 1)
-            owners += [(branch, own) for branch in branches]
-        self._batch.join(self.store.get(plan.sources[0][0], 0, plan.shared), owners)
 
     def _decode(self) -> None:
         """One token for every running branch."""
         rows = self._batch.rows
         if not rows:
             return
-        tokens = mx.array([[row.owner.next_token] for row in rows])
-        self._batch.begin_step()
-        logits = self.model(tokens, cache=self._caches)[:, -1].astype(mx.float32)
-        mx.eval(logits)
-        self._batch.end_step()
-        table = np.array(logits, copy=False)
+        table = self._forward([row.owner.next_token for row in rows])
         for row, values in zip(rows, table, strict=True):
             branch = row.owner
             choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
@@ -284,15 +268,19 @@ class Engine(Reader):
         self._tokens += len(rows)
         self._sweep()
 
+    def _forward(self, tokens: list[int]) -> Logits:
+        """The logits of one step, `[rows, vocabulary]`: a token per row of the batch."""
+        return self._batch.forward(tokens)
+
     def _sweep(self) -> None:
         """Keep the fragments of the branches that ended, and take them out of the batch."""
         ended = [(i, row) for i, row in enumerate(self._batch.rows) if row.owner.finish is not None]
         for index, row in ended:
             branch = row.owner
             start = len(branch.path) - 1
-            fragment = self._batch.own(row, index, start)
+            fragment = self._batch.cut(index, start)
             if fragment is not None:
-                self.store.put([*branch.path, *branch.sampled], start, fragment)
+                self.store.put([*branch.path, *branch.sampled], start, fragment, self._batch.snapshots(index))
         if ended:
             self._batch.leave(lambda branch: branch.finish is not None)
         running = {row.owner.request_id for row in self._batch.rows}

@@ -8,10 +8,6 @@ from dataclasses import dataclass, field
 from .branch import Branch
 from .prefill import Prefill
 from .protocol import BranchFinished, Event, Finish, Ramify, Request
-from .radix import common_length
-
-COPY_LIMIT = 4096
-"""How many tokens of paths, over all rows, may be copied into own columns to let sources share one group."""
 
 Waiting = tuple[list[int], list[Branch]]
 """A path and its branches that have not joined yet."""
@@ -94,23 +90,3 @@ class Job:
                 left.append((path, later))
         self.sources = left
         return taken
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Sources that form one group: the first `shared` tokens of their paths are held once."""
-
-    shared: int
-    sources: list[Waiting]
-
-
-def plan_groups(sources: list[Waiting]) -> list[Plan]:
-    """Group sources: all in one where copying what their paths do not share is cheap, else each alone."""
-    if not sources:
-        return []
-    first = sources[0][0]
-    shared = min(min(common_length(first, path), len(path) - 1) for path, _ in sources)
-    copied = sum((len(path) - 1 - shared) * len(branches) for path, branches in sources)
-    if len(sources) == 1 or copied <= COPY_LIMIT:
-        return [Plan(shared, sources)]
-    return [Plan(len(path) - 1, [(path, branches)]) for path, branches in sources]

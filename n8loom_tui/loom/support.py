@@ -8,8 +8,10 @@ import mlx.core as mx
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from . import attention
-from .attention import Batch, BranchCache
+from .batch import Batch, Joining
 from .fragments import Fragment
+from .layers import layout_of
+from .store import FragmentStore
 
 _CONTEXT_NAMES = (
     "max_position_embeddings",
@@ -79,17 +81,12 @@ def _exact(model: Any, shared: bool) -> bool:
     prompt, ends = [1, 2, 3, 1, 2], [[3, 1], [1, 3]]
     layers = make_prompt_cache(model)
     model(mx.array([prompt]), cache=layers)
-    prefix = Fragment.pack(
-        [(cache.keys[0, :, : len(prompt)], cache.values[0, :, : len(prompt)]) for cache in layers]
-    )
-    batch: Batch[int] = Batch(len(layers), shared)
-    batch.join(prefix, [(0, None), (1, None)])
-    caches = [BranchCache(batch, layer) for layer in range(len(layers))]
+    store = FragmentStore(1 << 30)
+    store.put(prompt, 0, Fragment.pack([(c.keys[0, :, :5], c.values[0, :, :5]) for c in layers]))
+    batch: Batch[int] = Batch(model, layout_of(model), shared=shared, overhead=0)
+    batch.join([Joining([*prompt, end[0]], [row]) for row, end in enumerate(ends)], store)
     for step in range(2):
-        batch.begin_step()
-        got = model(mx.array([[end[step]] for end in ends]), cache=caches)[:, -1].astype(mx.float32)
-        mx.eval(got)
-        batch.end_step()
+        got = mx.array(batch.forward([end[step] for end in ends]))
     wanted = mx.concatenate([model(mx.array([prompt + end]))[:, -1] for end in ends]).astype(mx.float32)
     error = mx.sqrt(mx.square(got - wanted).mean()) / (mx.sqrt(mx.square(wanted).mean()) + 1e-9)
     limit = 1e-3 if layers[0].keys.dtype == mx.float32 else 6e-2

@@ -1,110 +1,22 @@
-"""Attention over a shared prefix, over copied ones, and mlx-lm's own beside them."""
+"""Attention over levels and own columns, and mlx-lm's own beside it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
 from mlx_lm.generate import generate_step
-from mlx_lm.models.cache import make_prompt_cache
-from tiny import ARCHITECTURES, build_model, greedy, scratch_logits, tiny_model, tiny_tokenizer
+from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import attention
-from n8loom_tui.loom.attention import Batch, BranchCache, attend
+from n8loom_tui.loom.attention import attend
+from n8loom_tui.loom.batch import Batch, Row
 from n8loom_tui.loom.engine import Engine
-from n8loom_tui.loom.fragments import Fragment
+from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
-from n8loom_tui.loom.support import check_model
-
-
-def fragment_of(model: Any, path: list[int], start: int = 0) -> Fragment:
-    caches = make_prompt_cache(model)
-    model(mx.array([path]), cache=caches)
-    return Fragment.pack(
-        [(c.keys[0, :, start : len(path)], c.values[0, :, start : len(path)]) for c in caches]
-    )
-
-
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "copied"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_rows_come_and_go_and_each_is_exact(architecture: str, shared: bool) -> None:
-    """Groups with and without prefixes and own parts, joining late, leaving early."""
-    model = tiny_model(architecture)
-    check_model(model)
-    rng = np.random.default_rng(1)
-    fresh = [rng.integers(0, 256, 300).tolist() for _ in range(12)]
-    batch: Batch[int] = Batch(2, shared)
-    caches = [BranchCache(batch, layer) for layer in range(2)]
-    paths: dict[int, list[int]] = {}
-
-    def step() -> None:
-        owners = [row.owner for row in batch.rows]
-        tokens = [fresh[owner][len(paths[owner])] for owner in owners]
-        batch.begin_step()
-        logits = model(mx.array(tokens)[:, None], cache=caches)[:, -1]
-        mx.eval(logits)
-        batch.end_step()
-        for owner, token, row in zip(owners, tokens, logits, strict=True):
-            paths[owner].append(token)
-            np.testing.assert_allclose(row, scratch_logits(model, paths[owner])[-1], atol=1e-3, rtol=0)
-
-    def join(prefix: list[int], owns: dict[int, int]) -> None:
-        rows = []
-        for owner, length in owns.items():
-            fresh[owner][: len(prefix)] = prefix
-            paths[owner] = fresh[owner][: len(prefix) + length]
-            rows.append((owner, fragment_of(model, paths[owner], len(prefix)) if length else None))
-        batch.join(fragment_of(model, prefix) if prefix else None, rows)
-
-    join(fresh[0][:9], {0: 0, 1: 0})
-    step()
-    join(fresh[2][:30], {2: 0, 3: 7, 4: 2})
-    step()
-    step()
-    join([], {5: 0})
-    step()
-    join([], {6: 80, 7: 0})
-    for _ in range(3):
-        step()
-    batch.leave(lambda owner: owner in (0, 3, 6))
-    assert len(batch) == 5
-    for _ in range(70):
-        step()
-    batch.leave(lambda owner: owner != 7)
-    step()
-    join([1, 2], {8: 1})
-    step()
-    batch.leave(lambda owner: True)
-    assert len(batch) == batch.column == 0
-    join(fresh[9][:5], {9: 3})
-    step()
-
-
-def test_what_a_row_has_computed_can_be_kept() -> None:
-    model = tiny_model("llama")
-    check_model(model)
-    batch: Batch[int] = Batch(2)
-    caches = [BranchCache(batch, layer) for layer in range(2)]
-    prefix = [5, 6, 7]
-    batch.join(fragment_of(model, prefix), [(0, None), (1, fragment_of(model, [*prefix, 8, 9], 3))])
-    assert batch.own(batch.rows[0], 0, 3) is None
-    for token in (20, 21):
-        batch.begin_step()
-        mx.eval(model(mx.array([[token], [token + 1]]), cache=caches))
-        batch.end_step()
-    for index, path, start in (
-        (0, [*prefix, 20, 21], 3),
-        (1, [*prefix, 8, 9, 21, 22], 3),
-        (1, [*prefix, 8, 9, 21, 22], 6),
-    ):
-        kept = batch.own(batch.rows[index], index, start)
-        assert kept is not None
-        wanted = fragment_of(model, path, start)
-        for got, right in zip((*kept.keys, *kept.values), (*wanted.keys, *wanted.values), strict=True):
-            np.testing.assert_allclose(got, right, atol=1e-4)
+from n8loom_tui.loom.sharing import Level
 
 
 @pytest.mark.parametrize("per_kv", [1, 4])
@@ -119,35 +31,21 @@ def test_attend_is_softmax_attention(length: int, per_kv: int) -> None:
     queries = random(rows, kv_heads * per_kv, 1, dim)
     own_keys, own_values = random(rows, kv_heads, columns, dim), random(rows, kv_heads, columns, 6)
     prefix = random(kv_heads, length, dim), random(kv_heads, length, 6)
-    batch: Batch[int] = Batch(1)
-    batch.join(None, [(0, None)] * rows)
-    batch.groups[0].prefix = [prefix] if length else None
-    batch.groups[0].length = length
-    batch.mask = mx.arange(columns)[None] >= mx.array([0, 2, 4])[:, None]
-    batch.mask = batch.mask[:, None, None]
-    got = attend(queries, own_keys, own_values, BranchCache(batch, 0), 1 / math.sqrt(dim))
+    batch: Batch[int] = Batch(None, Layout((Leaf(LeafKind.KV),)))
+    level = Level(None, 0, list(range(length)), [prefix])
+    lengths = [4, 2, 0]
+    batch.rows = [Row(row, level if length else None, own, length + own) for row, own in enumerate(lengths)]
+    batch._arrange()
+    batch.begin_step()
+    got = attend(queries, own_keys, own_values, batch.caches[0], 1 / math.sqrt(dim))
+    own_mask = (mx.arange(columns)[None] <= mx.array(lengths)[:, None])[:, None, None]
     keys = mx.concatenate([mx.broadcast_to(prefix[0][None], (rows, kv_heads, length, dim)), own_keys], axis=2)
     values = mx.concatenate(
         [mx.broadcast_to(prefix[1][None], (rows, kv_heads, length, 6)), own_values], axis=2
     )
-    mask = mx.concatenate([mx.ones((rows, 1, 1, length), mx.bool_), batch.mask], axis=3)
+    mask = mx.concatenate([mx.ones((rows, 1, 1, length), mx.bool_), own_mask], axis=3)
     wanted = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=1 / math.sqrt(dim), mask=mask)
     np.testing.assert_allclose(got, wanted, atol=1e-5)
-
-
-def test_a_join_that_fails_leaves_the_batch_as_it_was() -> None:
-    model = tiny_model("llama")
-    check_model(model)
-    batch: Batch[int] = Batch(2)
-    caches = [BranchCache(batch, layer) for layer in range(2)]
-    batch.join(fragment_of(model, [5, 6, 7]), [(0, fragment_of(model, [5, 6, 7, 8], 3))])
-    wrong = Fragment.pack([(mx.zeros((3, 2, 16)), mx.zeros((3, 2, 16)))] * 2)
-    with pytest.raises(ValueError, match="shapes"):
-        batch.join(None, [(1, wrong)])
-    assert len(batch) == 1
-    batch.begin_step()
-    got = model(mx.array([[9]]), cache=caches)[0, -1]
-    np.testing.assert_allclose(got, scratch_logits(model, [5, 6, 7, 8, 9])[-1], atol=1e-3)
 
 
 def test_mlx_lms_own_use_of_the_module_is_untouched() -> None:
@@ -189,11 +87,9 @@ def test_a_wrapped_function_is_wrapped_once() -> None:
 
 
 def test_a_batch_takes_one_token_per_row() -> None:
-    cache = BranchCache(Batch(1), 0)
+    batch: Batch[int] = Batch(None, Layout((Leaf(LeafKind.KV),)))
     with pytest.raises(ValueError, match="one token per row"):
-        cache.make_mask(2)
-    with pytest.raises(NotImplementedError, match="windowed"):
-        cache.make_mask(1, window_size=4)
+        batch.caches[0].make_mask(2)
 
 
 def test_a_model_without_the_usual_attention_function_copies_prefixes(

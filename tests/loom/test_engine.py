@@ -11,7 +11,7 @@ import pytest
 from mlx_lm.models.cache import RotatingKVCache
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
-from n8loom_tui.loom import attention
+from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.protocol import (
@@ -291,15 +291,15 @@ def test_an_error_while_branches_join_is_told_of_every_branch(monkeypatch: pytes
     engine.submit(running)
     events = [event for _ in range(5) for event in engine.step()]
     engine.submit(unlucky)
-    original = attention.Batch.join
+    original = Batch.join
 
-    def join(batch: Any, prefix: Any, owners: Any) -> None:
-        if owners[0][0].request_id == "b":
+    def join(batch: Any, joining: Any, held: Any) -> None:
+        if joining[0].owners[0].request_id == "b":
             raise RuntimeError("no room")
-        original(batch, prefix, owners)
+        original(batch, joining, held)
 
     with monkeypatch.context() as patch:
-        patch.setattr(attention.Batch, "join", join)
+        patch.setattr(Batch, "join", join)
         while not any(isinstance(e, RequestFailed) for e in events):
             events += engine.step()
     events += drive(engine)

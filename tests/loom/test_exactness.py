@@ -132,12 +132,12 @@ def sources_of(lengths: tuple[int, ...], numbers: random.Random) -> tuple[Source
     )
 
 
-@pytest.mark.parametrize("copy_limit", [4096, 0], ids=["one group", "a group each"])
+@pytest.mark.parametrize("overhead", [1 << 20, 0], ids=["copied", "levels"])
 def test_requests_that_join_and_stop_in_the_middle(
-    copy_limit: int, drawn_from: Any, monkeypatch: pytest.MonkeyPatch
+    overhead: int, drawn_from: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several requests of several sources, joining at different steps, with branches stopped on the way."""
-    monkeypatch.setattr("n8loom_tui.loom.jobs.COPY_LIMIT", copy_limit)
+    monkeypatch.setattr("n8loom_tui.loom.batch.overhead_bytes", lambda: overhead)
     model = tiny_model("qwen3")
     engine = Engine(model, tiny_tokenizer("plain"), max_rows=9)
     numbers = random.Random(3)

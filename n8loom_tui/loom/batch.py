@@ -1,0 +1,442 @@
+"""The rows that decode together, and what they share.
+
+A batch holds one row per branch. What the paths of its rows have in common is held once, as *levels*: spans of
+path tokens with their keys and values, each at the root or below another. A row's context is its chain of
+levels, root first, then its own columns. Rows come and go without anything being copied for the others.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+from mlx_lm.models.cache import ArraysCache
+
+from . import attention, kernels
+from .attention import BranchCache, View
+from .columns import ROOM_STEP, Columns, Cursor, MlxColumns, Pair
+from .fragments import Fragment, Snapshot
+from .layers import Layout, LeafKind, assemble
+from .radix import State
+from .sharing import Level, Plan, Running, Wanted, plan
+
+T = TypeVar("T")
+OVERHEAD_BYTES = 1 << 20
+"""What the calls for one level cost in one layer, as bytes of keys and values read in that time: on a CPU of two
+cores about 0.1 ms at 10 GB/s. A GPU takes some 0.04 ms at 200 GB/s or more."""
+OVERHEAD_BYTES_GPU = 8 << 20
+GONE = "what stood before it was dropped from memory meanwhile; try again"
+Logits = npt.NDArray[np.float32]
+"""`[rows, vocabulary]`."""
+
+
+class Fragments(Protocol):
+    """Where fragments come from: the store."""
+
+    def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
+        """The fragment of `path[start:stop]`; None where it is not covered, or empty."""
+        ...
+
+    def snapshot(self, path: Sequence[int], position: int) -> State | None:
+        """The state behind the path's first `position` tokens; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joining(Generic[T]):
+    """Branches that go on from one path. Its last token is the first that they feed."""
+
+    path: list[int]
+    owners: Sequence[T]
+
+
+@dataclass(slots=True, eq=False)
+class Row(Generic[T]):
+    """A branch in the batch.
+
+    `level` is the deepest of its levels, None for none; `length` how many own columns it has filled, and
+    `position` the path position of the token that it feeds next. `broken`: it computed what is no number.
+    """
+
+    owner: T
+    level: Level | None
+    length: int
+    position: int
+    broken: bool = False
+
+
+class Rows(Protocol[T]):
+    """Rows that decode together, however that is done."""
+
+    rows: list[Row[T]]
+
+    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
+        """Add rows behind the last. What is before the last token of each path must be held.
+
+        Raises:
+            ValueError: a path is not held. The rows are as they were.
+        """
+        ...
+
+    def forward(self, tokens: list[int]) -> Logits:
+        """Feed one token per row. Returns their logits, in the rows' order."""
+        ...
+
+    def cut(self, index: int, start: int) -> Fragment | None:
+        """What row number `index` has computed from path position `start` on. None for nothing."""
+        ...
+
+    def snapshots(self, index: int) -> dict[int, State]:
+        """The states that row number `index` has passed through and that are at hand, by path position."""
+        ...
+
+    def leave(self, gone: Callable[[T], bool]) -> None:
+        """Take rows out. The order of those that stay may change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A level and the rows below it: `Batch.order[low:high]`."""
+
+    level: Level
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows with the same chain of levels: `Batch.order[low:high]`; `spans` are the chain's, root first."""
+
+    low: int
+    high: int
+    spans: tuple[int, ...]
+
+
+class Batch(Generic[T]):
+    """Rows that decode in one forward pass."""
+
+    def __init__(
+        self,
+        model: Any,
+        layout: Layout,
+        *,
+        shared: bool = True,
+        columns: Callable[[], Columns] = MlxColumns,
+        overhead: int | None = None,
+    ) -> None:
+        """A batch without any row.
+
+        Args:
+            shared: whether attention is ours and takes levels; otherwise each row copies its whole path.
+            columns: makes the store of a leaf's own keys and values.
+            overhead: what a level costs, in tokens read; None to count it from the size of a token.
+        """
+        self.model = model
+        self.layout = layout
+        self.shared = shared
+        self.rows: list[Row[T]] = []
+        self.order: list[int] | None = None
+        """The rows, sorted so that each level's are next to each other. None: they are."""
+        self.spans: list[Span] = []
+        self.groups: list[Group] = []
+        self.columns = [columns() for _ in layout.kv]
+        self.step = Step([], [], None)
+        self._overhead = overhead
+        self._room = Room(self.columns)
+        leaves = layout.leaves
+        self.caches = [BranchCache(self, ordinal, leaves[i].window) for ordinal, i in enumerate(layout.kv)]
+        self.states = [ArraysCache(leaves[i].size) for i in layout.state]
+        self._before: list[ArraysCache] | None = None
+        """The states as they were before the last step, until rows come or go."""
+        self._model_caches = self._assembled()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of levels, own columns with their room, and states."""
+        states = (array for leaf in self.states for array in leaf.cache if array is not None)
+        sizes = [span.level.nbytes for span in self.spans] + [columns.nbytes for columns in self.columns]
+        return sum(sizes) + sum(int(array.nbytes) for array in states)
+
+    def _assembled(self) -> list[Any]:
+        """What the model is given as its caches."""
+        caches, states = iter(self.caches), iter(self.states)
+        leaves: list[Any] = []
+        for leaf in self.layout.leaves:
+            match leaf.kind:
+                case LeafKind.KV:
+                    leaves.append(next(caches))
+                case LeafKind.STATE:
+                    leaves.append(next(states))
+        return assemble(self.layout, leaves)
+
+    # --------------------------------------------------------- come and go
+
+    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
+        """Add rows behind the last. What is before the last token of each path must be held.
+
+        Raises:
+            ValueError: a path is not held. The rows are as they were.
+        """
+        states = self._joined_states(joining, held)
+        planned = self._plan(joining, held)
+        for made, index in planned.new:
+            made.pairs = _pairs(held, joining[index].path, made.start, made.stop)
+        rows: list[Row[T]] = []
+        owns: list[list[Pair]] = []
+        for wanted, level in zip(joining, planned.below, strict=True):
+            start, stop = level.stop if level is not None else 0, len(wanted.path) - 1
+            own = _pairs(held, wanted.path, start, stop)
+            for owner in wanted.owners:
+                rows.append(Row(owner, level, stop - start, stop))
+                owns.append(own)
+        self._room.admit(len(self.rows), len(rows))
+        self._add(owns)
+        self._set_states(states)
+        self.rows += rows
+        self._arrange()
+
+    def _joined_states(self, joining: Sequence[Joining[T]], held: Fragments) -> list[list[mx.array | None]]:
+        """The states of all rows with the new ones behind them. An unset one is as good as zeros."""
+        unset = tuple((None,) * len(leaf.cache) for leaf in self.states)
+        rows: list[tuple[tuple[mx.array | None, ...], ...]] = []
+        for one in joining if self.states else ():
+            position = len(one.path) - 1
+            state = held.snapshot(one.path, position) if position else None
+            if position and not isinstance(state, Snapshot):
+                raise ValueError(GONE)
+            rows += [state.arrays if isinstance(state, Snapshot) else unset] * len(one.owners)
+        return [
+            [
+                _concatenated(array, len(self.rows), [row[number][slot] for row in rows])
+                for slot, array in enumerate(leaf.cache)
+            ]
+            for number, leaf in enumerate(self.states)
+        ]
+
+    def _set_states(self, states: Sequence[Sequence[mx.array | None]]) -> None:
+        self._before = None
+        for leaf, arrays in zip(self.states, states, strict=True):
+            leaf.cache = list(arrays)
+        mx.eval([array for arrays in states for array in arrays if array is not None])
+
+    def _plan(self, joining: Sequence[Joining[T]], held: Fragments) -> Plan:
+        """What the new rows share."""
+        if not self.shared or not self.columns:
+            return Plan([None] * len(joining))
+        wanted = [Wanted(one.path[:-1], len(one.owners)) for one in joining]
+        if self._overhead is None:
+            token = next((held.get(one.path, 0, 1) for one in wanted if one.path), None)
+            if token is None:
+                return Plan([None] * len(joining))
+            self._overhead = overhead_bytes() * len(self.columns) // max(1, token.nbytes)
+        width = max((row.length for row in self.rows), default=0)
+        running = Running([span.level for span in self.spans], len(self.rows), width)
+        return plan(wanted, running, self._overhead)
+
+    def _add(self, owns: Sequence[list[Pair]]) -> None:
+        """Give all stores the new rows, or none."""
+        done: list[Columns] = []
+        try:
+            for ordinal, columns in enumerate(self.columns):
+                columns.add([own[ordinal] if own else None for own in owns])
+                done.append(columns)
+        except Exception:
+            for columns in done:
+                columns.keep(range(len(self.rows)))
+            raise
+
+    def leave(self, gone: Callable[[T], bool]) -> None:
+        """Take rows out. Rows from the end take their places; all others stay where they are."""
+        alive = [not gone(row.owner) for row in self.rows]
+        index = list(range(sum(alive)))
+        if len(index) == len(alive):
+            return
+        for columns, row in itertools.product(self.columns, (i for i, r in enumerate(self.rows) if r.broken)):
+            columns.wipe(row)
+        holes = (i for i in index if not alive[i])
+        for hole, row in zip(holes, (i for i in range(len(index), len(alive)) if alive[i]), strict=True):
+            index[hole] = row
+        for columns in self.columns:
+            columns.keep(index)
+        chosen = mx.array(index)
+        self._set_states(
+            [
+                [None if array is None or not index else array[chosen] for array in leaf.cache]
+                for leaf in self.states
+            ]
+        )
+        self.rows = [self.rows[i] for i in index]
+        if not index:
+            self._room.clear()
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Sort the rows by their chains of levels, and find each level's rows."""
+        number: dict[Level, int] = {}
+        chains = [row.level.chain() if row.level is not None else [] for row in self.rows]
+        for chain in chains:
+            for level in chain:
+                number.setdefault(level, len(number))
+        keys = [[number[level] for level in chain] for chain in chains]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        self.order = order if order != list(range(len(order))) else None
+        self.spans, self.groups = [], []
+        place: dict[Level, int] = {}
+        low = 0
+        for _, same in itertools.groupby(order, key=keys.__getitem__):
+            members = list(same)
+            high, chain = low + len(members), chains[members[0]]
+            for level in chain:
+                at = place.setdefault(level, len(self.spans))
+                first = self.spans[at].low if at < len(self.spans) else low
+                self.spans[at : at + 1] = [Span(level, first, high)]
+            self.groups.append(Group(low, high, tuple(place[level] for level in chain)))
+            low = high
+
+    # --------------------------------------------------------------- steps
+
+    def forward(self, tokens: list[int]) -> Logits:
+        """Feed one token per row. Returns their logits, in the rows' order."""
+        self.begin_step()
+        with attention.serving(self):
+            logits = self.model(mx.array(tokens)[:, None], cache=self._model_caches)[:, -1].astype(mx.float32)
+            mx.eval(logits, [array for leaf in self.states for array in leaf.cache if array is not None])
+        self.end_step()
+        return np.array(logits, copy=False)
+
+    def begin_step(self) -> None:
+        """Fix where the rows stand. Call before the model."""
+        self._before = [_alike(leaf) for leaf in self.states]
+        self.step = Step([row.length for row in self.rows], [row.position for row in self.rows], self.order)
+
+    def end_step(self) -> None:
+        """Count the step. Call after the model's output is evaluated."""
+        for cache in self.caches:
+            cache.fresh = None  # a view of the columns: while it lives, they cannot be written in place
+        for row in self.rows:
+            row.length += 1
+            row.position += 1
+        self._room.tend(self.step.cursor.width)
+
+    def cut(self, index: int, start: int) -> Fragment | None:
+        """What row number `index` has computed from path position `start` on. None for nothing."""
+        row = self.rows[index]
+        if start >= row.position:
+            return None
+        first = start - (row.position - row.length)
+        assert first >= 0, "a level is not the row's own"
+        pairs = [columns.cut(index, first, row.length) for columns in self.columns]
+        return Fragment.pack(pairs, row.position - start)
+
+    def snapshots(self, index: int) -> dict[int, State]:
+        """The states of row number `index` now and one token earlier, by path position.
+
+        A node is continued by feeding its last token again, and that may not have been fed (where the branch
+        was as long as it may be) or may have (where the model ended it).
+        """
+        if not self.states:
+            return {}
+        position = self.rows[index].position
+        found: dict[int, State] = {position: Snapshot.of(self.states, index)}
+        if self._before is not None:
+            found[position - 1] = Snapshot.of(self._before, index)
+        return found
+
+
+class Step:
+    """Where the rows stand in one step, for all layers."""
+
+    __slots__ = ("backwards", "cursor", "order", "positions", "rope", "views")
+
+    def __init__(self, lengths: Sequence[int], positions: Sequence[int], order: Sequence[int] | None) -> None:
+        self.cursor = Cursor(lengths)
+        self.positions = np.array(positions, dtype=np.int32)
+        """The path position of each row's token, `[rows]`; `rope` the same for the model."""
+        self.rope = mx.array(self.positions)
+        self.order = mx.array(np.array(order, dtype=np.int32)) if order is not None else None
+        """The rows sorted by levels, and `backwards` where each row is then; None if they are as they are."""
+        self.backwards = mx.argsort(self.order) if self.order is not None else None
+        self.views: dict[int | None, View] = {}
+        """What is visible, by the window of the layer."""
+        mx.eval(self.rope, *(() if self.order is None else (self.order, self.backwards)))
+
+
+class Room:
+    """Makes the stores larger ahead of need, a few at every step, so that no step waits for all of them."""
+
+    AHEAD = 32
+    """How many columns before the last one the stores begin to grow."""
+    MARGIN = 8
+    """How many columns before the last one they have all grown."""
+
+    def __init__(self, stores: Sequence[Columns]) -> None:
+        self._stores = stores
+        self.clear()
+
+    def clear(self) -> None:
+        """The stores are empty."""
+        self._rows = self._width = 0
+        self._grown = len(self._stores)
+
+    def admit(self, running: int, more: int) -> None:
+        """Have room for `more` rows beside those that run, and for some that may follow."""
+        if running + more > self._rows:
+            self._rows = running + more + running // 2
+        for store in self._stores:
+            store.reserve(self._rows, self._width)
+
+    def tend(self, width: int) -> None:
+        """Called at every step, with the columns in use."""
+        if self._grown >= len(self._stores):
+            if width + self.AHEAD <= self._width:
+                return
+            wanted = max(width + self.AHEAD + 1, width + width // 2)
+            self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
+            self._grown = 0
+        share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))
+        for store in self._stores[self._grown : self._grown + share]:
+            store.reserve(self._rows, self._width)
+        self._grown += share
+
+
+def overhead_bytes() -> int:
+    """What a level costs on this device, in bytes read per layer."""
+    return OVERHEAD_BYTES if kernels.on_cpu() else OVERHEAD_BYTES_GPU
+
+
+def _alike(leaf: ArraysCache) -> ArraysCache:
+    """A leaf with the same arrays, which the model then replaces in the other."""
+    same = ArraysCache(len(leaf.cache))
+    same.cache = list(leaf.cache)
+    return same
+
+
+def _concatenated(array: mx.array | None, rows: int, more: Sequence[mx.array | None]) -> mx.array | None:
+    """A state's array of so many rows, and those of further rows, each `[1, …]`; zeros for what is unset."""
+    like = next((each for each in (array, *more) if each is not None), None)
+    if like is None:
+        return None
+    empty = mx.zeros((1, *like.shape[1:]), like.dtype)
+    parts = [mx.repeat(empty, rows, axis=0) if array is None else array] if rows else []
+    return mx.concatenate([*parts, *(empty if each is None else each for each in more)])
+
+
+def _pairs(held: Fragments, path: Sequence[int], start: int, stop: int) -> list[Pair]:
+    """The keys and values of `path[start:stop]` of all leaves that have them; none for no tokens."""
+    if start == stop:
+        return []
+    fragment = held.get(path, start, stop)
+    if fragment is None:
+        raise ValueError(GONE)
+    pairs = [fragment.layer(ordinal) for ordinal in range(len(fragment.slots))]
+    mx.eval(pairs)
+    return pairs
