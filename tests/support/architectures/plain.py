@@ -5,6 +5,14 @@ from __future__ import annotations
 from .sizes import ATTENTION, CONTEXT, SHAPE, VOCABULARY, Config
 
 PLAIN: dict[str, Config] = {
+    "afm7": {
+        "hidden_dim": 64,
+        "num_heads": 4,
+        "num_kv_heads": 2,
+        "num_kv_reuse_layers": 1,
+        "num_layers": 3,
+        "vocab_size": VOCABULARY,
+    },
     "apertus": {
         **ATTENTION,
         "max_position_embeddings": CONTEXT,
