@@ -40,10 +40,10 @@ def run(lab: Lab) -> None:
     other = lab.cached(engine, "guest", prefix)
     stream = _Stream(engine, host, settings.streaming)
     tries = min(TRIES, settings.rounds)
-    for what, path in (("a branch of the same node", host), ("a branch of another node", other)):
+    for what, path in (("a branch of their node joins", host), ("a branch of another node joins", other)):
         lab.tell(f"joining: {what}")
         watched = [stream.beside(path, GUEST_TOKENS) for _ in range(tries)]
-        lab.report.joining.append(_row(f"{what} joins and leaves", settings.streaming, watched))
+        lab.report.joining.append(_row(what, settings.streaming, watched))
     watched = []
     for number in range(min(READS, settings.rounds)):
         lab.tell(f"joining: reading {child} tokens")

@@ -81,10 +81,11 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: int 
 
 
 def _figure(value: float | None) -> str:
-    """Three digits that count, or all before the point."""
+    """Three digits that count: all before the point, or down to the thousandths."""
     if value is None:
         return NOTHING
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}"
 
 
 def _mebibytes(size: int | None) -> str:

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.benching import loaded
 
-from n8loom_tui.bench import decode, depth, joining, leaves, prefill, sampling
+from n8loom_tui.bench import decode, depth, joining, leaves, prefill, sampling, threads
 from n8loom_tui.bench.lab import Lab
+from n8loom_tui.bench.run import prepare
 from n8loom_tui.bench.settings import BenchSettings
 
 SECTIONS = [decode, leaves, depth, sampling, prefill, joining]
@@ -121,3 +123,22 @@ def test_a_child_is_as_long_as_the_model_can_read(lab: Lab, settings: BenchSetti
     joining.run(lab)
     assert "the model reads 2048" in lab.report.notes[0]
     assert "a child of 2035 tokens is read" in lab.report.joining[-1].what
+
+
+def test_a_model_without_replacements_has_one_floor(settings: BenchSettings, heard: list[str]) -> None:
+    lab = prepare(loaded(architecture="gpt2"), dataclasses.replace(settings, prefixes=(8,)), 1, heard.append)
+    decode.run(lab)
+    assert all(row.own_floor is None and row.step_to_own_floor is None for row in lab.report.decode)
+    assert all(row.floor.median > 0 for row in lab.report.decode)
+
+
+def test_the_threads_are_those_that_the_governor_keeps(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    was_set: list[int] = []
+    monkeypatch.setattr(threads, "thread_choices", lambda: (3, 5))
+    monkeypatch.setattr(threads, "prepare_device", was_set.append)
+    engine = lab.engine()
+    chosen = threads.settle(engine, lab.cached(engine, "threads", 12))
+    assert chosen in (3, 5)
+    assert set(was_set) == {3, 5}
+    assert was_set[-1] == chosen
+    assert not engine.busy

@@ -23,10 +23,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def loaded(name: str = "tiny") -> LoadedModel:
+def loaded(name: str = "tiny", architecture: str = "llama") -> LoadedModel:
     """A model as the loader gives it."""
     return LoadedModel(
-        model=tiny_model("llama"),
+        model=tiny_model(architecture),
         tokenizer=tiny_tokenizer("plain"),
         name=name,
         fingerprint="",
