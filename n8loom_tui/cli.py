@@ -95,7 +95,7 @@ def bench(
     model: Annotated[
         str, typer.Argument(help="smollm2 (built in), a folder, a hub id or a .gguf file.")
     ] = "smollm2",
-    quick: Annotated[bool, typer.Option("--quick", help="A rough picture in a minute or two.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A rough picture in a few minutes.")] = False,
     only: Annotated[
         list[Section] | None, typer.Option(help="Measure this section alone (may be repeated).")
     ] = None,

@@ -32,17 +32,16 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
-from n8loom_tui.loom.seeds import fresh_seed
+from n8loom_tui.loom.seeds import branch_seed
 from n8loom_tui.models.errors import one_line
 
 Path = tuple[int, ...]
 
 
 def source(path: Path, branches: int) -> Source:
-    """A cached node and how many branches are wanted of it."""
-    return Source(
-        (Segment(new_id(), path),), tuple(BranchSpec(new_id(), fresh_seed()) for _ in range(branches))
-    )
+    """A cached node and how many branches are wanted of it. They draw the same every time."""
+    specs = tuple(BranchSpec(new_id(), branch_seed(0, index)) for index in range(branches))
+    return Source((Segment(new_id(), path),), specs)
 
 
 class EngineBranches:
@@ -252,13 +251,19 @@ def has_replacements(model: Any) -> bool:
         return bool(put_back)
 
 
+def cache_of(engine: Engine, path: Path) -> list[Any]:
+    """mlx-lm caches of a path without its last token, ready to be gone on from."""
+    cache = engine.prefix_cache(path[:-1])
+    mx.eval([layer.state for layer in cache])
+    return cache
+
+
 def mlx_lm_refuses(model: Any, engine: Engine, path: Path) -> str | None:
     """Why mlx-lm's batch generator does not go on from a cache of this model; None if it does."""
-    cache = engine.prefix_cache(path[:-1])
     try:
-        branches = MlxLmBranches(model, [(cache, path[-1])] * 2, 2)
+        branches = MlxLmBranches(model, [(cache_of(engine, path), path[-1])] * 2, 2)
         branches.run()
         branches.close()
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return one_line(error)
     return None

@@ -12,6 +12,7 @@ from n8loom_tui.bench.contenders import (
     Floor,
     MlxLmBranches,
     Path,
+    cache_of,
     has_replacements,
     source,
 )
@@ -51,10 +52,10 @@ def run(lab: Lab) -> None:
         lab.tell(f"decode: reading {prefix} tokens")
         engine = lab.engine()
         most = prefix + WARM_UP + lab.settings.rounds * lab.settings.steps + 2
-        if not lab.fits(engine, most, f"decode at a prefix of {prefix}"):
+        if not lab.fits(most, f"decode at a prefix of {prefix}"):
             continue
         path = lab.prompts.path("decode", prefix)
-        cache = engine.prefix_cache(path[:-1])
+        cache = cache_of(engine, path)
         for branches in lab.settings.branches:
             lab.tell(f"decode: prefix {prefix}, {branches} branches")
             lab.report.decode.append(_Cell(lab, engine, path, cache, branches).measure())

@@ -12,7 +12,6 @@ from n8loom_tui.bench.settings import BenchSettings
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import BranchSpec, SamplingParams, Source
-from n8loom_tui.loom.seeds import fresh_seed
 
 TRIES = 7
 
@@ -31,7 +30,7 @@ def run(lab: Lab) -> None:
     for nodes in settings.depths:
         lab.tell(f"depth: reading {len(path)} tokens as {nodes} nodes")
         engine = lab.engine()
-        if not lab.fits(engine, most, "depth"):
+        if not lab.fits(most, "depth"):
             return
         chains.append(_Chain(engine, path, nodes))
     lab.tell("depth: first tokens")
@@ -73,9 +72,7 @@ class _Chain:
 
     def source(self) -> Source:
         """The request for one branch, from the tree."""
-        return Source(
-            tuple(node.segment() for node in self._leaf.path()), (BranchSpec("branch", fresh_seed()),)
-        )
+        return Source(tuple(node.segment() for node in self._leaf.path()), (BranchSpec("branch", 0),))
 
     def build(self) -> float:
         """Seconds that the request takes to make."""

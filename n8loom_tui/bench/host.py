@@ -10,7 +10,7 @@ from pathlib import Path
 
 from n8loom_tui.bench.results import Host
 from n8loom_tui.models.blas import library_detail
-from n8loom_tui.models.device import DeviceReport, physical_cores
+from n8loom_tui.models.device import Device, DeviceReport, physical_cores
 from n8loom_tui.models.errors import one_line
 
 PACKAGES = ("n8loom-tui", "mlx", "mlx-lm", "numpy")
@@ -19,7 +19,7 @@ PACKAGES = ("n8loom-tui", "mlx", "mlx-lm", "numpy")
 def describe(report: DeviceReport, threads: int | None, threads_chosen: str) -> Host:
     """The machine and the software. `threads`: those in use now, `threads_chosen`: by whom."""
     return Host(
-        machine=_machine(),
+        machine=_machine(report.device),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         cores=physical_cores(),
         memory=_memory(),
@@ -34,15 +34,20 @@ def describe(report: DeviceReport, threads: int | None, threads_chosen: str) -> 
     )
 
 
-def _machine() -> str:
-    """The processor's (or the GPU's) name."""
+def _machine(device: Device) -> str:
+    """The processor's name, and the GPU's where it is what computes."""
     import mlx.core as mx
 
+    gpu = one_line(mx.device_info().get("device_name", "")) if device is not Device.CPU else ""
+    return ", ".join(dict.fromkeys(name for name in (_processor(), gpu) if name))
+
+
+def _processor() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return one_line(line.partition(":")[2])
-    return one_line(mx.device_info().get("device_name", "")) or platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
 
 
 def _memory() -> int | None:

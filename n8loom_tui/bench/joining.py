@@ -33,8 +33,8 @@ def run(lab: Lab) -> None:
     """Fill `report.joining`."""
     settings = lab.settings
     engine, prefix = lab.engine(), min(settings.prefixes)
-    child = _child_length(lab, engine, prefix)
-    if not lab.fits(engine, prefix + BEFORE + GUEST_TOKENS + AFTER + 16, "joining"):
+    child = _child_length(lab, prefix)
+    if not lab.fits(prefix + BEFORE + GUEST_TOKENS + AFTER + 16, "joining"):
         return
     host = lab.cached(engine, "host", prefix)
     other = lab.cached(engine, "guest", prefix)
@@ -53,9 +53,9 @@ def run(lab: Lab) -> None:
     forget()
 
 
-def _child_length(lab: Lab, engine: Engine, prefix: int) -> int:
+def _child_length(lab: Lab, prefix: int) -> int:
     """As long a child as is wanted, or as the model can read."""
-    wanted, limit = lab.settings.child, engine.context_length
+    wanted, limit = lab.settings.child, lab.context_length
     longest = wanted if limit is None else max(1, min(wanted, limit - prefix - GUEST_TOKENS - 1))
     if longest < wanted:
         lab.report.note(f"joining: the child has {longest} tokens, the model reads {limit}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import median
 
-from n8loom_tui.bench.contenders import EngineBranches, MlxLmBranches, Path, source
+from n8loom_tui.bench.contenders import EngineBranches, MlxLmBranches, Path, cache_of, source
 from n8loom_tui.bench.lab import Lab
 from n8loom_tui.bench.measure import forget, in_turns
 from n8loom_tui.bench.results import LeavesRow, Timing
@@ -31,7 +31,7 @@ def run(lab: Lab) -> None:
     """Fill `report.leaves`."""
     lab.tell("leaves: reading them")
     engine, settings = lab.engine(), lab.settings
-    if not lab.fits(engine, TRUNK + LEAF + TOKENS + 1, "leaves"):
+    if not lab.fits(TRUNK + LEAF + TOKENS + 1, "leaves"):
         return
     trunk = lab.prompts.path("trunk", TRUNK)
     leaves = [trunk + lab.prompts.path(f"leaf {number}", LEAF) for number in range(settings.leaves)]
@@ -70,7 +70,7 @@ def _grow(engine: Engine, sources: list[Source]) -> float:
 
 
 def _grow_clones(lab: Lab, engine: Engine, leaves: list[Path]) -> float:
-    caches = [(engine.prefix_cache(leaf[:-1]), leaf[-1]) for leaf in leaves]
+    caches = [(cache_of(engine, leaf), leaf[-1]) for leaf in leaves]
     branches = MlxLmBranches(lab.model, caches * lab.settings.branches_per_leaf, TOKENS)
     try:
         return branches.run()

@@ -26,7 +26,7 @@ def units(settings: BenchSettings) -> int:
 def run(lab: Lab) -> None:
     """Fill `report.prefill`."""
     for prefix in lab.settings.prefixes:
-        if not lab.fits(lab.engine(), prefix + 2, f"prefill of {prefix} tokens"):
+        if not lab.fits(prefix + 2, f"prefill of {prefix} tokens"):
             continue
         ways: list[Callable[[], float]] = [partial(_engine, lab, prefix)]
         if lab.mlx_lm:

@@ -88,7 +88,9 @@ def prepare(
     refusal = mlx_lm_refuses(loaded.model, engine, path)
     if refusal is not None:
         report.note(f"mlx-lm's batch generator does not serve this model: {refusal}")
-    return Lab(loaded.model, tokenizer, prompts, settings, report, tell, refusal is None)
+    return Lab(
+        loaded.model, tokenizer, prompts, settings, report, tell, refusal is None, engine.context_length
+    )
 
 
 def _measure(lab: Lab, bar: _Bar) -> BaseException | None:

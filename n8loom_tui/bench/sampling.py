@@ -30,11 +30,11 @@ def run(lab: Lab) -> None:
     prefix, branches = min(settings.prefixes), max(settings.branches)
     lab.tell(f"sampling: prefix {prefix}, {branches} branches")
     rounds = TIMES * settings.rounds * settings.steps
-    engines = [lab.engine() for _ in range(3)]
-    if not lab.fits(engines[0], prefix + rounds + SPARE, "sampling"):
+    if not lab.fits(prefix + rounds + SPARE, "sampling"):
         return
     contenders = []
-    for engine, params in zip(engines, ways(rounds + SPARE).values(), strict=True):
+    for params in ways(rounds + SPARE).values():
+        engine = lab.engine()
         path = lab.cached(engine, "sampling", prefix)
         contenders.append(EngineBranches(engine, [source(path, branches)], params))
         contenders[-1].start()

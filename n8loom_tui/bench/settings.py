@@ -68,7 +68,7 @@ class BenchSettings:
 
     @staticmethod
     def quick() -> BenchSettings:
-        """A rough picture in a minute or two."""
+        """A rough picture in a few minutes."""
         return BenchSettings(
             prefixes=(128, 1024),
             branches=(1, 8, 32),

@@ -57,7 +57,8 @@ def _tables(report: Report) -> Iterable[tuple[str, Table]]:
     """The tables of the sections that were measured, with their titles."""
     if report.decode:
         yield "Decoding", _speed(report)
-        yield "First token from a cached node, and extra memory", _start(report)
+        tries = report.decode[0].engine.first_token.count
+        yield f"First token from a cached node (median of {tries}), and extra memory", _start(report)
     if report.leaves:
         yield "Many leaves", _leaves(report)
     if report.depth:

@@ -160,7 +160,7 @@ def test_why_mlx_lm_does_not_serve_a_model_is_told(monkeypatch: pytest.MonkeyPat
     assert mlx_lm_refuses(MODEL, engine, PATH) is None
 
     class Unbatched:
-        nbytes = 0
+        state = ()
 
     monkeypatch.setattr(engine, "prefix_cache", lambda path: [Unbatched(), Unbatched()])
     assert "does not yet support batching" in (mlx_lm_refuses(MODEL, engine, PATH) or "")

@@ -15,6 +15,7 @@ from n8loom_tui.bench import decode, depth, joining, leaves, prefill, sampling, 
 from n8loom_tui.bench.lab import Lab
 from n8loom_tui.bench.run import prepare
 from n8loom_tui.bench.settings import BenchSettings
+from n8loom_tui.loom.engine import Engine
 
 SECTIONS = [decode, leaves, depth, sampling, prefill, joining]
 
@@ -136,7 +137,7 @@ def test_the_threads_are_those_that_the_governor_keeps(lab: Lab, monkeypatch: py
     was_set: list[int] = []
     monkeypatch.setattr(threads, "thread_choices", lambda: (3, 5))
     monkeypatch.setattr(threads, "prepare_device", was_set.append)
-    engine = lab.engine()
+    engine = Engine(lab.model, lab.tokenizer)
     chosen = threads.settle(engine, lab.cached(engine, "threads", 12))
     assert chosen in (3, 5)
     assert set(was_set) == {3, 5}
