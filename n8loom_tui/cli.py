@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n8loom_tui.bench.settings import Section
+
 if TYPE_CHECKING:
     from n8loom_tui.tui.keymap_file import KeymapProblem
 
@@ -20,7 +22,7 @@ app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False
 )
 DEFAULT_COMMAND = "weave"
-COMMANDS = (DEFAULT_COMMAND, "export", "keys", "locate")
+COMMANDS = (DEFAULT_COMMAND, "bench", "export", "keys", "locate")
 
 
 class Failure(Exception):
@@ -61,7 +63,7 @@ def weave(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
-    """Open a model and weave. Further commands: export, keys, locate (each has --help)."""
+    """Open a model and weave. Further commands: bench, export, keys, locate (each has --help)."""
     from n8loom_tui.loom.protocol import SamplingParams
     from n8loom_tui.tui.settings import Settings
 
@@ -86,6 +88,47 @@ def weave(
 
     wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, debug)
     raise typer.Exit(run(wanted))
+
+
+@app.command()
+def bench(
+    model: Annotated[
+        str, typer.Argument(help="smollm2 (built in), a folder, a hub id or a .gguf file.")
+    ] = "smollm2",
+    quick: Annotated[bool, typer.Option("--quick", help="A rough picture in a few minutes.")] = False,
+    only: Annotated[
+        list[Section] | None, typer.Option(help="Measure this section alone (may be repeated).")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Lengths of the path, in tokens, such as 128,1024,4096.")
+    ] = None,
+    n: Annotated[str | None, typer.Option("-n", help="Numbers of branches, such as 1,8,32.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="How often each contender has its turn.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps in a turn.")] = None,
+    json: Annotated[
+        str | None, typer.Option(help="Write the figures to this file too (- is stdout, without tables).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random prompts.")] = 0,
+    dtype: Annotated[str, typer.Option(help="auto, native, float32, float16 or bfloat16.")] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(help="BLAS threads on the CPU; else those that the app would settle on.", min=1),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,  # noqa: ARG001
+) -> None:
+    """Measure this engine, mlx-lm's batch generator and the bare forward pass side by side."""
+    from n8loom_tui.bench.settings import chosen
+
+    try:
+        settings = chosen(
+            quick=quick, sections=only, prefixes=prefix, branches=n, rounds=rounds, steps=steps, seed=seed
+        )
+        _check_dtype(dtype)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    from n8loom_tui.bench.run import Wanted, run
+
+    raise typer.Exit(run(Wanted(model, settings, dtype, threads, json)))
 
 
 @app.command()

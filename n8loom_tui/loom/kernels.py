@@ -8,7 +8,9 @@ evaluation before it costs some 50 µs, which pays from a few thousand elements 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import mlx.core as mx
@@ -58,15 +60,43 @@ REPLACED: dict[str, Callable[..., Any]] = {"swiglu": swiglu}
 """Functions of an architecture's module, by the name it imported them under."""
 
 
+_originals: dict[tuple[str, str], Callable[..., Any]] = {}
+"""What stood where a replacement stands now, by module and function."""
+
+
 def install(model: Any) -> list[str]:
     """On the CPU backend, put the replacements into the modules that the model's layers come from."""
     if not on_cpu():
         return []
     done = []
-    for name in sorted({type(module).__module__ for module in model.modules()}):
-        module = sys.modules.get(name)
+    for name, module in _modules(model):
         for function, replacement in REPLACED.items():
-            if name.startswith("mlx_lm.models.") and hasattr(module, function):
+            if not hasattr(module, function):
+                continue
+            if getattr(module, function) is not replacement:
+                _originals[name, function] = getattr(module, function)
                 setattr(module, function, replacement)
-                done.append(f"{name}.{function}")
+            done.append(f"{name}.{function}")
     return done
+
+
+@contextmanager
+def uninstalled(model: Any) -> Iterator[list[str]]:
+    """Put MLX's own functions back for a while, for whoever compares with them. Gives the names of those put back."""
+    put_back = []
+    for name, module in _modules(model):
+        for function, replacement in REPLACED.items():
+            if getattr(module, function, None) is replacement:
+                setattr(module, function, _originals[name, function])
+                put_back.append((module, function, replacement))
+    try:
+        yield [f"{module.__name__}.{function}" for module, function, _ in put_back]
+    finally:
+        for module, function, replacement in put_back:
+            setattr(module, function, replacement)
+
+
+def _modules(model: Any) -> list[tuple[str, ModuleType]]:
+    """The modules of mlx-lm that the model's layers come from, by name."""
+    names = sorted({type(module).__module__ for module in model.modules()})
+    return [(name, sys.modules[name]) for name in names if name.startswith("mlx_lm.models.")]

@@ -75,6 +75,16 @@ def thread_choices() -> tuple[int, ...]:
     return (max(1, cores - 1), cores) if _library is not None else (1,)
 
 
+def library_detail() -> str:
+    """What the placed library says of itself: its version and the kind of processor that it computes for."""
+    if _library is None:
+        return ""
+    with suppress(AttributeError):
+        _library.openblas_get_config.restype = ctypes.c_char_p
+        return " ".join(_library.openblas_get_config().decode(errors="replace").split())
+    return ""
+
+
 def default_threads() -> int:
     """Physical cores that this process may use, less one, at least 1."""
     return max(1, physical_cores() - 1)

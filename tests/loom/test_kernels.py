@@ -84,3 +84,23 @@ def test_a_model_gives_the_same_with_and_without(architecture: str, monkeypatch:
     with_replacements = scratch_logits(model, tokens)
     monkeypatch.setattr(kernels, "WORTHWHILE", 1 << 60)
     np.testing.assert_allclose(with_replacements, scratch_logits(model, tokens), atol=1e-3)
+
+
+def test_mlx_own_functions_come_back_for_a_while() -> None:
+    model = build_model("llama")
+    from mlx_lm.models import llama
+
+    kernels.install(model)
+    replaced = llama.swiglu
+    assert replaced is kernels.swiglu
+    with pytest.raises(RuntimeError, match="inside"), kernels.uninstalled(model) as put_back:
+        assert put_back == ["mlx_lm.models.llama.swiglu"]
+        assert llama.swiglu is not kernels.swiglu
+        assert llama.swiglu(mx.array([2.0]), mx.array([3.0])).item() == pytest.approx(6 / (1 + np.exp(-2)))
+        raise RuntimeError("inside")
+    assert llama.swiglu is replaced
+
+
+def test_there_is_nothing_to_put_back_where_nothing_was_replaced() -> None:
+    with kernels.uninstalled(build_model("gpt2")) as put_back:
+        assert put_back == []
