@@ -61,6 +61,10 @@ def weave(
     threads: Annotated[
         int | None, typer.Option(help="BLAS threads on the CPU; else one core is left free.")
     ] = None,
+    kv_budget: Annotated[
+        str | None,
+        typer.Option(help="Memory for the KV cache, like 500M or 2G; else a quarter of the machine's."),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Open a model and weave. Further commands: bench, export, keys, locate (each has --help)."""
@@ -80,13 +84,14 @@ def weave(
         )
         settings = Settings(params=params).with_value("n", n)
         _check_dtype(dtype)
+        budget = None if kv_budget is None else _budget(kv_budget)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     text = _prompt(prompt, prompt_file)
     _need_terminal()
     from n8loom_tui.tui.launch import Wanted, run
 
-    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, debug)
+    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, budget, debug)
     raise typer.Exit(run(wanted))
 
 
@@ -181,6 +186,15 @@ def locate() -> None:
     print(f"keymaps        {config_dir() / 'keymaps.toml'}")
     print(f"sessions       {data_dir() / 'sessions'}")
     print(f"models         {cache_dir()}")
+
+
+def _budget(text: str) -> int:
+    from n8loom_tui.sizes import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise ValueError(f"--kv-budget: {error}") from None
 
 
 def _check_dtype(dtype: str) -> None:

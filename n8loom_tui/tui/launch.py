@@ -35,6 +35,7 @@ class Wanted:
     settings: Settings
     dtype: str
     threads: int | None
+    kv_budget: int | None = None
     debug: bool = False
 
 
@@ -49,7 +50,9 @@ def run(wanted: Wanted) -> int:
     saving = Saving.open(wanted.session)
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
     sys.setswitchinterval(SWITCH_INTERVAL)
-    backend = ModelBackend(wanted.model, dtype=wanted.dtype, threads=wanted.threads)
+    backend = ModelBackend(
+        wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
+    )
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:
         code = app.run()
