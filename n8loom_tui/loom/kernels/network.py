@@ -1,0 +1,207 @@
+"""Models of llama's kind as a whole in NumPy: the blocks of a step, with no detour through MLX's graph.
+
+MLX's CPU backend spends on a step of few rows about as much time around the matrix products as in them: some
+hundred small scalar kernels a layer. NumPy does the same arithmetic in a third of the calls, vectorised, and
+works in place on the keys and values. The weights are MLX's own memory, read where they lie.
+
+A model is taken over only if its architecture is one of those below and its logits are those of its own
+code; any other keeps to MLX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import numpy.typing as npt
+
+from .blas import Floats, Weight
+from .reach import Heads, Reach, Workspace
+from .rotary import Rotary
+
+FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
+"""The modules of `mlx_lm.models` whose blocks are built as below."""
+
+Keep = Callable[[int, Floats, Floats], None]
+"""Takes a layer's new keys and values, `[kv_heads, rows, dim]` each, before the layer attends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """Root mean square normalisation (arXiv:1910.07467)."""
+
+    weight: Floats
+    eps: float
+
+    def apply(self, x: Floats, out: Floats) -> Floats:
+        """Normalise over the last axis. Returns `out`."""
+        squares = np.einsum("...i,...i->...", x, x)[..., None]
+        squares /= x.shape[-1]
+        squares += self.eps
+        np.sqrt(squares, out=squares)
+        np.divide(x, squares, out=out)
+        out *= self.weight
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One decoder block. `joined` holds the query, key and value projections, `gated` gate and up."""
+
+    before_attention: Norm
+    joined: Weight
+    out: Weight
+    before_mlp: Norm
+    gated: Weight
+    down: Weight
+    rotary: Rotary
+    query_norm: Norm | None
+    key_norm: Norm | None
+
+
+def _floats(array: mx.array) -> Floats:
+    """MLX's memory as a NumPy array."""
+    return np.array(array, copy=False)
+
+
+def _norm(module: Any) -> Norm:
+    if type(module) is not nn.RMSNorm:
+        raise TypeError(f"{type(module).__name__} is no RMSNorm")
+    return Norm(_floats(module.weight), float(module.eps))
+
+
+def _joined(modules: Iterable[Any]) -> Weight:
+    """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
+    layers = list(modules)
+    for layer in layers:
+        if type(layer) is not nn.Linear or layer.weight.dtype != mx.float32:
+            raise TypeError(f"{type(layer).__name__} is no float32 Linear")
+    weight, bias = layers[0].weight, None
+    if len(layers) > 1:
+        weight = mx.concatenate([layer.weight for layer in layers])
+        mx.eval(weight)
+        first = 0
+        for layer in layers:
+            last = first + layer.weight.shape[0]
+            layer.weight = weight[first:last]
+            mx.eval(layer.weight)
+            first = last
+    if any("bias" in layer for layer in layers):
+        parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
+        bias = _floats(mx.concatenate(parts))
+    return Weight(_floats(weight), bias)
+
+
+def _block(layer: Any) -> Block:
+    attention, mlp = layer.self_attn, layer.mlp
+    return Block(
+        before_attention=_norm(layer.input_layernorm),
+        joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj]),
+        out=_joined([attention.o_proj]),
+        before_mlp=_norm(layer.post_attention_layernorm),
+        gated=_joined([mlp.gate_proj, mlp.up_proj]),
+        down=_joined([mlp.down_proj]),
+        rotary=Rotary(attention.rope, attention.q_proj.weight.shape[0] // attention.n_heads),
+        query_norm=_norm(attention.q_norm) if "q_norm" in attention else None,
+        key_norm=_norm(attention.k_norm) if "k_norm" in attention else None,
+    )
+
+
+class Network:
+    """A model's weights, and its forward pass.
+
+    Raises:
+        TypeError, AttributeError: the model is not built like this.
+    """
+
+    def __init__(self, model: Any) -> None:
+        inner = model.model
+        attention = inner.layers[0].self_attn
+        dim = attention.q_proj.weight.shape[0] // attention.n_heads
+        self.heads = Heads(attention.n_kv_heads, attention.n_heads // attention.n_kv_heads, dim)
+        self._scale = np.float32(attention.scale)
+        if type(inner.embed_tokens) is not nn.Embedding:
+            raise TypeError("the embedding is not a plain one")
+        self._embedding = _floats(inner.embed_tokens.weight)
+        self._norm = _norm(inner.norm)
+        head = model.lm_head if "lm_head" in model else inner.embed_tokens
+        self._head = Weight(_floats(head.weight))
+        self._blocks = [_block(layer) for layer in inner.layers]
+        self.space = Workspace()
+
+    @property
+    def layers(self) -> int:
+        return len(self._blocks)
+
+    def run(self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep) -> Floats:
+        """All blocks for one token per row.
+
+        Args:
+            tokens, positions: `[rows]`.
+            reach: what the rows attend to; made with `space`.
+            keep: takes each layer's new keys and values.
+
+        Returns:
+            What the blocks make of them, `[rows, hidden]`, valid until the next call.
+        """
+        rows, space = len(tokens), self.space
+        hidden = space.take("hidden", rows, self._embedding.shape[1])
+        np.take(self._embedding, tokens, axis=0, out=hidden)
+        normed = space.take("normed", *hidden.shape)
+        added = space.take("added", *hidden.shape)
+        turns = None
+        rotary = None
+        for layer, block in enumerate(self._blocks):
+            if block.rotary is not rotary:
+                rotary = block.rotary
+                turns = rotary.turns(positions)[:, None]
+            block.before_attention.apply(hidden, normed)
+            assert turns is not None
+            attended = self._attend(layer, block, normed, turns, reach, keep)
+            hidden += block.out.apply(attended, added)
+            block.before_mlp.apply(hidden, normed)
+            hidden += block.down.apply(self._gate(block, normed), added)
+        return hidden
+
+    def logits(self, hidden: Floats) -> Floats:
+        """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
+        normed = self._norm.apply(hidden, self.space.take("normed", *hidden.shape))
+        return self._head.apply(normed, self.space.take("logits", len(hidden), self._head.outputs))
+
+    def _attend(
+        self, layer: int, block: Block, x: Floats, turns: npt.NDArray[np.complex64], reach: Reach, keep: Keep
+    ) -> Floats:
+        rows, heads = len(x), self.heads
+        count = heads.kv * heads.group
+        made = block.joined.apply(x, self.space.take("joined", rows, block.joined.outputs))
+        made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
+        queries, keys, values = np.split(made, (count, count + heads.kv), axis=1)
+        if block.query_norm is not None and block.key_norm is not None:
+            queries = block.query_norm.apply(queries, np.empty_like(queries))
+            keys = block.key_norm.apply(keys, np.empty_like(keys))
+        turned = self.space.take("turned", rows, heads.kv, heads.dim)
+        block.rotary.rotate(keys, turns, turned)
+        keep(layer, turned.swapaxes(0, 1), values.swapaxes(0, 1))
+        queries = queries.reshape(rows, heads.kv, heads.group, heads.dim).swapaxes(0, 1)
+        block.rotary.rotate(queries, turns * self._scale, reach.queries)
+        attended = self.space.take("gathered", rows, heads.kv, heads.group, heads.dim)
+        np.copyto(attended, reach.attend(layer).swapaxes(0, 1))
+        return attended.reshape(rows, count * heads.dim)
+
+    def _gate(self, block: Block, x: Floats) -> Floats:
+        """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
+        rows = len(x)
+        gated = block.gated.apply(x, self.space.take("gated", rows, block.gated.outputs))
+        gate, up = np.split(gated, 2, axis=1)
+        out = self.space.take("activated", rows, block.gated.outputs // 2)
+        np.negative(gate, out=out)
+        with np.errstate(over="ignore"):
+            np.exp(out, out=out)
+        out += 1.0
+        np.divide(gate, out, out=out)
+        out *= up
+        return out
