@@ -1,9 +1,9 @@
 """Products of float32 matrices in NumPy arrays, through the BLAS that was put under MLX.
 
-OpenBLAS packs the weights anew for every product, which reads and writes the memory twice for a batch of few
-rows. Its kernels for small matrices do not pack; so a product with few rows is cut into slices of the weights
-that are small enough for them, and all slices go into one `cblas_sgemm_batch`, which spreads them over the
-threads. On two cores of an AVX-512 machine that is 1.3 to 1.9 times as fast up to 32 rows.
+OpenBLAS packs the weights anew for every product, which for a batch of few rows costs as much as the product.
+Its kernels for small matrices do not pack; so the weights are kept in slices small enough for them, laid out as
+they read them, and the slices of a product go into one `cblas_sgemm_batch`, which spreads them over the
+threads. On two cores with AVX-512 that took 0.5 to 0.65 of the time up to 32 rows.
 
 Where no such BLAS was placed NumPy's own does the products.
 """
@@ -14,6 +14,7 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 SMALL = 1_000_000
 """Up to how many multiplications a product goes to the kernels that do not pack (OpenBLAS's own bound)."""
-SMALL_ROWS = 32
-"""From more rows on packing pays."""
+SLICE = 32
+"""How many outputs a slice has."""
+FEW_ROWS = 56
+"""With more rows packing pays."""
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 _CORES_WITH_SMALL = (b"SKYLAKEX", b"COOPERLAKE", b"SAPPHIRERAPIDS")
 FLOAT = 4
@@ -120,10 +123,13 @@ class ProductBatch:
 class Weight:
     """A linear layer's weights, `[outputs, inputs]`, and its bias."""
 
-    def __init__(self, weight: Floats, bias: Floats | None = None) -> None:
+    def __init__(self, weight: Floats, bias: Floats | None = None, *, pack: bool = False) -> None:
+        """`pack`: keep a second copy in the form that products of few rows are fastest with, if that is of use."""
         self.array = weight
         self.bias = bias
-        self._sliced: tuple[int, ProductBatch] | None = None
+        blas = placed()
+        self._packed = _packed(weight) if pack and blas is not None and blas.small else []
+        self._sliced: tuple[int, list[ProductBatch]] | None = None
 
     @property
     def outputs(self) -> int:
@@ -133,13 +139,13 @@ class Weight:
         """`out = x · weightᵀ + bias`. Both are contiguous, `[rows, inputs]` and `[rows, outputs]`. Returns `out`."""
         blas = placed()
         rows, inputs = x.shape
-        size = slice_size(rows, inputs) if blas is not None and blas.small else 0
         if blas is None:
             np.matmul(x, self.array.T, out=out)
-        elif size:
+        elif self._packed and rows <= FEW_ROWS:
             if self._sliced is None or self._sliced[0] != rows:
-                self._sliced = (rows, self._slices(rows, size))
-            self._sliced[1].run(address(x), address(self.array), address(out))
+                self._sliced = (rows, self._slices(rows))
+            for products in self._sliced[1]:
+                products.run(address(x), 0, address(out))
         else:
             where = (address(x), inputs, address(self.array), inputs, 0.0, address(out), self.outputs)
             blas.gemm(_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, self.outputs, inputs, 1.0, *where)
@@ -147,23 +153,44 @@ class Weight:
             out += self.bias
         return out
 
-    def _slices(self, rows: int, size: int) -> ProductBatch:
-        """The product cut into slices of `size` outputs, and a shorter last one."""
+    def _slices(self, rows: int) -> list[ProductBatch]:
+        """The product as batches of small ones. Long inputs are added up piece by piece, one batch after the other."""
         inputs = self.array.shape[1]
-        steps = (inputs, inputs, self.outputs)
-        whole = self.outputs // size * size
-        groups = []
-        for first, last, width in ((0, whole, size), (whole, self.outputs, self.outputs - whole)):
-            if first < last:
-                at = np.arange(first, last, width, dtype=np.uint64)
-                places = (np.zeros_like(at), at * np.uint64(inputs), at)
-                groups.append(Products(rows, width, inputs, steps, *places, transposed=True))
-        return ProductBatch(groups)
+        pieces = -(-rows * SLICE * inputs // SMALL)
+        bounds = np.linspace(0, inputs, pieces + 1).astype(int).tolist()
+        batches = []
+        for first, last in pairwise(bounds):
+            groups = []
+            done = 0
+            for part in self._packed:
+                count, _, width = part.shape
+                at = np.arange(count, dtype=np.uint64)
+                start = address(part) // FLOAT + first * width
+                groups.append(
+                    Products(
+                        rows,
+                        width,
+                        last - first,
+                        (inputs, width, self.outputs),
+                        a=np.full(count, first, dtype=np.uint64),
+                        b=at * np.uint64(inputs * width) + np.uint64(start),
+                        c=at * np.uint64(width) + np.uint64(done),
+                        transposed=False,
+                        beta=1.0 if first else 0.0,
+                    )
+                )
+                done += count * width
+            batches.append(ProductBatch(groups))
+        return batches
 
 
-def slice_size(rows: int, inputs: int) -> int:
-    """How many outputs go into a slice: as many as stay small, in steps of 16; 0 where slices do not pay."""
-    fits = SMALL // (rows * inputs)
-    if rows > SMALL_ROWS or fits < 8:
-        return 0
-    return 8 if fits < 16 else min(fits // 16 * 16, 192)
+def _packed(weight: Floats) -> list[Floats]:
+    """The weights in slices of outputs, `[slices, inputs, SLICE]`, and a narrower last one."""
+    outputs, inputs = weight.shape
+    whole = outputs // SLICE * SLICE
+    parts = []
+    for part, width in ((weight[:whole], SLICE), (weight[whole:], outputs - whole)):
+        if len(part):
+            slices = part.reshape(-1, width, inputs).swapaxes(1, 2)
+            parts.append(np.ascontiguousarray(slices))
+    return parts

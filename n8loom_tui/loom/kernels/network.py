@@ -74,7 +74,7 @@ def _norm(module: Any) -> Norm:
     return Norm(_floats(module.weight), float(module.eps))
 
 
-def _joined(modules: Iterable[Any]) -> Weight:
+def _joined(modules: Iterable[Any], pack: bool) -> Weight:
     """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
     layers = list(modules)
     for layer in layers:
@@ -93,18 +93,18 @@ def _joined(modules: Iterable[Any]) -> Weight:
     if any("bias" in layer for layer in layers):
         parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
         bias = _floats(mx.concatenate(parts))
-    return Weight(_floats(weight), bias)
+    return Weight(_floats(weight), bias, pack=pack)
 
 
-def _block(layer: Any) -> Block:
+def _block(layer: Any, pack: bool) -> Block:
     attention, mlp = layer.self_attn, layer.mlp
     return Block(
         before_attention=_norm(layer.input_layernorm),
-        joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj]),
-        out=_joined([attention.o_proj]),
+        joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack),
+        out=_joined([attention.o_proj], pack),
         before_mlp=_norm(layer.post_attention_layernorm),
-        gated=_joined([mlp.gate_proj, mlp.up_proj]),
-        down=_joined([mlp.down_proj]),
+        gated=_joined([mlp.gate_proj, mlp.up_proj], pack),
+        down=_joined([mlp.down_proj], pack),
         rotary=Rotary(attention.rope, attention.q_proj.weight.shape[0] // attention.n_heads),
         query_norm=_norm(attention.q_norm) if "q_norm" in attention else None,
         key_norm=_norm(attention.k_norm) if "k_norm" in attention else None,
@@ -118,7 +118,8 @@ class Network:
         TypeError, AttributeError: the model is not built like this.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, pack: bool) -> None:
+        """`pack`: hold the weights a second time, in the form in which products of few rows are fast."""
         inner = model.model
         attention = inner.layers[0].self_attn
         dim = attention.q_proj.weight.shape[0] // attention.n_heads
@@ -129,8 +130,8 @@ class Network:
         self._embedding = _floats(inner.embed_tokens.weight)
         self._norm = _norm(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight(_floats(head.weight))
-        self._blocks = [_block(layer) for layer in inner.layers]
+        self._head = Weight(_floats(head.weight), pack=pack)
+        self._blocks = [_block(layer, pack) for layer in inner.layers]
         self.space = Workspace()
 
     @property
@@ -179,7 +180,7 @@ class Network:
         count = heads.kv * heads.group
         made = block.joined.apply(x, self.space.take("joined", rows, block.joined.outputs))
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
-        queries, keys, values = np.split(made, (count, count + heads.kv), axis=1)
+        queries, keys, values = made[:, :count], made[:, count : count + heads.kv], made[:, count + heads.kv :]
         if block.query_norm is not None and block.key_norm is not None:
             queries = block.query_norm.apply(queries, np.empty_like(queries))
             keys = block.key_norm.apply(keys, np.empty_like(keys))
@@ -196,8 +197,9 @@ class Network:
         """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
         rows = len(x)
         gated = block.gated.apply(x, self.space.take("gated", rows, block.gated.outputs))
-        gate, up = np.split(gated, 2, axis=1)
-        out = self.space.take("activated", rows, block.gated.outputs // 2)
+        half = block.gated.outputs // 2
+        gate, up = gated[:, :half], gated[:, half:]
+        out = self.space.take("activated", rows, half)
         np.negative(gate, out=out)
         with np.errstate(over="ignore"):
             np.exp(out, out=out)

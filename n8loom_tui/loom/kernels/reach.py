@@ -38,13 +38,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Own:
-    """What each row has for itself: `keys[layer]`, `[rows, kv_heads, room, dim]`, of which the first `count`
-    columns are in use. `starts`: where each row's own columns begin."""
+    """What each row has for itself: `keys[layer]`, `[at least rows, kv_heads, room, dim]`. Row `i` of the step has its
+    own at index `order[i]` there, and has filled the first `lengths[i]` columns."""
 
     keys: Sequence[Floats]
     values: Sequence[Floats]
-    count: int
-    starts: Sequence[int]
+    order: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+    @property
+    def width(self) -> int:
+        """How many columns are in use."""
+        return int(self.lengths.max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,12 @@ class Reach:
         self._rows, self._heads = rows, heads
         self._spans, self._own = spans, own
         self._prefix = max((span.stop for span in spans), default=0)
-        self._columns = self._prefix + (own.count if own is not None else 0)
+        self._columns = self._prefix + (own.width if own is not None else 0)
         self.queries = space.take("queries", heads.kv, rows, heads.group, heads.dim)
         """To be filled before each layer, scaled: `[kv_heads, rows, group, dim]`."""
         self._scores = space.take("scores", heads.kv, rows, heads.group, self._columns)
         self._out = space.take("attended", heads.kv, rows, heads.group, heads.dim)
-        self._hidden = self._hide(causal)
+        self._hidden, self._seen_by_all = self._hide(causal)
         self._by_blas = placed() is not None
         if self._by_blas:
             self._span_scores = [ProductBatch(self._score_products(span)) for span in spans]
@@ -101,18 +106,24 @@ class Reach:
             if own is not None:
                 self._own_scores, self._own_values = self._own_products(own)
 
-    def _hide(self, causal: Sequence[tuple[int, int, int]]) -> npt.NDArray[np.bool_] | None:
-        """Which columns which rows do not see, `[rows, 1, columns]`; None if all see all."""
+    def _hide(self, causal: Sequence[tuple[int, int, int]]) -> tuple[npt.NDArray[np.bool_] | None, int]:
+        """Which rows do not see which columns, `[rows, 1, columns]`, from the first such column on; and that column.
+
+        None if all see all.
+        """
         seen = np.zeros((self._rows, self._columns), dtype=np.bool_)
         for span in self._spans:
             seen[span.low : span.high, span.start : span.stop] = True
         if self._own is not None:
-            for row, start in enumerate(self._own.starts):
-                seen[row, self._prefix + start :] = True
+            seen[:, self._prefix :] = np.arange(self._own.width) < self._own.lengths[:, None]
         for low, high, start in causal:
             count = high - low
             seen[low:high, start : start + count] &= np.tri(count, dtype=np.bool_)
-        return None if seen.all() else ~seen[:, None]
+        by_all = seen.all(axis=0)
+        if by_all.all():
+            return None, self._columns
+        first = int(by_all.argmin())
+        return ~seen[:, None, first:], first
 
     # -------------------------------------------------------------- attention
 
@@ -124,7 +135,7 @@ class Reach:
         else:
             self._score(layer)
         if self._hidden is not None:
-            np.copyto(scores, -np.inf, where=self._hidden)
+            np.copyto(scores[..., self._seen_by_all :], -np.inf, where=self._hidden)
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
         total = scores.sum(axis=-1, keepdims=True)
@@ -144,12 +155,12 @@ class Reach:
                 self.queries[:, span.low : span.high] @ keys
             )
         if self._own is not None:
-            keys = self._own.keys[layer][:, :, : self._own.count].transpose(1, 0, 3, 2)
+            keys = self._own.keys[layer][self._own.order, :, : self._own.width].transpose(1, 0, 3, 2)
             self._scores[..., self._prefix :] = self.queries @ keys
 
     def _value(self, layer: int) -> None:
         if self._own is not None:
-            values = self._own.values[layer][:, :, : self._own.count].swapaxes(0, 1)
+            values = self._own.values[layer][self._own.order, :, : self._own.width].swapaxes(0, 1)
             np.matmul(self._scores[..., self._prefix :], values, out=self._out)
         for span in self._spans:
             weights = self._scores[:, span.low : span.high, :, span.start : span.stop]
@@ -179,12 +190,13 @@ class Reach:
         at = np.arange(self._heads.kv * self._rows, dtype=np.uint64)
         head, row = np.divmod(at, np.uint64(self._rows))
         room = own.keys[0].shape[2]
-        theirs = (row * np.uint64(self._heads.kv) + head) * np.uint64(room * dim)
+        place = own.order.astype(np.uint64)[row]
+        theirs = (place * np.uint64(self._heads.kv) + head) * np.uint64(room * dim)
         scores = at * np.uint64(group * columns) + np.uint64(self._prefix)
         ours = at * np.uint64(group * dim)
         return (
-            ProductBatch([Products(group, own.count, dim, (dim, dim, columns), ours, theirs, scores, True)]),
-            ProductBatch([Products(group, dim, own.count, (columns, dim, dim), scores, theirs, ours, False)]),
+            ProductBatch([Products(group, own.width, dim, (dim, dim, columns), ours, theirs, scores, True)]),
+            ProductBatch([Products(group, dim, own.width, (columns, dim, dim), scores, theirs, ours, False)]),
         )
 
     def _places(self, span: Span) -> tuple[Places, Places, Places]:

@@ -1,0 +1,139 @@
+"""A batch whose steps a `Network` does: the same rows and levels, with the rows' own columns in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from ..batch import Batch, Logits
+from ..columns import ROOM_STEP, Pair
+from ..layers import Layout
+from ..sharing import Level
+from .blas import Floats
+from .network import Network
+from .reach import Own, Reach, Span
+
+T = TypeVar("T")
+Indices = npt.NDArray[np.int64]
+
+
+class NumpyColumns:
+    """The own keys and values of all rows for one layer, `[room, kv_heads, room, dim]`, written in place."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._reserved = (0, 0)
+        self.arrays: list[Floats] = []
+        """Keys and values; none before the first are known."""
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
+
+    def add(self, owns: Sequence[Pair | None]) -> None:
+        """New rows behind the last, each with what it begins with (None: nothing)."""
+        first, self._rows = self._rows, self._rows + len(owns)
+        longest = max((own[0].shape[1] for own in owns if own is not None), default=0)
+        some = next((own for own in owns if own is not None), None)
+        if self.arrays or some is not None:
+            self.fit(longest, some[0].shape if some is not None else ())
+        for row, own in enumerate(owns, first):
+            for array, part in zip(self.arrays, own or (), strict=False):
+                array[row, :, : part.shape[1]] = np.array(part, copy=False)
+
+    def write(self, rows: Indices, columns: Indices, keys: Floats, values: Floats) -> None:
+        """Put a step's keys and values, `[kv_heads, rows, dim]`, into these rows' columns."""
+        for array, new in zip(self.arrays, (keys, values), strict=True):
+            array[rows, :, columns] = new.swapaxes(0, 1)
+
+    def cut(self, row: int, start: int, stop: int) -> Pair:
+        """One row's columns `start` up to `stop`, `[kv_heads, stop - start, dim]`, as copies."""
+        keys, values = (mx.array(array[row, :, start:stop]) for array in self.arrays)
+        return keys, values
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Row `i` becomes what row `rows[i]` was; all others are gone."""
+        self._rows = len(rows)
+        if not rows:
+            self.arrays, self._reserved = [], (0, 0)
+        moved = [index for index, row in enumerate(rows) if index != row]
+        for array in self.arrays:
+            array[moved] = array[[rows[index] for index in moved]]
+
+    def wipe(self, row: int) -> None:
+        """Forget the numbers of a row, which may be none (NaN): they must not get near another row."""
+        for array in self.arrays:
+            array[row] = 0.0
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Have room for so many rows and columns, now rather than when they come. Never makes it less."""
+        self._reserved = (max(rows, self._reserved[0]), max(columns, self._reserved[1]))
+        if self.arrays:
+            self.fit(0)
+
+    def fit(self, columns: int, shape: Sequence[int] = ()) -> None:
+        """Have room for all rows and so many columns. `shape` is `[kv_heads, …, dim]`, needed at first."""
+        rows, wanted = max(self._rows, self._reserved[0]), max(columns, self._reserved[1])
+        have = self.arrays[0].shape if self.arrays else (0, shape[0], 0, shape[-1])
+        if rows <= have[0] and wanted <= have[2]:
+            return
+        rows, wanted = max(rows, have[0]), max(have[2], -(-wanted // ROOM_STEP) * ROOM_STEP)
+        grown = [np.zeros((rows, have[1], wanted, have[3]), dtype=np.float32) for _ in range(2)]
+        for new, old in zip(grown, self.arrays, strict=False):
+            new[: have[0], :, : have[2]] = old
+        self.arrays = grown
+
+
+class NetworkBatch(Batch[T]):
+    """Rows that decode together through a `Network`."""
+
+    columns: list[NumpyColumns]  # type: ignore[assignment]
+
+    def __init__(self, model: Any, layout: Layout, network: Network, *, overhead: int | None = None) -> None:
+        super().__init__(model, layout, columns=NumpyColumns, overhead=overhead)  # type: ignore[arg-type]
+        self._network = network
+        self._views: dict[Level, tuple[list[Floats], list[Floats]]] = {}
+
+    def _arrange(self) -> None:
+        super()._arrange()
+        self._views = {span.level: self._views.get(span.level) or views(span.level.pairs) for span in self.spans}
+
+    def forward(self, tokens: list[int]) -> Logits:
+        """Feed one token per row. Returns their logits, in the rows' order, valid until the next step."""
+        order = np.array(self.order if self.order is not None else range(len(self.rows)), dtype=np.int64)
+        lengths = np.array([row.length for row in self.rows], dtype=np.int64)[order]
+        positions = np.array([row.position for row in self.rows], dtype=np.int64)[order]
+        network, heads = self._network, self._network.heads
+        for columns in self.columns:
+            columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
+        own = Own(
+            [columns.arrays[0] for columns in self.columns],
+            [columns.arrays[1] for columns in self.columns],
+            order,
+            lengths + 1,
+        )
+        spans = [
+            Span(span.low, span.high, span.level.start, span.level.stop, *self._views[span.level])
+            for span in self.spans
+        ]
+        reach = Reach(heads, len(order), spans, own, network.space)
+
+        def keep(layer: int, keys: Floats, values: Floats) -> None:
+            self.columns[layer].write(order, lengths, keys, values)
+
+        hidden = network.run(np.array(tokens, dtype=np.int64)[order], positions, reach, keep)
+        if self.order is not None:
+            hidden = hidden[np.argsort(order)]
+        logits = network.logits(hidden)
+        self.end_step(int(lengths.max()) + 1)
+        return logits
+
+
+def views(pairs: Sequence[Pair]) -> tuple[list[Floats], list[Floats]]:
+    """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`, without copying where MLX's lie so."""
+    both = [[np.ascontiguousarray(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2)]
+    return both[0], both[1]

@@ -1,0 +1,88 @@
+"""Paths on their way through a `Network`: as `loom.strand`, with the rows' own keys and values in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+import numpy as np
+
+from ..fragments import Fragment
+from ..store import FragmentStore
+from ..strand import Row, shared_length
+from .blas import Floats
+from .network import Network
+from .reach import Reach, Span
+from .rows import views
+
+
+class _Read:
+    """What has been read of one row: keys and values of each layer, `[kv_heads, room, dim]`, from `start` on."""
+
+    def __init__(self, network: Network, start: int, stop: int, known: Fragment | None) -> None:
+        shape = (network.layers, network.heads.kv, stop - start, network.heads.dim)
+        self.start = start
+        self.keys = list(np.zeros(shape, dtype=np.float32))
+        self.values = list(np.zeros(shape, dtype=np.float32))
+        if known is not None:
+            keys, values = views([known.layer(layer) for layer in range(network.layers)])
+            for mine, old in zip((*self.keys, *self.values), (*keys, *values), strict=True):
+                mine[:, : len(known)] = old
+
+
+class NetworkStrand:
+    """Rows that a network reads together. What they have in common at their beginning is held once."""
+
+    def __init__(self, network: Network, store: FragmentStore, rows: Sequence[Row]) -> None:
+        self.rows = list(rows)
+        self._network = network
+        self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
+        common = store.get(self.rows[0].path, 0, self._shared)
+        self._common = (
+            views([common.layer(layer) for layer in range(network.layers)]) if common is not None else None
+        )
+        self._read = {
+            id(row): _Read(network, self._shared, row.stop, store.get(row.path, self._shared, row.start))
+            for row in self.rows
+        }
+
+    def read(self, chunk: Sequence[Sequence[int]]) -> None:
+        """Read some more tokens of each row, which are given."""
+        spans: list[Span] = []
+        causal: list[tuple[int, int, int]] = []
+        tokens: list[int] = []
+        positions: list[int] = []
+        for row, more in zip(self.rows, chunk, strict=True):
+            low, high = len(tokens), len(tokens) + len(more)
+            tokens += more
+            positions += range(row.position, row.position + len(more))
+            read = self._read[id(row)]
+            spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
+            causal.append((low, high, row.position))
+        if self._common is not None:
+            spans.append(Span(0, len(tokens), 0, self._shared, *self._common))
+        network = self._network
+        reach = Reach(network.heads, len(tokens), spans, None, network.space, causal)
+
+        def keep(layer: int, keys: Floats, values: Floats) -> None:
+            for span, (low, high, start) in zip(spans, causal, strict=False):
+                place = slice(start - self._shared, start - self._shared + high - low)
+                span.keys[layer][:, place] = keys[:, low:high]
+                span.values[layer][:, place] = values[:, low:high]
+
+        network.run(np.array(tokens), np.array(positions), reach, keep)
+
+    def fragment(self, row: Row, start: int, stop: int) -> Fragment:
+        """The keys and values of `row.path[start:stop]`, which have been read."""
+        read, place = self._read[id(row)], slice(start - self._shared, stop - self._shared)
+        pairs = zip(read.keys, read.values, strict=True)
+        return Fragment.pack([(mx.array(k[:, place]), mx.array(v[:, place])) for k, v in pairs], stop - start)
+
+    def snapshot(self, row: Row) -> None:  # noqa: ARG002 - as a strand of any model
+        """Keys and values are all there is."""
+        return
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Go on with these rows alone."""
+        self.rows = list(rows)
+        self._read = {id(row): self._read[id(row)] for row in rows}
