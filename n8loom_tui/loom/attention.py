@@ -17,12 +17,12 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import mlx.core as mx
 import numpy as np
 
-from .columns import Pair
+from .columns import ModelColumns, Pair
 from .kernels import softmax
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class BranchCache:
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> Pair:
         """Take a step's keys and values `[rows, kv_heads, 1, dim]`. Gives all own columns."""
-        self.fresh = self.batch.columns[self.ordinal].append(keys, values, self.batch.step.cursor)
+        columns = cast(ModelColumns, self.batch.columns[self.ordinal])
+        self.fresh = columns.append(keys, values, self.batch.step.cursor)
         return self.fresh
 
     def keys_and_values(self) -> Pair:

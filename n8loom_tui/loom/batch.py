@@ -145,7 +145,7 @@ class Batch(Generic[T]):
         """The rows, sorted so that each level's are next to each other. None: they are."""
         self.spans: list[Span] = []
         self.groups: list[Group] = []
-        self.columns = [columns() for _ in layout.kv]
+        self.columns: Sequence[Columns] = [columns() for _ in layout.kv]
         self.step = Step([], [], None)
         self._overhead = overhead
         self._room = Room(self.columns)
@@ -325,7 +325,7 @@ class Batch(Generic[T]):
         for row in self.rows:
             row.length += 1
             row.position += 1
-        self._room.tend(self.step.cursor.width)
+        self._room.tend(max(row.length for row in self.rows))
 
     def cut(self, index: int, start: int) -> Fragment | None:
         """What row number `index` has computed from path position `start` on. None for nothing."""

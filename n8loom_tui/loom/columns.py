@@ -52,17 +52,6 @@ class Columns(Protocol):
         """New rows behind the last, each with what it begins with (None: nothing)."""
         ...
 
-    def append(self, keys: mx.array, values: mx.array, cursor: Cursor) -> Pair:
-        """Write a step's keys and values, `[rows, kv_heads, 1, dim]`, where the cursor says.
-
-        Returns `[rows, kv_heads, cursor.width, dim]` of both: all columns in use.
-        """
-        ...
-
-    def filled(self, width: int) -> Pair:
-        """The first `width` columns of all rows, `[rows, kv_heads, width, dim]`, as `append` gave them."""
-        ...
-
     def cut(self, row: int, start: int, stop: int) -> Pair:
         """One row's columns `start` up to `stop`, `[kv_heads, stop - start, dim]`. Views may be given."""
         ...
@@ -77,6 +66,21 @@ class Columns(Protocol):
 
     def reserve(self, rows: int, columns: int) -> None:
         """Have room for so many rows and columns, now rather than when they come. Never makes it less."""
+        ...
+
+
+class ModelColumns(Columns, Protocol):
+    """Columns that a model's own code attends to."""
+
+    def append(self, keys: mx.array, values: mx.array, cursor: Cursor) -> Pair:
+        """Write a step's keys and values, `[rows, kv_heads, 1, dim]`, where the cursor says.
+
+        Returns `[rows, kv_heads, cursor.width, dim]` of both: all columns in use.
+        """
+        ...
+
+    def filled(self, width: int) -> Pair:
+        """The first `width` columns of all rows, `[rows, kv_heads, width, dim]`, as `append` gave them."""
         ...
 
 

@@ -18,7 +18,9 @@ from . import kernels
 from .batch import Batch, Joining, Logits
 from .branch import Branch
 from .jobs import Inbox, Job
-from .prefill import ToRead
+from .kernels.network import network_for
+from .kernels.rows import NetworkBatch
+from .prefill import Together, ToRead
 from .protocol import (
     Encode,
     Encoded,
@@ -62,6 +64,9 @@ class Engine(Reader):
         self.tokenizer = tokenizer
         kernels.install(model)
         self.shared_attention = check_model(model)
+        self.network = network_for(model, self.layout)
+        if self.network is not None:
+            self.together = Together.ANY
         self.context_length = context_length(model)
         self._max_rows = max_rows
         self._eos = eos_tokens(tokenizer)
@@ -73,7 +78,11 @@ class Engine(Reader):
         self._reset_batch()
 
     def _reset_batch(self) -> None:
-        self._batch: Batch[Branch] = Batch(self.model, self.layout, shared=self.shared_attention)
+        self._batch: Batch[Branch]
+        if self.network is not None:
+            self._batch = NetworkBatch(self.model, self.layout, self.network)
+        else:
+            self._batch = Batch(self.model, self.layout, shared=self.shared_attention)
 
     # --------------------------------------------------------------- requests
 

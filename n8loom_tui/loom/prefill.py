@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-import mlx.core as mx
-
+from .kernels.network import Network
+from .kernels.strand import NetworkStrand
 from .layers import Layout
 from .radix import State, common_length
 from .single import arrays_in
@@ -48,15 +48,6 @@ class ToRead:
     ends: tuple[int, ...] = ()
 
 
-def read(model: Any, tokens: list[list[int]], caches: list[Any]) -> None:
-    """Put one chunk through the model, a row of token ids per path. The caches take it in.
-
-    The logits are never asked for, so MLX never computes the output layer.
-    """
-    model(mx.array(tokens), cache=caches)
-    mx.eval(list(arrays_in(caches)))
-
-
 class Prefill:
     """Computes what is missing of the fragments of paths, some tokens at a time.
 
@@ -70,13 +61,16 @@ class Prefill:
         store: FragmentStore,
         wanted: Iterable[ToRead],
         together: Together = Together.NONE,
+        network: Network | None = None,
     ) -> None:
+        """`network`: what reads in the model's place, if anything does."""
         self._model = model
         self._layout = layout
         self._store = store
         self._wanted = sorted(wanted, key=lambda each: each.path)
         self._together = Together.NONE if layout.opaque else together
-        self._strand: Strand | None = None
+        self._network = network
+        self._strand: Strand | NetworkStrand | None = None
         self._pins: list[Pin] = []
         self._read = 0
         self.recomputed = 0
@@ -110,11 +104,7 @@ class Prefill:
         if strand is None:
             return
         width = self._width(strand.rows, tokens)
-        chunk = []
-        for row in strand.rows:
-            span = row.path[row.position : min(row.position + width, row.stop)]
-            chunk.append(span + span[-1:] * (width - len(span)))
-        read(self._model, chunk, strand.caches)
+        strand.read([row.path[row.position : min(row.position + width, row.stop)] for row in strand.rows])
         for row in strand.rows:
             step = min(width, row.stop - row.position)
             row.position += step
@@ -130,7 +120,7 @@ class Prefill:
             return min(limit, *(stop - row.position for stop, row in zip(stops, rows, strict=True)))
         return min(limit, max(min(left), min(WIDTH, max(left))))
 
-    def _collect(self, strand: Strand) -> None:
+    def _collect(self, strand: Strand | NetworkStrand) -> None:
         """Keep what is due, and go on with the rows that are not at their end."""
         finished = [row for row in strand.rows if row.position >= row.stop]
         for row in strand.rows:
@@ -149,7 +139,7 @@ class Prefill:
         elif finished:
             strand.keep(left)
 
-    def _keep(self, strand: Strand, row: Row) -> None:
+    def _keep(self, strand: Strand | NetworkStrand, row: Row) -> None:
         """Put what a row has read into the store."""
         snapshots: dict[int, State] = {}
         state = strand.snapshot(row)
@@ -182,7 +172,10 @@ class Prefill:
             self._pins.append(self._store.pin(row.path[: row.start]))
             self.recomputed += max(0, self._store.known_length(row.path[: row.stop]) - row.start)
         self._store.reserve("prefill", self._footprint(rows))
-        self._strand = Strand(self._model, self._layout, self._store, rows)
+        if self._network is not None:
+            self._strand = NetworkStrand(self._network, self._store, rows)
+        else:
+            self._strand = Strand(self._model, self._layout, self._store, rows)
 
     def _rows(self) -> list[Row]:
         """What can be read next: of every path that is not covered the part up to where others leave it."""

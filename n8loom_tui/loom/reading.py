@@ -7,6 +7,7 @@ from typing import Any
 
 from . import kernels
 from .fragments import Fragment, KVFrag
+from .kernels.network import Network
 from .layers import Layout, layout_of
 from .prefill import Prefill, Together, ToRead
 from .store import FragmentStore, Held
@@ -29,12 +30,14 @@ class Reader:
         self.layers = len(self.layout.layers)
         self.store = FragmentStore(budget, states=self.layout.opaque or bool(self.layout.state))
         self.together = Together.NONE
+        self.network: Network | None = None
+        """What computes in the model's place, on the CPU."""
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0
 
     def prefilling(self, wanted: Iterable[ToRead]) -> Prefill:
         """What reads these paths, chunk by chunk."""
-        return Prefill(self.model, self.layout, self.store, wanted, self.together)
+        return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network)
 
     def close(self, prefill: Prefill) -> None:
         """End a prefill, and count it."""

@@ -17,7 +17,7 @@ from .caches import Pair, PathCache, PathsCache
 from .fragments import Fragment, Snapshot
 from .layers import Layout, assemble, flatten
 from .radix import State, common_length
-from .single import CacheCopy
+from .single import CacheCopy, arrays_in
 from .store import FragmentStore
 
 
@@ -58,6 +58,7 @@ class Strand:
     """The caches of rows that are read together."""
 
     def __init__(self, model: Any, layout: Layout, store: FragmentStore, rows: Sequence[Row]) -> None:
+        self._model = model
         self.layout = layout
         self.rows = list(rows)
         self._store = store
@@ -102,6 +103,17 @@ class Strand:
     @property
     def _state_leaves(self) -> list[Any]:
         return [self._leaves[index] for index in self.layout.state]
+
+    def read(self, chunk: Sequence[Sequence[int]]) -> None:
+        """Read the next tokens of each row, which are given.
+
+        Shorter rows are filled up; behind a causal mask that changes nothing. The logits are never asked for, so
+        MLX never computes the output layer.
+        """
+        width = max(map(len, chunk))
+        filled = [[*span, *[span[-1]] * (width - len(span))] for span in chunk]
+        self._model(mx.array(filled), cache=self.caches)
+        mx.eval(list(arrays_in(self.caches)))
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

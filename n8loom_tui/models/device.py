@@ -8,12 +8,11 @@ they fit; a GPU takes them as they are.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
+from n8loom_tui.memory import available_memory
 from n8loom_tui.models.blas import BlasChoice, default_threads, physical_cores, prepare_device
 
 __all__ = [
@@ -97,22 +96,6 @@ def current_device() -> Device:
     if cuda is not None and cuda.is_available():
         return Device.CUDA
     return Device.METAL if mx.metal.is_available() else Device.CPU
-
-
-def available_memory() -> int | None:
-    """Bytes this process can still take: the system's free memory within its control group's limit.
-
-    `None` where the system does not tell (only Linux does).
-    """
-    free: list[int] = []
-    with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free.extend(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    with suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text())  # "max" is no number: unlimited
-        free.append(max(0, limit - int((group / "memory.current").read_text())))
-    return min(free, default=None)
 
 
 def choose_dtype(

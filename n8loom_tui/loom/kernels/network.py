@@ -15,17 +15,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 import numpy.typing as npt
+from mlx.nn.layers.embedding import Embedding
+from mlx.nn.layers.linear import Linear
+from mlx.nn.layers.normalization import RMSNorm
+from mlx.utils import tree_flatten
+
+from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
+from n8loom_tui.memory import available_memory
 
 from .blas import Floats, Weight
-from .reach import Heads, Reach, Workspace
+from .functions import on_cpu
+from .reach import Heads, Reach, Span, Workspace
 from .rotary import Rotary
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
 """The modules of `mlx_lm.models` whose blocks are built as below."""
 
+TRIED_TOKENS = 24
+"""How many tokens a network is tried with."""
+PACKED_HEADROOM = 2 << 30
+"""Bytes that are to stay free beside packed weights."""
 Keep = Callable[[int, Floats, Floats], None]
 """Takes a layer's new keys and values, `[kv_heads, rows, dim]` each, before the layer attends."""
 
@@ -69,7 +80,7 @@ def _floats(array: mx.array) -> Floats:
 
 
 def _norm(module: Any) -> Norm:
-    if type(module) is not nn.RMSNorm:
+    if type(module) is not RMSNorm:
         raise TypeError(f"{type(module).__name__} is no RMSNorm")
     return Norm(_floats(module.weight), float(module.eps))
 
@@ -78,7 +89,7 @@ def _joined(modules: Iterable[Any], pack: bool) -> Weight:
     """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
     layers = list(modules)
     for layer in layers:
-        if type(layer) is not nn.Linear or layer.weight.dtype != mx.float32:
+        if type(layer) is not Linear or layer.weight.dtype != mx.float32:
             raise TypeError(f"{type(layer).__name__} is no float32 Linear")
     weight, bias = layers[0].weight, None
     if len(layers) > 1:
@@ -111,6 +122,44 @@ def _block(layer: Any, pack: bool) -> Block:
     )
 
 
+def network_for(model: Any, layout: Layout) -> Network | None:
+    """The network that computes in a model's place; None where the model keeps to its own code.
+
+    There is one on the CPU for float32 models of the families above that give the same logits.
+    """
+    family = type(model).__module__.rpartition(".")[2]
+    if not on_cpu() or family not in FAMILIES or layout.layers != (Leaf(LeafKind.KV),) * len(layout.layers):
+        return None
+    try:
+        network = Network(model, pack=_room_to_pack(model))
+        return network if _agrees(network, model) else None
+    except (TypeError, AttributeError, ValueError):
+        return None
+
+
+def _room_to_pack(model: Any) -> bool:
+    """Whether there is memory for the weights a second time, with as much left again."""
+    size = sum(int(array.nbytes) for array in dict(tree_flatten(model.parameters())).values())
+    free = available_memory()
+    return free is None or 2 * size + PACKED_HEADROOM <= free
+
+
+def _agrees(network: Network, model: Any) -> bool:
+    """Whether the logits of some tokens, read at once, are those of the model's own code."""
+    tokens = np.arange(1, TRIED_TOKENS + 1) * 7919 % network.vocabulary
+    shape = (network.layers, network.heads.kv, TRIED_TOKENS, network.heads.dim)
+    keys, values = list(np.empty(shape, np.float32)), list(np.empty(shape, np.float32))
+
+    def keep(layer: int, new_keys: Floats, new_values: Floats) -> None:
+        keys[layer][:], values[layer][:] = new_keys, new_values
+
+    span = Span(0, TRIED_TOKENS, 0, TRIED_TOKENS, keys, values)
+    reach = Reach(network.heads, TRIED_TOKENS, [span], None, network.space, [(0, TRIED_TOKENS, 0)])
+    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), reach, keep))
+    wanted = np.array(model(mx.array(tokens.tolist())[None])[0].astype(mx.float32))
+    return bool(np.abs(got - wanted).max() <= 1e-4 * max(1.0, float(np.abs(wanted).max())))
+
+
 class Network:
     """A model's weights, and its forward pass.
 
@@ -125,7 +174,7 @@ class Network:
         dim = attention.q_proj.weight.shape[0] // attention.n_heads
         self.heads = Heads(attention.n_kv_heads, attention.n_heads // attention.n_kv_heads, dim)
         self._scale = np.float32(attention.scale)
-        if type(inner.embed_tokens) is not nn.Embedding:
+        if type(inner.embed_tokens) is not Embedding:
             raise TypeError("the embedding is not a plain one")
         self._embedding = _floats(inner.embed_tokens.weight)
         self._norm = _norm(inner.norm)
@@ -138,7 +187,13 @@ class Network:
     def layers(self) -> int:
         return len(self._blocks)
 
-    def run(self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep) -> Floats:
+    @property
+    def vocabulary(self) -> int:
+        return self._head.outputs
+
+    def run(
+        self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep
+    ) -> Floats:
         """All blocks for one token per row.
 
         Args:
@@ -180,7 +235,11 @@ class Network:
         count = heads.kv * heads.group
         made = block.joined.apply(x, self.space.take("joined", rows, block.joined.outputs))
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
-        queries, keys, values = made[:, :count], made[:, count : count + heads.kv], made[:, count + heads.kv :]
+        queries, keys, values = (
+            made[:, :count],
+            made[:, count : count + heads.kv],
+            made[:, count + heads.kv :],
+        )
         if block.query_norm is not None and block.key_norm is not None:
             queries = block.query_norm.apply(queries, np.empty_like(queries))
             keys = block.key_norm.apply(keys, np.empty_like(keys))

@@ -103,8 +103,7 @@ class Reach:
         if self._by_blas:
             self._span_scores = [ProductBatch(self._score_products(span)) for span in spans]
             self._span_values = [ProductBatch(self._value_products(span)) for span in spans]
-            if own is not None:
-                self._own_scores, self._own_values = self._own_products(own)
+            self._own_products: dict[int, tuple[ProductBatch, ProductBatch]] = {}
 
     def _hide(self, causal: Sequence[tuple[int, int, int]]) -> tuple[npt.NDArray[np.bool_] | None, int]:
         """Which rows do not see which columns, `[rows, 1, columns]`, from the first such column on; and that column.
@@ -173,31 +172,38 @@ class Reach:
         for span, products in zip(self._spans, self._span_scores, strict=True):
             products.run(q, address(span.keys[layer]), s)
         if self._own is not None:
-            self._own_scores.run(q, address(self._own.keys[layer]), s)
+            keys = self._own.keys[layer]
+            self._for_own(self._own, keys.shape[2])[0].run(q, address(keys), s)
 
     def _value_by_blas(self, layer: int) -> None:
         s, o = address(self._scores), address(self._out)
         if self._own is not None:
-            self._own_values.run(s, address(self._own.values[layer]), o)
+            values = self._own.values[layer]
+            self._for_own(self._own, values.shape[2])[1].run(s, address(values), o)
         for span, products in zip(self._spans, self._span_values, strict=True):
             products.run(s, address(span.values[layer]), o)
 
     # ------------------------------------- products: the same in all layers, only the bases differ
 
-    def _own_products(self, own: Own) -> tuple[ProductBatch, ProductBatch]:
-        """A small product for every row and key head: scores, and values."""
+    def _for_own(self, own: Own, room: int) -> tuple[ProductBatch, ProductBatch]:
+        """A small product for every row and key head: scores, and values.
+
+        `room`: for how many columns a layer has memory. Not all have the same while they grow.
+        """
+        if room in self._own_products:
+            return self._own_products[room]
         group, dim, columns = self._heads.group, self._heads.dim, self._columns
         at = np.arange(self._heads.kv * self._rows, dtype=np.uint64)
         head, row = np.divmod(at, np.uint64(self._rows))
-        room = own.keys[0].shape[2]
         place = own.order.astype(np.uint64)[row]
         theirs = (place * np.uint64(self._heads.kv) + head) * np.uint64(room * dim)
         scores = at * np.uint64(group * columns) + np.uint64(self._prefix)
         ours = at * np.uint64(group * dim)
-        return (
+        self._own_products[room] = (
             ProductBatch([Products(group, own.width, dim, (dim, dim, columns), ours, theirs, scores, True)]),
             ProductBatch([Products(group, dim, own.width, (columns, dim, dim), scores, theirs, ours, False)]),
         )
+        return self._own_products[room]
 
     def _places(self, span: Span) -> tuple[Places, Places, Places]:
         """Per key head: where the span's first row lies in the queries, its keys, its scores."""
@@ -217,7 +223,9 @@ class Reach:
         steps = (dim, dim, columns)
         if rows > MANY_ROWS:
             return [
-                Products(n, width, dim, steps, _each(q, at, dim), _each(k, at, 0), _each(s, at, columns), True)
+                Products(
+                    n, width, dim, steps, _each(q, at, dim), _each(k, at, 0), _each(s, at, columns), True
+                )
                 for at, n in _pieces(rows, MANY_ROWS)
             ]
         fits = max(16, SMALL // (rows * dim) // 16 * 16)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from ..batch import Batch, Logits
-from ..columns import ROOM_STEP, Pair
-from ..layers import Layout
-from ..sharing import Level
+from n8loom_tui.loom.batch import Batch, Logits
+from n8loom_tui.loom.columns import ROOM_STEP, Pair
+from n8loom_tui.loom.layers import Layout
+
 from .blas import Floats
 from .network import Network
 from .reach import Own, Reach, Span
@@ -88,19 +89,42 @@ class NumpyColumns:
         self.arrays = grown
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`: MLX's memory where it lies so."""
+
+    pairs: Sequence[Pair]
+    keys: list[Floats]
+    values: list[Floats]
+
+    @staticmethod
+    def of(pairs: Sequence[Pair]) -> Views:
+        """The views of MLX's arrays, which are evaluated."""
+        keys, values = (
+            [np.ascontiguousarray(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2)
+        )
+        return Views(pairs, keys, values)
+
+
 class NetworkBatch(Batch[T]):
     """Rows that decode together through a `Network`."""
 
-    columns: list[NumpyColumns]  # type: ignore[assignment]
-
     def __init__(self, model: Any, layout: Layout, network: Network, *, overhead: int | None = None) -> None:
-        super().__init__(model, layout, columns=NumpyColumns, overhead=overhead)  # type: ignore[arg-type]
+        self._own: list[NumpyColumns] = []
+
+        def columns() -> NumpyColumns:
+            self._own.append(NumpyColumns())
+            return self._own[-1]
+
+        super().__init__(model, layout, columns=columns, overhead=overhead)
         self._network = network
-        self._views: dict[Level, tuple[list[Floats], list[Floats]]] = {}
+        self._views: list[Views] = []
+        """The spans' keys and values."""
 
     def _arrange(self) -> None:
         super()._arrange()
-        self._views = {span.level: self._views.get(span.level) or views(span.level.pairs) for span in self.spans}
+        known = {id(view.pairs): view for view in self._views}
+        self._views = [known.get(id(span.level.pairs)) or Views.of(span.level.pairs) for span in self.spans]
 
     def forward(self, tokens: list[int]) -> Logits:
         """Feed one token per row. Returns their logits, in the rows' order, valid until the next step."""
@@ -108,32 +132,26 @@ class NetworkBatch(Batch[T]):
         lengths = np.array([row.length for row in self.rows], dtype=np.int64)[order]
         positions = np.array([row.position for row in self.rows], dtype=np.int64)[order]
         network, heads = self._network, self._network.heads
-        for columns in self.columns:
+        for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
         own = Own(
-            [columns.arrays[0] for columns in self.columns],
-            [columns.arrays[1] for columns in self.columns],
+            [columns.arrays[0] for columns in self._own],
+            [columns.arrays[1] for columns in self._own],
             order,
             lengths + 1,
         )
         spans = [
-            Span(span.low, span.high, span.level.start, span.level.stop, *self._views[span.level])
-            for span in self.spans
+            Span(span.low, span.high, span.level.start, span.level.stop, view.keys, view.values)
+            for span, view in zip(self.spans, self._views, strict=True)
         ]
         reach = Reach(heads, len(order), spans, own, network.space)
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
-            self.columns[layer].write(order, lengths, keys, values)
+            self._own[layer].write(order, lengths, keys, values)
 
         hidden = network.run(np.array(tokens, dtype=np.int64)[order], positions, reach, keep)
         if self.order is not None:
             hidden = hidden[np.argsort(order)]
         logits = network.logits(hidden)
-        self.end_step(int(lengths.max()) + 1)
+        self.end_step()
         return logits
-
-
-def views(pairs: Sequence[Pair]) -> tuple[list[Floats], list[Floats]]:
-    """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`, without copying where MLX's lie so."""
-    both = [[np.ascontiguousarray(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2)]
-    return both[0], both[1]

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from ..fragments import Fragment
-from ..store import FragmentStore
-from ..strand import Row, shared_length
+from n8loom_tui.loom.fragments import Fragment
+from n8loom_tui.loom.store import FragmentStore
+from n8loom_tui.loom.strand import Row, shared_length
+
 from .blas import Floats
 from .network import Network
 from .reach import Reach, Span
-from .rows import views
+from .rows import Views
+
+
+def _views(fragment: Fragment) -> Views:
+    pairs = [fragment.layer(layer) for layer in range(len(fragment.slots))]
+    mx.eval(pairs)
+    return Views.of(pairs)
 
 
 class _Read:
@@ -25,8 +32,8 @@ class _Read:
         self.keys = list(np.zeros(shape, dtype=np.float32))
         self.values = list(np.zeros(shape, dtype=np.float32))
         if known is not None:
-            keys, values = views([known.layer(layer) for layer in range(network.layers)])
-            for mine, old in zip((*self.keys, *self.values), (*keys, *values), strict=True):
+            held = _views(known)
+            for mine, old in zip((*self.keys, *self.values), (*held.keys, *held.values), strict=True):
                 mine[:, : len(known)] = old
 
 
@@ -38,9 +45,7 @@ class NetworkStrand:
         self._network = network
         self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
         common = store.get(self.rows[0].path, 0, self._shared)
-        self._common = (
-            views([common.layer(layer) for layer in range(network.layers)]) if common is not None else None
-        )
+        self._common = _views(common) if common is not None else None
         self._read = {
             id(row): _Read(network, self._shared, row.stop, store.get(row.path, self._shared, row.start))
             for row in self.rows
@@ -60,7 +65,7 @@ class NetworkStrand:
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
         if self._common is not None:
-            spans.append(Span(0, len(tokens), 0, self._shared, *self._common))
+            spans.append(Span(0, len(tokens), 0, self._shared, self._common.keys, self._common.values))
         network = self._network
         reach = Reach(network.heads, len(tokens), spans, None, network.space, causal)
 
