@@ -101,6 +101,30 @@ def test_mlx_own_functions_come_back_for_a_while() -> None:
     assert llama.swiglu is replaced
 
 
+def test_what_an_architecture_imported_as_a_replacement_is_put_back_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one does that is imported after another's functions were replaced."""
+    from mlx_lm.models import activations, llama
+
+    model = build_model("llama")
+    monkeypatch.setattr(llama, "swiglu", kernels.swiglu)
+    with kernels.uninstalled(model):
+        assert llama.swiglu is activations.swiglu
+    assert llama.swiglu is kernels.swiglu
+
+
+def test_another_function_of_the_same_name_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlx_lm.models import llama
+
+    def swiglu(gate: mx.array, x: mx.array) -> mx.array:
+        return x
+
+    monkeypatch.setattr(llama, "swiglu", swiglu)
+    assert kernels.install(build_model("llama")) == []
+    assert llama.swiglu is swiglu
+
+
 def test_there_is_nothing_to_put_back_where_nothing_was_replaced() -> None:
     with kernels.uninstalled(build_model("gpt2")) as put_back:
         assert put_back == []

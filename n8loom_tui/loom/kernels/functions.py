@@ -15,6 +15,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from mlx_lm.models import activations
 
 WORTHWHILE = 4096
 """How many elements make the trip through NumPy pay."""
@@ -58,42 +59,43 @@ def swiglu(gate: mx.array, x: mx.array) -> mx.array:
 
 REPLACED: dict[str, Callable[..., Any]] = {"swiglu": swiglu}
 """Functions of an architecture's module, by the name it imported them under."""
-
-
-_originals: dict[tuple[str, str], Callable[..., Any]] = {}
-"""What stood where a replacement stands now, by module and function."""
+_ORIGINALS: dict[str, Callable[..., Any]] = {name: getattr(activations, name) for name in REPLACED}
 
 
 def install(model: Any) -> list[str]:
-    """On the CPU backend, put the replacements into the modules that the model's layers come from."""
-    if not on_cpu():
-        return []
-    done = []
-    for name, module in _modules(model):
-        for function, replacement in REPLACED.items():
-            if not hasattr(module, function):
-                continue
-            if getattr(module, function) is not replacement:
-                _originals[name, function] = getattr(module, function)
-                setattr(module, function, replacement)
-            done.append(f"{name}.{function}")
-    return done
+    """On the CPU backend, put the replacements into the modules that the model's layers come from.
+
+    Returns the names of those that were not there yet.
+    """
+    return _exchange(model, _ORIGINALS, REPLACED) if on_cpu() else []
 
 
 @contextmanager
 def uninstalled(model: Any) -> Iterator[list[str]]:
     """Put MLX's own functions back for a while, for whoever compares with them. Gives the names of those put back."""
-    put_back = []
-    for name, module in _modules(model):
-        for function, replacement in REPLACED.items():
-            if getattr(module, function, None) is replacement:
-                setattr(module, function, _originals[name, function])
-                put_back.append((module, function, replacement))
+    put_back = _exchange(model, REPLACED, _ORIGINALS)
     try:
-        yield [f"{module.__name__}.{function}" for module, function, _ in put_back]
+        yield put_back
     finally:
-        for module, function, replacement in put_back:
-            setattr(module, function, replacement)
+        if put_back:
+            install(model)
+
+
+def _exchange(
+    model: Any, present: dict[str, Callable[..., Any]], wanted: dict[str, Callable[..., Any]]
+) -> list[str]:
+    """Put wanted functions where the present ones stand. Another function of the same name stays as it is.
+
+    By the function and not by what was done before: an architecture that is imported once another's functions were
+    replaced may import a replacement.
+    """
+    done = []
+    for name, module in _modules(model):
+        for function, value in wanted.items():
+            if getattr(module, function, None) is present[function]:
+                setattr(module, function, value)
+                done.append(f"{name}.{function}")
+    return done
 
 
 def _modules(model: Any) -> list[tuple[str, ModuleType]]:
