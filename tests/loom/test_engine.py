@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from mlx_lm.models.cache import RotatingKVCache
+from support.faults import Breaking, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom.batch import Batch
@@ -224,23 +225,6 @@ def test_what_was_read_before_a_stop_is_not_lost(engine: Engine) -> None:
     assert engine.store.match_length(PATH * 12) == 64
 
 
-class Breaking:
-    """Makes a model raise at its k-th call from now on."""
-
-    def __init__(self, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left = -1
-        kind = type(model)
-        original = kind.__call__
-
-        def call(model: Any, *args: Any, **kwargs: Any) -> mx.array:
-            self.left -= 1
-            if self.left == 0:
-                raise RuntimeError("out of memory")
-            return original(model, *args, **kwargs)
-
-        monkeypatch.setattr(kind, "__call__", call)
-
-
 @pytest.mark.parametrize("call", range(1, 8))
 def test_an_error_in_the_model_is_told_and_the_next_request_is_exact(
     call: int, monkeypatch: pytest.MonkeyPatch
@@ -270,14 +254,12 @@ def test_an_error_while_one_request_is_read_leaves_the_running_one_alone(
     engine = Engine(build_model("llama"), TOKENIZER)
     running, unlucky = ramify("a", 2, max_tokens=30), ramify("b", 2, path=[9] * 100)
     wanted = greedy(engine.model, PATH, 30)
-    original = type(engine.model).__call__
 
-    def call(model: Any, tokens: mx.array, **rest: Any) -> mx.array:
-        if tokens.shape[1] > 1 and tokens[0, 0].item() == 9:
+    def before(tokens: list[int]) -> None:
+        if len(tokens) > 8 and set(tokens) == {9}:
             raise MemoryError
-        return original(model, tokens, **rest)
 
-    monkeypatch.setattr(type(engine.model), "__call__", call)
+    intercept(monkeypatch, engine.model, before)
     engine.submit(running)
     events = drive(engine, at={6: lambda: engine.submit(unlucky)})
     assert_complete(events, running, unlucky)
@@ -310,8 +292,7 @@ def test_an_error_while_branches_join_is_told_of_every_branch(monkeypatch: pytes
 
 def test_broken_logits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(build_model("llama"), TOKENIZER)
-    original = type(engine.model).__call__
-    monkeypatch.setattr(type(engine.model), "__call__", lambda *a, **k: original(*a, **k) * float("nan"))
+    intercept(monkeypatch, engine.model, after=lambda out: out * float("nan"))
     request = ramify("r")
     engine.submit(request)
     events = drive(engine)

@@ -1,0 +1,120 @@
+"""Models taken over as a whole: which are, and that they give what their own code gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+from support.architectures import build
+from tiny import build_model, scratch_logits, tiny_tokenizer
+
+from n8loom_tui.loom.batch import Joining
+from n8loom_tui.loom.engine import Engine
+from n8loom_tui.loom.kernels import network as module
+from n8loom_tui.loom.kernels.network import network_for
+from n8loom_tui.loom.kernels.rows import NetworkBatch
+from n8loom_tui.loom.layers import layout_of
+from n8loom_tui.loom.prefill import ToRead
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "llama traditional": {"rope_traditional": True},
+    "llama untied": {"tie_word_embeddings": False, "attention_bias": True, "mlp_bias": True},
+    "llama scaled": {
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        }
+    },
+    "qwen2": {},
+    "qwen3": {},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("pack", [True, False])
+def test_rows_of_different_paths_get_their_own_logits(
+    variant: str, pack: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_room_to_pack", lambda model: pack)
+    model = build_model(variant.split(maxsplit=1)[0], **VARIANTS[variant])
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    start = list(range(30, 120))
+    paths = [[*start, 7], [*start, *range(200, 290)], [*start[:40], 3, 4, 5], [9]]
+    reading = engine.prefilling([ToRead(path[:-1]) for path in paths])
+    while not reading.done:
+        reading.step(50)
+    engine.close(reading)
+    batch = NetworkBatch[int](model, engine.layout, engine.network, overhead=8)
+    batch.join([Joining(path, [2 * i, 2 * i + 1]) for i, path in enumerate(paths)], engine.store)
+    rng = np.random.default_rng(1)
+    texts = {owner: list(paths[owner // 2]) for owner in range(8)}
+    for step in range(70):
+        if step == 20:
+            batch.leave(lambda owner: owner in (1, 4))
+        if step == 30:
+            batch.join([Joining(paths[1], [10])], engine.store)
+            texts[10] = list(paths[1])
+        owners = [row.owner for row in batch.rows]
+        logits = batch.forward([texts[owner][-1] for owner in owners]).copy()
+        if step % 23 == 0 or step in (20, 30, 31):
+            for owner, row in zip(owners, logits, strict=True):
+                np.testing.assert_allclose(row, scratch_logits(model, texts[owner])[-1], atol=1e-3)
+        for owner in owners:
+            texts[owner].append(int(rng.integers(3, 300)))
+    cut = batch.cut(0, len(paths[0]) - 1)
+    assert cut is not None
+    whole = [*texts[batch.rows[0].owner]]
+    engine.store.put(whole[:-1], len(paths[0]) - 1, cut)
+    again = NetworkBatch[int](model, engine.layout, engine.network)
+    again.join([Joining(whole, [0])], engine.store)
+    np.testing.assert_allclose(again.forward([whole[-1]])[0], scratch_logits(model, whole)[-1], atol=1e-3)
+
+
+def test_other_models_keep_to_their_own_code() -> None:
+    for name in ("gemma", "mixtral", "gpt2", "llama-sliding"):
+        model = build_model(name) if name != "llama-sliding" else build(name)
+        assert network_for(model, layout_of(model)) is None
+
+
+def test_half_precision_and_quantised_models_keep_to_their_own_code() -> None:
+    half = build_model("llama")
+    half.set_dtype(mx.float16)
+    assert network_for(half, layout_of(half)) is None
+    from mlx import nn
+
+    quantised = build_model("llama")
+    nn.quantize(quantised, group_size=32, bits=4)
+    assert network_for(quantised, layout_of(quantised)) is None
+
+
+def test_a_model_that_differs_in_the_least_keeps_to_its_own_code() -> None:
+    model = build_model("llama")
+    original = type(model).__call__
+
+    class Louder(type(model)):  # type: ignore[misc]
+        def __call__(self, *args: Any, **kwargs: Any) -> mx.array:
+            return original(self, *args, **kwargs) * 1.01
+
+    Louder.__module__ = type(model).__module__
+    model.__class__ = Louder
+    assert network_for(model, layout_of(model)) is None
+
+
+def test_the_models_own_weights_stay_what_they_are() -> None:
+    model = build_model("qwen2")
+    before = {name: np.array(array) for name, array in dict(tree_flatten(model.parameters())).items()}
+    logits = scratch_logits(model, [5, 6, 7])
+    assert network_for(model, layout_of(model)) is not None
+    after = dict(tree_flatten(model.parameters()))
+    assert before.keys() == after.keys()
+    for name, array in after.items():
+        np.testing.assert_array_equal(array, before[name])
+    np.testing.assert_allclose(scratch_logits(model, [5, 6, 7]), logits, atol=1e-5)

@@ -1,0 +1,46 @@
+"""Makes a model fail, whichever way it is computed: by its own code, or by the network in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from n8loom_tui.loom.kernels.network import Network
+
+
+def intercept(
+    monkeypatch: pytest.MonkeyPatch,
+    model: Any,
+    before: Callable[[list[int]], None] = lambda tokens: None,
+    after: Callable[[Any], Any] = lambda out: out,
+) -> None:
+    """Call `before` with the token ids of each pass, all rows in one list, and hand on what `after` makes of its result."""
+    kind = type(model)
+    its_own, networks = kind.__call__, Network.run
+
+    def call(model: Any, tokens: Any, *args: Any, **kwargs: Any) -> Any:
+        before(np.array(tokens).ravel().tolist())
+        return after(its_own(model, tokens, *args, **kwargs))
+
+    def run(network: Network, tokens: Any, *args: Any) -> Any:
+        before(tokens.tolist())
+        return after(networks(network, tokens, *args))
+
+    monkeypatch.setattr(kind, "__call__", call)
+    monkeypatch.setattr(Network, "run", run)
+
+
+class Breaking:
+    """Makes a model raise at its k-th pass from when `left` is set to k."""
+
+    def __init__(self, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = -1
+        intercept(monkeypatch, model, self._count)
+
+    def _count(self, tokens: list[int]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise RuntimeError("out of memory")
