@@ -15,7 +15,7 @@ from typing import Any
 import mlx.core as mx
 
 from . import kernels
-from .batch import Batch, Joining, Logits
+from .batch import Joining, Logits, Rows
 from .branch import Branch
 from .jobs import Inbox, Job
 from .prefill import ToRead
@@ -36,8 +36,9 @@ from .protocol import (
 )
 from .reading import Reader
 from .sampling import choose
-from .support import check_model, context_length, eos_tokens
+from .support import context_length, eos_tokens
 from .text import CONTEXT_TOKENS, effective_framing, encode
+from .trial import serve
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
@@ -61,7 +62,8 @@ class Engine(Reader):
         super().__init__(model, default_budget() if kv_budget is None else kv_budget)
         self.tokenizer = tokenizer
         kernels.install(model)
-        self.shared_attention = check_model(model)
+        self.serving = serve(model, self.layout)
+        self.together = self.serving.together
         self.context_length = context_length(model)
         self._max_rows = max_rows
         self._eos = eos_tokens(tokenizer)
@@ -73,7 +75,7 @@ class Engine(Reader):
         self._reset_batch()
 
     def _reset_batch(self) -> None:
-        self._batch: Batch[Branch] = Batch(self.model, self.layout, shared=self.shared_attention)
+        self._batch: Rows[Branch] = self.serving.rows(self.model, self.layout)
 
     # --------------------------------------------------------------- requests
 

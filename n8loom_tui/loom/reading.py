@@ -27,7 +27,7 @@ class Reader:
         self.model = model
         self.layout: Layout = layout_of(model)
         self.layers = len(self.layout.layers)
-        self.store = FragmentStore(budget, states=self.layout.opaque or bool(self.layout.state))
+        self.store = FragmentStore(budget, states=self.layout.stateful)
         self.together = Together.NONE
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0

@@ -1,0 +1,193 @@
+"""A model tried on a little tree before it is served: are its branches what runs from scratch give?
+
+The tree is read in every way that the engine reads: in chunks, siblings together, ends of different paths
+together, on from a state. Then rows of different lengths decode. The logits are compared with those of one pass
+over each path in the model's own caches. Windows are made as narrow as the tree is short, on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.models.cache import RotatingKVCache, make_prompt_cache
+
+from . import attention
+from .batch import Batch, Joining, Rows
+from .layers import Layout, assemble, flatten, layout_of
+from .prefill import Prefill, Together, ToRead
+from .single import Singles
+from .store import FragmentStore
+from .strand import Row, Strand
+from .support import UnsupportedModel, model_name
+
+TRUNK = [1, 2, 3, 1, 2]
+KIDS = ([3, 1], [1, 1, 2, 3])
+ENDS = ([1, 3, 2, 1, 3], [2, 1, 3, 2])
+"""Two ends below two kids below a trunk."""
+FED = 3
+"""How many tokens of an end are fed; those before are read."""
+CHUNK = 6
+WINDOW = 5
+
+
+class Mode(StrEnum):
+    """How the rows of a model decode."""
+
+    SHARED = "shared"
+    """In one batch; what their paths have in common is held once."""
+    WHOLE = "whole"
+    """In one batch, each row with a copy of its whole path."""
+    SINGLE = "single"
+    """One after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a model is served: how its rows decode, and which paths are read as rows of one batch."""
+
+    mode: Mode
+    together: Together
+
+    def rows(self, model: Any, layout: Layout, **options: Any) -> Rows[Any]:
+        """What rows of the model decode in; `options` are `Batch`'s."""
+        if self.mode is Mode.SINGLE:
+            return Singles(model, layout)
+        return Batch(model, layout, shared=self.mode is Mode.SHARED, **options)
+
+
+def serve(model: Any, layout: Layout | None = None) -> Serving:
+    """Find out how a model can be served, by trying it: the first way that is exact.
+
+    Raises:
+        UnsupportedModel: there is none, with the reason.
+    """
+    reason = "its branches differ from a fresh run"
+    try:
+        trial = Trial(model, layout if layout is not None else layout_of(model))
+        for together in trial.ways_to_read():
+            for serving in trial.ways_to_decode(together):
+                try:
+                    if trial.exact(serving):
+                        return serving
+                except Exception as error:  # noqa: BLE001 - a model's code may raise anything where it does not fit
+                    reason = str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001
+        reason = str(error) or type(error).__name__
+    raise UnsupportedModel(f"{model_name(model)}: cannot be branched exactly ({reason})")
+
+
+class _Narrow(RotatingKVCache):  # type: ignore[misc]
+    """mlx-lm's window, as narrow as it was made, however wide the model asks."""
+
+    def make_mask(self, N: int, window_size: int | None = None, return_array: bool = False) -> Any:  # noqa: ARG002
+        return super().make_mask(N, window_size=None, return_array=return_array)
+
+
+def _narrowed(layout: Layout) -> Layout:
+    """The same layout with windows that the tree exceeds."""
+
+    def narrowed(leaf: Any) -> Any:
+        return leaf if leaf.window is None else replace(leaf, window=min(leaf.window, WINDOW))
+
+    layers = [
+        tuple(map(narrowed, each)) if isinstance(each, tuple) else narrowed(each) for each in layout.layers
+    ]
+    return Layout(tuple(layers), layout.unknown)
+
+
+class Trial:
+    """The tree, and what one pass over each of its paths gives."""
+
+    def __init__(self, model: Any, layout: Layout) -> None:
+        self.model = model
+        self.layout = layout if layout.opaque else _narrowed(layout)
+        self.paths = [[*TRUNK, *kid, *end] for kid, end in zip(KIDS, ENDS, strict=True)]
+        self.known = [path[:-FED] for path in self.paths]
+        self._wanted = [self._one_pass(path) for path in self.paths]
+        self._read: tuple[Together, FragmentStore] | None = None
+
+    def _one_pass(self, path: list[int]) -> mx.array:
+        """The logits behind each of the last `FED` tokens of a path."""
+        caches = make_prompt_cache(self.model)
+        if not self.layout.opaque:
+            leaves = [
+                fresh if leaf.window is None else _Narrow(leaf.window)
+                for leaf, fresh in zip(self.layout.leaves, flatten(caches), strict=True)
+            ]
+            caches = assemble(self.layout, leaves)
+        logits: mx.array = self.model(mx.array([path]), cache=caches)[0, -FED:]
+        mx.eval(logits)
+        return logits
+
+    def _agrees(self, got: mx.array, path: int, step: int) -> bool:
+        """Whether these are the logits behind the step-th of a path's fed tokens, but for rounding."""
+        wanted = self._wanted[path][step].astype(mx.float32)
+        limit = 1e-3 if self._wanted[path].dtype == mx.float32 else 6e-2
+        error = mx.sqrt(mx.square(got.astype(mx.float32) - wanted).mean())
+        return bool((error < limit * (mx.sqrt(mx.square(wanted).mean()) + 1e-9)).item())
+
+    def ways_to_read(self) -> Sequence[Together]:
+        """From the best to the plainest."""
+        return (Together.NONE,) if self.layout.opaque else (Together.ANY, Together.SIBLINGS, Together.NONE)
+
+    def ways_to_decode(self, together: Together) -> Iterator[Serving]:
+        """From the best to the plainest."""
+        if not self.layout.opaque:
+            if attention.install(self.model):
+                yield Serving(Mode.SHARED, together)
+            yield Serving(Mode.WHOLE, together)
+        yield Serving(Mode.SINGLE, together)
+
+    def exact(self, serving: Serving) -> bool:
+        """Whether the tree, read and decoded in this way, gives what one pass gives."""
+        if self._read is None or self._read[0] is not serving.together:
+            self._read = serving.together, self._store(serving.together)
+        store = self._read[1]
+        options = {"overhead": 0} if serving.mode is Mode.SHARED else {}
+        rows: Rows[int] = serving.rows(self.model, self.layout, **options)
+        joining = [
+            Joining([*known, path[-FED]], [i])
+            for i, (known, path) in enumerate(zip(self.known, self.paths, strict=True))
+        ]
+        rows.join(joining, store)
+        for step in range(FED - 1):
+            got = mx.array(rows.forward([self.paths[row.owner][step - FED] for row in rows.rows]))
+            if not all(self._agrees(got[i], row.owner, step) for i, row in enumerate(rows.rows)):
+                return False
+        return (
+            all(self._goes_on(rows, index) for index in range(len(rows.rows)))
+            if self.layout.stateful
+            else True
+        )
+
+    def _store(self, together: Together) -> FragmentStore:
+        """All of the tree but what is fed, read level by level."""
+        store = FragmentStore(1 << 50, states=self.layout.stateful)
+        for kids in (
+            [known[: len(TRUNK) + len(kid)] for known, kid in zip(self.known, KIDS, strict=True)],
+            self.known,
+        ):
+            prefill = Prefill(self.model, self.layout, store, map(ToRead, kids), together)
+            while not prefill.done:
+                prefill.step(CHUNK)
+            prefill.close()
+        return store
+
+    def _goes_on(self, rows: Rows[int], index: int) -> bool:
+        """Whether a row's states, now and one token earlier, give what one pass gives."""
+        owner = rows.rows[index].owner
+        path, start = self.paths[owner], len(self.known[owner])
+        fragment, states = rows.cut(index, start), rows.snapshots(index)
+        store = self._store(Together.NONE)
+        if fragment is not None:
+            store.put(path, start, fragment, states)
+        for position in states:
+            strand = Strand(self.model, self.layout, store, [Row(path, position, position)])
+            got = self.model(mx.array([path[position : position + 1]]), cache=strand.caches)[0, -1]
+            if not self._agrees(got, owner, position - start):
+                return False
+        return True
