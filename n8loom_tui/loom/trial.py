@@ -17,8 +17,10 @@ from mlx_lm.models.cache import RotatingKVCache, make_prompt_cache
 
 from . import attention
 from .batch import Batch, Joining, Rows
+from .fragments import Fragment
 from .layers import Layout, assemble, flatten, layout_of
 from .prefill import Prefill, Together, ToRead
+from .radix import State
 from .single import Singles
 from .store import FragmentStore
 from .strand import Row, Strand
@@ -149,20 +151,18 @@ class Trial:
         store = self._read[1]
         options = {"overhead": 0} if serving.mode is Mode.SHARED else {}
         rows: Rows[int] = serving.rows(self.model, self.layout, **options)
+        # Three rows: as many as heads, they would hide a mask that is laid along the wrong axis.
         joining = [
-            Joining([*known, path[-FED]], [i])
-            for i, (known, path) in enumerate(zip(self.known, self.paths, strict=True))
+            Joining([*known, path[-FED]], owners)
+            for known, path, owners in zip(self.known, self.paths, ([0, 0], [1]), strict=True)
         ]
         rows.join(joining, store)
         for step in range(FED - 1):
             got = mx.array(rows.forward([self.paths[row.owner][step - FED] for row in rows.rows]))
             if not all(self._agrees(got[i], row.owner, step) for i, row in enumerate(rows.rows)):
                 return False
-        return (
-            all(self._goes_on(rows, index) for index in range(len(rows.rows)))
-            if self.layout.stateful
-            else True
-        )
+        last = {row.owner: index for index, row in enumerate(rows.rows)} if self.layout.stateful else {}
+        return all(self._goes_on(rows, index, store) for index in last.values())
 
     def _store(self, together: Together) -> FragmentStore:
         """All of the tree but what is fed, read level by level."""
@@ -177,17 +177,35 @@ class Trial:
             prefill.close()
         return store
 
-    def _goes_on(self, rows: Rows[int], index: int) -> bool:
+    def _goes_on(self, rows: Rows[int], index: int, store: FragmentStore) -> bool:
         """Whether a row's states, now and one token earlier, give what one pass gives."""
         owner = rows.rows[index].owner
         path, start = self.paths[owner], len(self.known[owner])
-        fragment, states = rows.cut(index, start), rows.snapshots(index)
-        store = self._store(Together.NONE)
-        if fragment is not None:
-            store.put(path, start, fragment, states)
-        for position in states:
-            strand = Strand(self.model, self.layout, store, [Row(path, position, position)])
+        grown = _Grown(store, start, rows.cut(index, start), rows.snapshots(index))
+        for position in grown.states:
+            strand = Strand(self.model, self.layout, grown, [Row(path, position, position)])
             got = self.model(mx.array([path[position : position + 1]]), cache=strand.caches)[0, -1]
             if not self._agrees(got, owner, position - start):
                 return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """What is held of a path, with what a row has added from `start` on."""
+
+    store: FragmentStore
+    start: int
+    fragment: Fragment | None
+    states: dict[int, State]
+
+    def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
+        """The fragment of `path[start:stop]`."""
+        known = self.store.get(path, start, min(stop, self.start))
+        if stop <= self.start or self.fragment is None or known is None:
+            return known
+        return Fragment.fuse([known, self.fragment.part(0, stop - self.start)])
+
+    def snapshot(self, path: Sequence[int], position: int) -> State | None:  # noqa: ARG002 - it is of one path
+        """The state behind so many tokens."""
+        return self.states.get(position)
