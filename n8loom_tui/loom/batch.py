@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
-from mlx_lm.models.cache import ArraysCache
+from mlx_lm.models.cache import ArraysCache, KVCache
 
 from . import attention, kernels
 from .attention import BranchCache, View
@@ -74,6 +74,13 @@ class Rows(Protocol[T]):
     """Rows that decode together, however that is done."""
 
     rows: list[Row[T]]
+
+    def __len__(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int:
+        """What the rows take, in bytes."""
+        ...
 
     def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
         """Add rows behind the last. What is before the last token of each path must be held.
@@ -176,6 +183,8 @@ class Batch(Generic[T]):
                     leaves.append(next(caches))
                 case LeafKind.STATE:
                     leaves.append(next(states))
+                case LeafKind.NONE:
+                    leaves.append(KVCache())
         return assemble(self.layout, leaves)
 
     # --------------------------------------------------------- come and go

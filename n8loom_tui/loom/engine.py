@@ -15,12 +15,10 @@ from typing import Any
 import mlx.core as mx
 
 from . import kernels
-from .batch import Batch, Joining, Logits
+from .batch import Joining, Logits, Rows
 from .branch import Branch
 from .jobs import Inbox, Job
-from .kernels.network import network_for
-from .kernels.rows import NetworkBatch
-from .prefill import Together, ToRead
+from .prefill import ToRead
 from .protocol import (
     Encode,
     Encoded,
@@ -38,8 +36,9 @@ from .protocol import (
 )
 from .reading import Reader
 from .sampling import choose
-from .support import check_model, context_length, eos_tokens
+from .support import context_length, eos_tokens
 from .text import CONTEXT_TOKENS, effective_framing, encode
+from .trial import serve
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
@@ -63,10 +62,8 @@ class Engine(Reader):
         super().__init__(model, default_budget() if kv_budget is None else kv_budget)
         self.tokenizer = tokenizer
         kernels.install(model)
-        self.shared_attention = check_model(model)
-        self.network = network_for(model, self.layout)
-        if self.network is not None:
-            self.together = Together.ANY
+        self.serving = serve(model, self.layout)
+        self.together, self.network = self.serving.together, self.serving.network
         self.context_length = context_length(model)
         self._max_rows = max_rows
         self._eos = eos_tokens(tokenizer)
@@ -78,11 +75,7 @@ class Engine(Reader):
         self._reset_batch()
 
     def _reset_batch(self) -> None:
-        self._batch: Batch[Branch]
-        if self.network is not None:
-            self._batch = NetworkBatch(self.model, self.layout, self.network)
-        else:
-            self._batch = Batch(self.model, self.layout, shared=self.shared_attention)
+        self._batch: Rows[Branch] = self.serving.rows(self.model, self.layout)
 
     # --------------------------------------------------------------- requests
 

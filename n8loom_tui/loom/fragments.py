@@ -158,8 +158,9 @@ class Fragment:
         if len(parts) == 1:
             return first.part(start, stop)
 
-        def joined(arrays: str, shape: int) -> mx.array:
-            return mx.concatenate([getattr(f, arrays)[shape][:, :, a:b] for f, a, b in parts], axis=2)
+        def joined(name: str, shape: int) -> mx.array:
+            arrays = ((getattr(f, name)[shape], a, b, b - a == len(f)) for f, a, b in parts)
+            return mx.concatenate([x if whole else x[:, :, a:b] for x, a, b, whole in arrays], axis=2)
 
         shapes = range(len(first.keys))
         fused = Fragment(

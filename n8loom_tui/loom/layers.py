@@ -73,6 +73,11 @@ class Layout:
         return not self.unknown and all(layer == Leaf(LeafKind.KV) for layer in self.layers)
 
     @property
+    def stateful(self) -> bool:
+        """Whether a path can be gone on with only from where its state was kept."""
+        return self.opaque or bool(self.state)
+
+    @property
     def opaque(self) -> bool:
         """Whether there is a cache of neither kind: only the model's own caches can then be used."""
         return bool(self.unknown)

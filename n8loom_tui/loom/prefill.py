@@ -14,8 +14,8 @@ from typing import Any
 from .kernels.network import Network
 from .kernels.strand import NetworkStrand
 from .layers import Layout
+from .opaque import arrays_in
 from .radix import State, common_length
-from .single import arrays_in
 from .store import FragmentStore, Pin
 from .strand import Row, Strand, shared_length
 
@@ -85,11 +85,6 @@ class Prefill:
         self.done = self.total == 0
 
     @property
-    def _stateful(self) -> bool:
-        """Whether a path can only be gone on with from a state."""
-        return self._layout.opaque or bool(self._layout.state)
-
-    @property
     def remaining(self) -> int:
         """How many tokens are still to be read."""
         return 0 if self.done else max(1, self.total - self._read)
@@ -115,7 +110,7 @@ class Prefill:
         """How many tokens each row reads next."""
         limit = max(1, tokens // len(rows))
         left = [row.stop - row.position for row in rows]
-        if self._stateful:
+        if self._layout.stateful:
             stops = [min((m for m in row.marks if m > row.position), default=row.stop) for row in rows]
             return min(limit, *(stop - row.position for stop, row in zip(stops, rows, strict=True)))
         return min(limit, max(min(left), min(WIDTH, max(left))))
@@ -125,7 +120,7 @@ class Prefill:
         finished = [row for row in strand.rows if row.position >= row.stop]
         for row in strand.rows:
             due = row in finished or row.position in row.marks
-            if due or (row.position - row.kept >= KEEP and not self._stateful):
+            if due or (row.position - row.kept >= KEEP and not self._layout.stateful):
                 self._keep(strand, row)
         if len(finished) == len(strand.rows):
             self._strand = None
@@ -196,7 +191,7 @@ class Prefill:
 
     def _marks(self, each: ToRead, start: int) -> frozenset[int]:
         """Where states are kept: before a node's last token, since it is fed again to go on from there."""
-        if not self._stateful:
+        if not self._layout.stateful:
             return frozenset()
         marks, last = set(), start
         for end in sorted(each.ends):

@@ -28,7 +28,7 @@ class Reader:
         self.model = model
         self.layout: Layout = layout_of(model)
         self.layers = len(self.layout.layers)
-        self.store = FragmentStore(budget, states=self.layout.opaque or bool(self.layout.state))
+        self.store = FragmentStore(budget, states=self.layout.stateful)
         self.together = Together.NONE
         self.network: Network | None = None
         """What computes in the model's place, on the CPU."""

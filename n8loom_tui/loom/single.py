@@ -1,50 +1,89 @@
-"""Models whose caches are of a kind of their own: served one row at a time, with these caches.
+"""Rows one by one: for models that cannot decode a batch of branches exactly.
 
-Nothing can be cut out of such caches. What is kept of a path is a copy of all of them at the end of a node, and
-from there it is read on.
+Each row has caches of its own that hold its whole path. That costs a forward pass and a copy of the path per
+row, and is as exact as the model is.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import mlx.core as mx
+import numpy as np
+
+from . import strand
+from .batch import Fragments, Joining, Logits, Row
+from .fragments import Fragment
+from .layers import Layout
+from .opaque import arrays_in
+from .radix import State
+from .strand import Strand
+
+T = TypeVar("T")
 
 
-def arrays_in(value: Any) -> Iterator[mx.array]:
-    """Every array that a cache (or a list of caches) holds."""
-    match value:
-        case mx.array():
-            yield value
-        case dict():
-            yield from arrays_in(list(value.values()))
-        case list() | tuple():
-            for item in value:
-                yield from arrays_in(item)
-        case _:
-            if hasattr(value, "__dict__"):
-                yield from arrays_in(vars(value))
+class Singles(Generic[T]):
+    """Rows that decode one after the other. It stands in for `Batch`."""
 
+    def __init__(self, model: Any, layout: Layout) -> None:
+        """No row yet."""
+        self.model = model
+        self.layout = layout
+        self.rows: list[Row[T]] = []
+        self._strands: list[Strand] = []
 
-@dataclass(frozen=True, slots=True)
-class CacheCopy:
-    """A model's own caches at one position of a path."""
+    def __len__(self) -> int:
+        return len(self.rows)
 
-    caches: list[Any]
-    nbytes: int
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows' caches."""
+        return sum(int(array.nbytes) for each in self._strands for array in arrays_in(each.caches))
 
-    @staticmethod
-    def of(caches: list[Any]) -> CacheCopy:
-        """A copy that nothing else changes."""
-        mx.eval(list(arrays_in(caches)))
-        copied = copy.deepcopy(caches)
-        arrays = list(arrays_in(copied))
-        mx.eval(arrays)
-        return CacheCopy(copied, sum(array.nbytes for array in arrays))
+    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
+        """Add rows behind the last. What is before the last token of each path must be held.
 
-    def fresh(self) -> list[Any]:
-        """Caches to go on with."""
-        return copy.deepcopy(self.caches)
+        Raises:
+            ValueError: a path is not held. The rows are as they were.
+        """
+        rows: list[Row[T]] = []
+        strands: list[Strand] = []
+        for one in joining:
+            position = len(one.path) - 1
+            for owner in one.owners:
+                read = strand.Row(one.path, position, position)
+                strands.append(Strand(self.model, self.layout, held, [read]))
+                rows.append(Row(owner, None, 0, position))
+        self.rows += rows
+        self._strands += strands
+
+    def forward(self, tokens: list[int]) -> Logits:
+        """Feed one token per row. Returns their logits, in the rows' order."""
+        table = []
+        for token, row, each in zip(tokens, self.rows, self._strands, strict=True):
+            logits = self.model(mx.array([[token]]), cache=each.caches)[0, -1].astype(mx.float32)
+            mx.eval(logits, list(arrays_in(each.caches)))
+            table.append(np.array(logits, copy=False))
+            row.length += 1
+            row.position += 1
+        return np.stack(table)
+
+    def cut(self, index: int, start: int) -> Fragment | None:
+        """What row number `index` has computed from path position `start` on. None for nothing."""
+        row, each = self.rows[index], self._strands[index]
+        if start >= row.position:
+            return None
+        return each.fragment(each.rows[0], start, row.position)
+
+    def snapshots(self, index: int) -> dict[int, State]:
+        """The state of row number `index` as it is now, by its path position."""
+        each = self._strands[index]
+        state = each.snapshot(each.rows[0])
+        return {} if state is None else {self.rows[index].position: state}
+
+    def leave(self, gone: Callable[[T], bool]) -> None:
+        """Take rows out."""
+        stay = [index for index, row in enumerate(self.rows) if not gone(row.owner)]
+        self.rows = [self.rows[index] for index in stay]
+        self._strands = [self._strands[index] for index in stay]

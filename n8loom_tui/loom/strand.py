@@ -13,12 +13,12 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
+from .batch import GONE, Fragments
 from .caches import Pair, PathCache, PathsCache
 from .fragments import Fragment, Snapshot
 from .layers import Layout, assemble, flatten
+from .opaque import CacheCopy, arrays_in
 from .radix import State, common_length
-from .single import CacheCopy, arrays_in
-from .store import FragmentStore
 
 
 @dataclass(slots=True, eq=False)
@@ -54,31 +54,56 @@ def shared_length(rows: Sequence[Row]) -> int:
     return min(min(row.start, common_length(first, row.path)) for row in rows)
 
 
+def held_fragment(held: Fragments, path: list[int], start: int, stop: int) -> Fragment | None:
+    """A fragment that must be there; None for no tokens.
+
+    Raises:
+        ValueError: it is not.
+    """
+    fragment = held.get(path, start, stop) if stop > start else None
+    if fragment is None and stop > start:
+        raise ValueError(GONE)
+    return fragment
+
+
 class Strand:
     """The caches of rows that are read together."""
 
-    def __init__(self, model: Any, layout: Layout, store: FragmentStore, rows: Sequence[Row]) -> None:
+    def __init__(self, model: Any, layout: Layout, held: Fragments, rows: Sequence[Row]) -> None:
+        """The caches of `rows`, which go on from what is held of their paths.
+
+        Raises:
+            ValueError: it is not held.
+        """
         self._model = model
         self.layout = layout
         self.rows = list(rows)
-        self._store = store
         fresh = make_prompt_cache(model)
+        states = [self._state(held, row) for row in self.rows]
         if layout.opaque:
-            (row,) = self.rows
-            known = store.snapshot(row.path, row.start)
+            (known,) = states
             self.caches = known.fresh() if isinstance(known, CacheCopy) else fresh
             return
         self._leaves = flatten(fresh)
         self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
-        self._fill_keys()
-        self._fill_states()
+        self._fill_keys(held)
+        snapshots = [state for state in states if isinstance(state, Snapshot)]
+        if snapshots:
+            Snapshot.stacked(snapshots).fill(self._state_leaves)
         self.caches = assemble(layout, self._leaves)
 
-    def _fill_keys(self) -> None:
+    def _state(self, held: Fragments, row: Row) -> State | None:
+        """The state that a row goes on from; None where it has none."""
+        state = held.snapshot(row.path, row.start)
+        if state is None and row.start and self.layout.stateful:
+            raise ValueError(GONE)
+        return state
+
+    def _fill_keys(self, held: Fragments) -> None:
         """Put caches that hold the paths' beginnings in the place of those with keys and values."""
         first, several = self.rows[0], len(self.rows) > 1
-        common = self._store.get(first.path, 0, self._shared)
-        owns = [self._store.get(row.path, self._shared, row.start) for row in self.rows] if several else []
+        common = held_fragment(held, first.path, 0, self._shared)
+        owns = [held_fragment(held, row.path, self._shared, row.start) for row in self.rows if several]
         width = max((len(own) for own in owns if own is not None), default=0)
         starts = [width - (row.start - self._shared) for row in self.rows]
         for ordinal, index in enumerate(self.layout.kv):
@@ -91,14 +116,6 @@ class Strand:
                 self._leaves[index] = PathsCache(known, own, starts, window)
             else:
                 self._leaves[index] = PathCache(known, window, first.stop)
-
-    def _fill_states(self) -> None:
-        """Give the rows' states to the leaves that have one."""
-        leaves = self._state_leaves
-        known = [self._store.snapshot(row.path, row.start) for row in self.rows]
-        snapshots = [snapshot for snapshot in known if isinstance(snapshot, Snapshot)]
-        if leaves and snapshots:
-            Snapshot.stacked(snapshots).fill(leaves)
 
     @property
     def _state_leaves(self) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom import engine as engine_module
+from n8loom_tui.loom import trial as trial_module
 
 Recorded = dict[tuple[int, int], np.ndarray]
 
@@ -24,3 +25,9 @@ def drawn_from(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 
     monkeypatch.setattr(engine_module, "choose", choose)
     return recorded
+
+
+@pytest.fixture
+def own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model is computed by its own code, as on a GPU."""
+    monkeypatch.setattr(trial_module, "network_for", lambda model, layout: None)

@@ -17,6 +17,7 @@ from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
 from n8loom_tui.loom.sharing import Level
+from n8loom_tui.loom.trial import Mode
 
 
 @pytest.mark.parametrize("per_kv", [1, 4])
@@ -92,6 +93,7 @@ def test_a_batch_takes_one_token_per_row() -> None:
         batch.caches[0].make_mask(2)
 
 
+@pytest.mark.usefixtures("own_code")
 def test_a_model_without_the_usual_attention_function_copies_prefixes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -99,7 +101,7 @@ def test_a_model_without_the_usual_attention_function_copies_prefixes(
     monkeypatch.setattr(attention, "install", lambda model: False)
     model = tiny_model("qwen3")
     engine = Engine(model, tiny_tokenizer("plain"))
-    assert not engine.shared_attention
+    assert engine.serving.mode is Mode.WHOLE
     paths = [list(range(40, 60)), [9, 8, 7]]
     sources = tuple(Source((Segment("s", tuple(p)),), (BranchSpec(f"{i}", i),)) for i, p in enumerate(paths))
     said: dict[str, list[int]] = {"0": [], "1": []}

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import mlx.core as mx
 import pytest
-from mlx_lm.models.cache import RotatingKVCache
 from support.faults import Breaking, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
@@ -34,7 +32,6 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
-from n8loom_tui.loom.support import UnsupportedModel
 
 TOKENIZER = tiny_tokenizer("plain")
 PATH = list(TOKENIZER.encode("the abc in the end"))
@@ -447,32 +444,3 @@ def test_growing_another_node_inside_a_stream_loses_nothing() -> None:
     assert finals[-1]["type"] == "final"
     assert finals[-1]["tokens"] == [wanted] * 2
     assert finals[-1]["children"] == root.children[1:]
-
-
-def test_a_model_that_cannot_be_served_exactly_is_refused() -> None:
-    model = build_model("llama")
-    type_of = type(model)
-
-    class Windowed(type_of):  # type: ignore[misc, valid-type]
-        def make_cache(self) -> list[Any]:
-            return [RotatingKVCache(8) for _ in self.layers]
-
-    windowed = Windowed(model.args)
-    with pytest.raises(UnsupportedModel, match="llama: layers with RotatingKVCache are not served yet"):
-        Engine(windowed, TOKENIZER)
-
-
-def test_a_model_whose_attention_looks_elsewhere_is_refused() -> None:
-    """It depends on the batch as a whole: no branch could be exact."""
-    model = build_model("llama")
-    type_of = type(model)
-
-    class Mixing(type_of):  # type: ignore[misc, valid-type]
-        def __call__(self, tokens: mx.array, cache: Any = None) -> mx.array:
-            logits = super().__call__(tokens, cache)
-            return logits + logits.mean(axis=0, keepdims=True) * (tokens.shape[0] - 1)
-
-    mixing = Mixing(model.args)
-    mixing.update(model.parameters())
-    with pytest.raises(UnsupportedModel, match="cannot be branched exactly"):
-        Engine(mixing, TOKENIZER)

@@ -52,8 +52,17 @@ def all_at_once(engine: Engine, nodes: list[Heddle], count: int) -> dict[str, li
 @pytest.mark.parametrize("kind", list(TOKENIZERS))
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_random_weaving_is_exact(architecture: str, kind: str, drawn_from: Any) -> None:
-    model, tokenizer = tiny_model(architecture), tiny_tokenizer(kind)
-    seed = sum(f"{architecture}{kind}".encode())
+    weave_and_check(tiny_model(architecture), kind, sum(f"{architecture}{kind}".encode()), drawn_from)
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+def test_random_weaving_by_the_models_own_code_is_exact(architecture: str, drawn_from: Any) -> None:
+    weave_and_check(build_model(architecture), "bos", sum(architecture.encode()), drawn_from)
+
+
+def weave_and_check(model: Any, kind: str, seed: int, drawn_from: Any) -> None:
+    tokenizer = tiny_tokenizer(kind)
     root = Loom(model, tokenizer, "the abc in 🌷 the")
     weaver = Weaver(root, drawn_from, seed)
     weaver.weave(14)

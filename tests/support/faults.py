@@ -17,7 +17,7 @@ def intercept(
     before: Callable[[list[int]], None] = lambda tokens: None,
     after: Callable[[Any], Any] = lambda out: out,
 ) -> None:
-    """Call `before` with the token ids of each pass, all rows in one list, and hand on what `after` makes of its result."""
+    """Call `before` with the token ids of each pass, all rows in one list, and give on what `after` makes of it."""
     kind = type(model)
     its_own, networks = kind.__call__, Network.run
 

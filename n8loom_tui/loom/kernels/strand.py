@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
+from n8loom_tui.loom.batch import Fragments
 from n8loom_tui.loom.fragments import Fragment
-from n8loom_tui.loom.store import FragmentStore
-from n8loom_tui.loom.strand import Row, shared_length
+from n8loom_tui.loom.strand import Row, held_fragment, shared_length
 
 from .blas import Floats
 from .network import Network
@@ -40,14 +40,16 @@ class _Read:
 class NetworkStrand:
     """Rows that a network reads together. What they have in common at their beginning is held once."""
 
-    def __init__(self, network: Network, store: FragmentStore, rows: Sequence[Row]) -> None:
+    def __init__(self, network: Network, held: Fragments, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
         self._network = network
         self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
-        common = store.get(self.rows[0].path, 0, self._shared)
+        common = held_fragment(held, self.rows[0].path, 0, self._shared)
         self._common = _views(common) if common is not None else None
         self._read = {
-            id(row): _Read(network, self._shared, row.stop, store.get(row.path, self._shared, row.start))
+            id(row): _Read(
+                network, self._shared, row.stop, held_fragment(held, row.path, self._shared, row.start)
+            )
             for row in self.rows
         }
 
