@@ -17,7 +17,7 @@ import mlx.core as mx
 from . import kernels
 from .batch import Batch, Joining, Logits
 from .branch import Branch
-from .jobs import Inbox, Job
+from .jobs import Inbox, Job, Waiting
 from .kernels.network import network_for
 from .kernels.rows import NetworkBatch
 from .prefill import Together, ToRead
@@ -34,6 +34,7 @@ from .protocol import (
     RequestFinished,
     RequestStarted,
     Segment,
+    Source,
     Stop,
 )
 from .reading import Reader
@@ -213,15 +214,28 @@ class Engine(Reader):
             self.store.release()
             return
         for source, path in zip(request.sources, paths, strict=True):
-            room = self.context_length - len(path) if self.context_length else request.params.max_tokens
-            branches = [
-                Branch(s.id, request.id, s.seed, path, request.params, self.tokenizer, self._eos, room)
-                for s in source.branches
-            ]
-            job.sources.append((path, [branch for branch in branches if branch.id not in job.cancelled]))
+            self._sprout(job, source, path)
         job.started = True
         job.total = sum(max(0, len(p) - 1 - self.store.match_length(p[:-1])) for p in paths)
         self._reused += sum(len(p) - 1 for p in paths) - job.total
+
+    def _sprout(self, job: Job, source: Source, path: list[int]) -> None:
+        """Begin the branches of a source. Those that are given the same tokens go on from one path."""
+        params = job.request.params
+        room = self.context_length - len(path) if self.context_length else params.max_tokens
+        starts: dict[tuple[int, ...], Waiting] = {}
+        for spec in source.branches:
+            if spec.id in job.cancelled:
+                continue
+            given = tuple(known.token for known in spec.given)
+            start, branches = starts.setdefault(given, ([*path, *given] if given else path, []))
+            job.ends.setdefault(id(start), (*job.ends[id(path)], len(start)))
+            branch = Branch(
+                spec.id, job.request.id, spec.seed, start, params, self.tokenizer, self._eos, room, spec.given
+            )
+            self._events += branch.begin()
+            branches.append(branch)
+        job.sources += starts.values()
 
     def _check_paths(self, paths: list[list[int]]) -> None:
         for path in paths:
@@ -273,7 +287,7 @@ class Engine(Reader):
         for row, values in zip(rows, table, strict=True):
             branch = row.owner
             choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
-            self._events += branch.take(choice.token, choice.logprob)
+            self._events += branch.take(choice)
         self._tokens += len(rows)
         self._sweep()
 

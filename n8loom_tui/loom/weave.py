@@ -8,6 +8,7 @@ from typing import Any
 
 from .engine import Engine, engine_for
 from .heddle import Heddle, Kind, new_id
+from .odds import Odds
 from .protocol import (
     BranchFinished,
     BranchResult,
@@ -94,6 +95,7 @@ def _enter(node: Heddle, request: Ramify, results: dict[str, BranchResult]) -> l
             result.tokens,
             result.text,
             result.ends,
+            odds=Odds.of(result.logprobs, result.alternatives, result.entropies),
             kind=Kind.GENERATED,
             model=node.model,
             tokenizer=node.tokenizer,
