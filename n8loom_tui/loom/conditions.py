@@ -81,8 +81,10 @@ class Watch:
                 return self._said >= after and entropy > nats
             case TopProbabilityBelow(p, after):
                 return self._said >= after and math.exp(alternatives[0].logprob) < p
-            case Fork(p):
-                return sum(math.exp(other.logprob) >= p for other in alternatives) != 1
+            case Fork(p, after):
+                return (
+                    self._said >= after and sum(math.exp(other.logprob) >= p for other in alternatives) != 1
+                )
         return False
 
     def between(self, piece: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from itertools import chain
 from typing import Any
 
 import mlx.core as mx
@@ -146,16 +147,20 @@ class Engine(Reader):
         events, self._events = self._events, []
         return events
 
-    def run(self, request: Request) -> Generator[list[Event], None, None]:
+    def run(
+        self, request: Request, follow: Callable[[Event], Iterable[Request]] | None = None
+    ) -> Generator[list[Event], None, None]:
         """Serve one request to its end on this thread, yielding the events of each step.
 
-        Closing the iterator stops the request, and keeps its fragments.
-        Several runs may be open at once: each steps for all of them, and is told of its own request.
+        `follow` is told each event first, and may answer with further requests, which are served along with it.
+        Closing the iterator stops them all, and keeps their fragments.
+        Several runs may be open at once: each steps for all of them, and is told of its own requests.
 
         Raises:
-            RuntimeError: the request failed.
+            RuntimeError: a request failed.
         """
-        inbox = Inbox.of(request)
+        inbox = Inbox()
+        inbox.expect(request)
         self._inboxes.append(inbox)
         self.submit(request)
         try:
@@ -164,15 +169,20 @@ class Engine(Reader):
                     self._deliver(self.step(), inbox)
                     continue
                 events, inbox.events = inbox.events, []
+                for further in chain.from_iterable(map(follow, events)) if follow is not None else ():
+                    inbox.expect(further)
+                    self.submit(further)
                 yield events
                 for event in events:
                     match event:
-                        case RequestFinished(request_id=done) if done in inbox.ids:
-                            return
+                        case RequestFinished(request_id=done):
+                            inbox.unfinished.discard(done)
                         case RequestFailed(request_id=failed, message=message) if failed in inbox.ids:
                             raise RuntimeError(message) from self.last_error
+                if not inbox.unfinished:
+                    return
         finally:
-            self._stop(inbox.ids)
+            self._stop(frozenset(inbox.ids))
             self._inboxes.remove(inbox)
             self._events = [event for event in self._events if not inbox.wants(event)]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .odds import Odds
-from .protocol import Alternative, Framing, Segment
+from .protocol import Alternative, Condition, Framing, Segment
 from .text import decode_span, encode, has_chat_template
 
 if TYPE_CHECKING:
@@ -337,6 +337,93 @@ class Heddle:
         if kwargs.pop("stream", False):
             return self.make_child_stream(**kwargs)
         return self.make_children(**kwargs)
+
+    def ramify_all(
+        self,
+        nodes: Sequence[Heddle] | None = None,
+        n: int = 4,
+        *,
+        temp: float = 0.8,
+        max_tokens: int = 8,
+        min_p: float = 0.05,
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Generate `n` children of each of these nodes (None: of all leaves), all of them in one batch.
+
+        Returns a list of children for each node, or with `stream` a generator as `make_child_stream`'s, whose
+        `children` are these lists. Keywords as for `make_children`; with a `seed` all branches get different
+        ones.
+
+        Raises:
+            ValueError: the nodes are of several models.
+        """
+        from .weave import ramify_all, ramify_all_stream
+
+        chosen = list(nodes) if nodes is not None else [node for node in self.walk() if not node.children]
+        grow = ramify_all_stream if stream else ramify_all
+        return grow(chosen, n, temp=temp, max_tokens=max_tokens, min_p=min_p, **kwargs)
+
+    def weave_until(
+        self,
+        condition: Condition | Iterable[Condition],
+        n: int = 4,
+        *,
+        depth: int = 1,
+        temp: float = 0.8,
+        max_tokens: int = 64,
+        min_p: float = 0.05,
+        max_nodes: int = 256,
+        total_tokens: int | None = None,
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Generate until a condition holds (the first of several), and branch there.
+
+        One branch grows until then, `n` branches go on from that place until a condition holds again, and so
+        on, `depth` times. Each node has at most `max_tokens` tokens; all together are at most `max_nodes`
+        nodes and about `total_tokens` tokens. Conditions are `EntropyAbove`, `TopProbabilityBelow`, `TextSaid`,
+        `SentenceEnd`, `ParagraphEnd` and `Fork` of `n8loom_tui`. Further keywords as for `make_children`.
+
+        Returns the children that grew from this node; with `stream` a generator of dictionaries: `"update"`
+        with the `nodes` that changed, which stand in the tree already, and at last `"final"` with `children`.
+        Closing it early keeps what was generated.
+        """
+        from .growing import weave_until
+
+        return weave_until(
+            self,
+            condition,
+            n,
+            depth=depth,
+            max_nodes=max_nodes,
+            total_tokens=total_tokens,
+            stream=stream,
+            temp=temp,
+            max_tokens=max_tokens,
+            min_p=min_p,
+            **kwargs,
+        )
+
+    def cutoff_tree(
+        self,
+        p: float = 0.1,
+        *,
+        depth: int = 8,
+        max_nodes: int = 256,
+        top_logprobs: int = 8,
+        stream: bool = False,
+    ) -> Any:
+        """Expand every token that is at least as probable as `p`, `depth` tokens deep, as far as `max_nodes` go.
+
+        Nothing is drawn. A node is a stretch on which only one token is probable enough; it ends where several
+        are, each of which begins a child, or none. Returns as `weave_until`.
+        """
+        from .growing import cutoff_tree
+
+        return cutoff_tree(
+            self, p, depth=depth, max_nodes=max_nodes, top_logprobs=top_logprobs, stream=stream
+        )
 
     # ---------------------------------------------------------------- reading
 

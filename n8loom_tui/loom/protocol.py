@@ -95,12 +95,17 @@ class ParagraphEnd:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Ends a branch before a token, unless exactly one token is at least as probable as `p`."""
+    """Ends a branch before a token, unless exactly one token is at least as probable as `p`.
+
+    Not before the branch has said `after` tokens.
+    """
 
     p: float
+    after: int = 1
 
     def __post_init__(self) -> None:
         _check_real("p", self.p, 1 / MOST_ALTERNATIVES, 1.0)
+        _check_whole("after", self.after, 0)
 
 
 Condition = EntropyAbove | TopProbabilityBelow | TextSaid | SentenceEnd | ParagraphEnd | Fork

@@ -142,7 +142,7 @@ def test_conditions_on_what_comes_end_before_it(condition: Condition, choice: Ch
 def test_a_branch_says_something_before_its_uncertainty_ends_it() -> None:
     """Else every child of an uncertain place would end at once."""
     sure, unsure = (Choice(65, -1.0, alternatives(p), h) for p, h in ((0.9, 0.1), (0.1, 5.0)))
-    for condition in (EntropyAbove(2.0), TopProbabilityBelow(0.3)):
+    for condition in (EntropyAbove(2.0), TopProbabilityBelow(0.3), Fork(0.3)):
         branch = branch_of(condition)
         assert isinstance(branch.take(unsure)[-1], BranchToken)
         assert isinstance(branch.take(unsure)[-1], BranchFinished)
@@ -155,7 +155,7 @@ def test_a_branch_says_something_before_its_uncertainty_ends_it() -> None:
 
 
 def test_a_fork_may_stand_at_the_very_beginning() -> None:
-    branch = branch_of(Fork(0.2))
+    branch = branch_of(Fork(0.2, after=0))
     branch.take(Choice(70, -1.0, alternatives(0.4, 0.3)))
     assert branch.finish is Finish.CONDITION
     assert branch.sampled == []
