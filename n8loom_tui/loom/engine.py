@@ -34,12 +34,14 @@ from .protocol import (
     RequestFailed,
     RequestFinished,
     RequestStarted,
+    Score,
     Segment,
     Source,
     Stop,
 )
 from .reading import Reader
 from .sampling import choose
+from .scoring import Scoring
 from .support import check_model, context_length, eos_tokens
 from .text import CONTEXT_TOKENS, effective_framing, encode
 
@@ -73,6 +75,8 @@ class Engine(Reader):
         self._max_rows = max_rows
         self._eos = eos_tokens(tokenizer)
         self._jobs: deque[Job] = deque()
+        self._scorings: deque[Scoring] = deque()
+        self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
@@ -91,7 +95,7 @@ class Engine(Reader):
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._jobs or self._events or len(self._batch))
+        return bool(self._jobs or self._scorings or self._events or len(self._batch))
 
     @property
     def running(self) -> int:
@@ -101,7 +105,7 @@ class Engine(Reader):
     @property
     def reading(self) -> bool:
         """Whether a path is being read between the steps."""
-        return any(job.prefill is not None for job in self._jobs)
+        return bool(self._scorings) or any(job.prefill is not None for job in self._jobs)
 
     def submit(self, request: Request) -> None:
         """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
@@ -110,6 +114,8 @@ class Engine(Reader):
                 self._jobs.append(Job(request))
             case Encode():
                 self._encode(request)
+            case Score():
+                self._begin_scoring(request)
             case Stop():
                 self._stop(request.branch_ids)
 
@@ -123,6 +129,9 @@ class Engine(Reader):
         def meant(branch: Branch) -> bool:
             return branch.finish is None and (branch_ids is None or branch.id in branch_ids)
 
+        for scoring in list(self._scorings):
+            if branch_ids is None or scoring.request.id in branch_ids:
+                self._end_scoring(scoring)
         for job in self._jobs:
             self._events += job.cancel_unbegun(branch_ids)
             for branch in filter(meant, job.branches()):
@@ -136,10 +145,14 @@ class Engine(Reader):
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
-        try:
-            self._prepare()
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
-            self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
+        self._scored = bool(self._scorings) and not self._scored  # in turn with what is to be continued
+        if self._scored:
+            self._score(self._scorings[0])
+        else:
+            try:
+                self._prepare()
+            except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
+                self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
         try:
             self._decode()
         except Exception as error:  # noqa: BLE001
@@ -350,6 +363,41 @@ class Engine(Reader):
             self._reset_batch()
         else:
             self._batch.leave(lambda branch: branch.finish is not None)
+
+    # ---------------------------------------------------------------- scoring
+
+    def _begin_scoring(self, request: Score) -> None:
+        self._events.append(RequestStarted(request.id))
+        ends: dict[int, tuple[int, ...]] = {}
+        try:
+            path = self._resolve(request.path, ends)
+            if self.context_length and len(path) > self.context_length:
+                raise ValueError(
+                    f"the text is {len(path)} tokens long and the model reads {self.context_length}"
+                )
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            self.last_error = error
+            self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
+            return
+        self._scorings.append(Scoring(self, request, path, ends[id(path)]))
+
+    def _score(self, scoring: Scoring) -> None:
+        """Read a chunk for the first request that asks for probabilities."""
+        try:
+            self._events += scoring.step(self.chunk)
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
+            self.last_error = error
+            self._events.append(RequestFailed(scoring.request.id, str(error) or type(error).__name__))
+            self._scorings.remove(scoring)
+            scoring.drop()
+            return
+        if scoring.done:
+            self._end_scoring(scoring)
+
+    def _end_scoring(self, scoring: Scoring) -> None:
+        self._scorings.remove(scoring)
+        scoring.close()
+        self._events.append(RequestFinished(scoring.request.id))
 
     # ---------------------------------------------------------------- reading
 

@@ -425,6 +425,17 @@ class Heddle:
             self, p, depth=depth, max_nodes=max_nodes, top_logprobs=top_logprobs, stream=stream
         )
 
+    def score(self, *, top_logprobs: int = 8, whole_path: bool = False) -> Heddle:
+        """Find out how probable this node's tokens are (with `whole_path`, all tokens down to it), whoever wrote them.
+
+        Fills `logprobs`, `alternatives` and `entropies`. Nothing can be known of the first token of a path.
+        Returns the node itself.
+        """
+        from .weave import score
+
+        score(self, top_logprobs, whole_path)
+        return self
+
     # ---------------------------------------------------------------- reading
 
     def ancestors(self) -> Iterator[Heddle]:

@@ -18,6 +18,8 @@ from .protocol import (
     Finish,
     Ramify,
     SamplingParams,
+    Score,
+    Scored,
     Segment,
     Source,
     Stop,
@@ -239,3 +241,14 @@ def ramify_all_stream(
     children = [[] if node.terminal else next(entered) for node in nodes]
     yield final_update(request, results) | {"children": children}
     return children
+
+
+def score(node: Heddle, top_logprobs: int, whole_path: bool) -> None:
+    """Find out how probable the tokens of a node are, or of all nodes of its path."""
+    path = node.path()
+    wanted = {each.id: each for each in (path if whole_path else [node])}
+    request = Score(new_id(), tuple(_path(node)), frozenset(wanted), top_logprobs)
+    for events in engine_for(node.model, node.tokenizer).run(request):
+        for event in events:
+            if isinstance(event, Scored):
+                wanted[event.node_id].odds = Odds.of(event.logprobs, event.alternatives, event.entropies)
