@@ -12,12 +12,28 @@ if TYPE_CHECKING:
     from n8loom_tui.loom.fragments import KVFrag, clip_frag, frag_batch_gen, frag_cache, fuse_cache_frags
     from n8loom_tui.loom.generate import generate_batched, generate_batched_stream, prompt_to_cache
     from n8loom_tui.loom.heddle import Heddle, Loom
+    from n8loom_tui.loom.protocol import (
+        Alternative,
+        EntropyAbove,
+        Fork,
+        ParagraphEnd,
+        SentenceEnd,
+        TextSaid,
+        TopProbabilityBelow,
+    )
     from n8loom_tui.models.load import load
 
 _HOMES = {
+    "Alternative": "n8loom_tui.loom.protocol",
+    "EntropyAbove": "n8loom_tui.loom.protocol",
+    "Fork": "n8loom_tui.loom.protocol",
     "Heddle": "n8loom_tui.loom.heddle",
     "KVFrag": "n8loom_tui.loom.fragments",
     "Loom": "n8loom_tui.loom.heddle",
+    "ParagraphEnd": "n8loom_tui.loom.protocol",
+    "SentenceEnd": "n8loom_tui.loom.protocol",
+    "TextSaid": "n8loom_tui.loom.protocol",
+    "TopProbabilityBelow": "n8loom_tui.loom.protocol",
     "clip_frag": "n8loom_tui.loom.fragments",
     "frag_batch_gen": "n8loom_tui.loom.fragments",
     "frag_cache": "n8loom_tui.loom.fragments",
@@ -28,10 +44,20 @@ _HOMES = {
     "prompt_to_cache": "n8loom_tui.loom.generate",
 }
 
+_PLAIN = ("heddle", "protocol")
+"""Modules of the loom that bring no MLX."""
+
 __all__ = [
+    "Alternative",
+    "EntropyAbove",
+    "Fork",
     "Heddle",
     "KVFrag",
     "Loom",
+    "ParagraphEnd",
+    "SentenceEnd",
+    "TextSaid",
+    "TopProbabilityBelow",
     "clip_frag",
     "frag_batch_gen",
     "frag_cache",
@@ -47,7 +73,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if home.startswith("n8loom_tui.loom.") and not home.endswith(".heddle"):
+    if home.startswith("n8loom_tui.loom.") and home.rpartition(".")[2] not in _PLAIN:
         _place_blas()
     return getattr(import_module(home), name)
 

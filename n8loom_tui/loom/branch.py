@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .protocol import BranchFinished, BranchToken, Event, Finish, SamplingParams
+from .conditions import Watch
+from .protocol import (
+    Alternative,
+    BranchFinished,
+    BranchToken,
+    Event,
+    Finish,
+    GivenToken,
+    SamplingParams,
+)
+from .sampling import Choice
 from .text import CONTEXT_TOKENS, IncrementalDecoder, encode_continuation
 
 
 @dataclass(slots=True)
-class _Pending:
-    """A token whose text is held back, as it may turn out to begin a stop string."""
-
-    token: int
-    piece: str
-    logprob: float
-
-
-@dataclass(slots=True)
 class Branch:
-    """A branch of a request. `path` is its source's token ids, shared among the source's branches.
+    """A branch of a request. `path` is what it goes on from: its source's token ids, and those it is given.
 
     `sampled` is what the model drew, in order, and so what was fed back to it. What the branch *says* are the
-    events: the same tokens, short of a stop string.
+    events: the tokens given and the same tokens, short of a stop string. `room`: how many these may be at most.
     """
 
     id: str
@@ -35,14 +36,19 @@ class Branch:
     tokenizer: Any
     eos: frozenset[int]
     room: int
+    given: tuple[GivenToken, ...] = ()
     sampled: list[int] = field(default_factory=list)
     finish: Finish | None = None
+    _taken: int = 0
     _decoder: IncrementalDecoder = field(init=False)
-    _pending: list[_Pending] = field(default_factory=list)
+    _watch: Watch | None = field(init=False)
+    _pending: list[BranchToken] = field(default_factory=list)
+    """Tokens that are held back, as their text may turn out to begin a stop string."""
 
     def __post_init__(self) -> None:
-        before = [token for token in self.path[-CONTEXT_TOKENS:] if token >= 0]
-        self._decoder = IncrementalDecoder(self.tokenizer, before)
+        before = self.path[: len(self.path) - len(self.given)][-CONTEXT_TOKENS:]
+        self._decoder = IncrementalDecoder(self.tokenizer, [token for token in before if token >= 0])
+        self._watch = Watch(self.params.until) if self.params.until else None
 
     @property
     def next_token(self) -> int:
@@ -55,17 +61,45 @@ class Branch:
         missing = size - len(self.sampled)
         return (self.path[-missing:] if missing > 0 else []) + self.sampled[-size:]
 
-    def take(self, token: int, logprob: float) -> list[Event]:
+    def begin(self) -> list[Event]:
+        """Say what the branch is given. It may end with that."""
+        events: list[Event] = []
+        for known in self.given:
+            if self.finish is None:
+                events += self._take(known.token, known.logprob, known.alternatives, known.entropy)
+        return events
+
+    def take(self, choice: Choice) -> list[Event]:
         """Take the token that was drawn. Returns what it made known."""
+        if self._watch is not None and self._watch.before(choice.alternatives, choice.entropy):
+            return self._end_on(choice)
+        alternatives = choice.alternatives[: self.params.top_logprobs]
+        return self._take(choice.token, choice.logprob, alternatives, choice.entropy, drawn=choice)
+
+    def _take(
+        self,
+        token: int,
+        logprob: float,
+        alternatives: tuple[Alternative, ...],
+        entropy: float,
+        drawn: Choice | None = None,
+    ) -> list[Event]:
         if token in self.eos:
             return self.end(Finish.EOS)
-        self.sampled.append(token)
-        self._pending.append(_Pending(token, self._decoder.push(token), logprob))
-        held = "".join(pending.piece for pending in self._pending)
+        piece = self._decoder.push(token)
+        if drawn is not None:
+            if self._watch is not None and self._watch.between(piece):
+                return self._end_on(drawn)
+            self.sampled.append(token)
+        self._taken += 1
+        self._pending.append(BranchToken(self.id, token, piece, logprob, alternatives, entropy))
+        held = "".join(pending.text for pending in self._pending)
         at = min((i for i in map(held.find, self.params.stop_strings) if i >= 0), default=-1)
         if at >= 0:
             return self._end_before(at)
-        if len(self.sampled) >= min(self.params.max_tokens, self.room):
+        if self._watch is not None and self._watch.after(piece):
+            return self.end(Finish.CONDITION)
+        if self._taken >= min(self.params.max_tokens, self.room):
             return self.end(Finish.LENGTH)
         return self._release(len(held) - _may_begin(held, self.params.stop_strings))
 
@@ -74,6 +108,12 @@ class Branch:
         self.finish = reason
         return [*self._say(len(self._pending)), BranchFinished(self.id, reason)]
 
+    def _end_on(self, choice: Choice) -> list[Event]:
+        """End the branch by a condition, before the token that was drawn, and tell what could stand there."""
+        self.finish = Finish.CONDITION
+        finished = BranchFinished(self.id, Finish.CONDITION, choice.alternatives, choice.entropy)
+        return [*self._say(len(self._pending)), finished]
+
     def _release(self, characters: int) -> list[Event]:
         """Say the held tokens that end within the first `characters` held characters.
 
@@ -81,17 +121,17 @@ class Branch:
         """
         ready = said = 0
         for index, pending in enumerate(self._pending):
-            said += len(pending.piece)
+            said += len(pending.text)
             if said > characters:
                 break
-            if pending.piece or not self.params.stop_strings:
+            if pending.text or not self.params.stop_strings:
                 ready = index + 1
         return self._say(ready)
 
     def _say(self, count: int) -> list[Event]:
         """Say the first `count` held tokens."""
         said, self._pending = self._pending[:count], self._pending[count:]
-        return [BranchToken(self.id, pending.token, pending.piece, pending.logprob) for pending in said]
+        return list(said)
 
     def _end_before(self, at: int) -> list[Event]:
         """End before a stop string that begins at held character `at`.
@@ -100,10 +140,10 @@ class Branch:
         """
         self.finish = Finish.STOP
         events = self._release(at)
-        rest = "".join(pending.piece for pending in self._pending)[: at - _length(events)]
-        kept = len(self.sampled) - len(self._pending)
+        rest = "".join(pending.text for pending in self._pending)[: at - _length(events)]
         if rest:
-            before = [*self.path[-CONTEXT_TOKENS:], *self.sampled[:kept]][-CONTEXT_TOKENS:]
+            kept = len(self.path) - len(self.given) + self._taken - len(self._pending)
+            before = [*self.path, *self.sampled][max(kept - CONTEXT_TOKENS, 0) : kept]
             span = encode_continuation(self.tokenizer, rest, [token for token in before if token >= 0])
             start = 0
             for token, stop in zip(span.tokens, span.ends, strict=True):

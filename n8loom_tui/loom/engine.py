@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from itertools import chain
 from typing import Any
 
 import mlx.core as mx
@@ -17,7 +18,7 @@ import mlx.core as mx
 from . import kernels
 from .batch import Joining, Logits, Rows
 from .branch import Branch
-from .jobs import Inbox, Job
+from .jobs import Inbox, Job, Waiting
 from .prefill import ToRead
 from .protocol import (
     Encode,
@@ -31,11 +32,14 @@ from .protocol import (
     RequestFailed,
     RequestFinished,
     RequestStarted,
+    Score,
     Segment,
+    Source,
     Stop,
 )
 from .reading import Reader
 from .sampling import choose
+from .scoring import Scoring
 from .support import context_length, eos_tokens
 from .text import CONTEXT_TOKENS, effective_framing, encode
 from .trial import serve
@@ -68,6 +72,8 @@ class Engine(Reader):
         self._max_rows = max_rows
         self._eos = eos_tokens(tokenizer)
         self._jobs: deque[Job] = deque()
+        self._scorings: deque[Scoring] = deque()
+        self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
@@ -82,7 +88,7 @@ class Engine(Reader):
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._jobs or self._events or len(self._batch))
+        return bool(self._jobs or self._scorings or self._events or len(self._batch))
 
     @property
     def running(self) -> int:
@@ -92,7 +98,7 @@ class Engine(Reader):
     @property
     def reading(self) -> bool:
         """Whether a path is being read between the steps."""
-        return any(job.prefill is not None for job in self._jobs)
+        return bool(self._scorings) or any(job.prefill is not None for job in self._jobs)
 
     def submit(self, request: Request) -> None:
         """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
@@ -101,6 +107,8 @@ class Engine(Reader):
                 self._jobs.append(Job(request))
             case Encode():
                 self._encode(request)
+            case Score():
+                self._begin_scoring(request)
             case Stop():
                 self._stop(request.branch_ids)
 
@@ -114,6 +122,9 @@ class Engine(Reader):
         def meant(branch: Branch) -> bool:
             return branch.finish is None and (branch_ids is None or branch.id in branch_ids)
 
+        for scoring in list(self._scorings):
+            if branch_ids is None or scoring.request.id in branch_ids:
+                self._end_scoring(scoring)
         for job in self._jobs:
             self._events += job.cancel_unbegun(branch_ids)
             for branch in filter(meant, job.branches()):
@@ -127,10 +138,14 @@ class Engine(Reader):
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
-        try:
-            self._prepare()
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
-            self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
+        self._scored = bool(self._scorings) and not self._scored  # in turn with what is to be continued
+        if self._scored:
+            self._score(self._scorings[0])
+        else:
+            try:
+                self._prepare()
+            except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
+                self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
         try:
             self._decode()
         except Exception as error:  # noqa: BLE001
@@ -138,16 +153,20 @@ class Engine(Reader):
         events, self._events = self._events, []
         return events
 
-    def run(self, request: Request) -> Generator[list[Event], None, None]:
+    def run(
+        self, request: Request, follow: Callable[[Event], Iterable[Request]] | None = None
+    ) -> Generator[list[Event], None, None]:
         """Serve one request to its end on this thread, yielding the events of each step.
 
-        Closing the iterator stops the request, and keeps its fragments.
-        Several runs may be open at once: each steps for all of them, and is told of its own request.
+        `follow` is told each event first, and may answer with further requests, which are served along with it.
+        Closing the iterator stops them all, and keeps their fragments.
+        Several runs may be open at once: each steps for all of them, and is told of its own requests.
 
         Raises:
-            RuntimeError: the request failed.
+            RuntimeError: a request failed.
         """
-        inbox = Inbox.of(request)
+        inbox = Inbox()
+        inbox.expect(request)
         self._inboxes.append(inbox)
         self.submit(request)
         try:
@@ -156,15 +175,20 @@ class Engine(Reader):
                     self._deliver(self.step(), inbox)
                     continue
                 events, inbox.events = inbox.events, []
+                for further in chain.from_iterable(map(follow, events)) if follow is not None else ():
+                    inbox.expect(further)
+                    self.submit(further)
                 yield events
                 for event in events:
                     match event:
-                        case RequestFinished(request_id=done) if done in inbox.ids:
-                            return
+                        case RequestFinished(request_id=done):
+                            inbox.unfinished.discard(done)
                         case RequestFailed(request_id=failed, message=message) if failed in inbox.ids:
                             raise RuntimeError(message) from self.last_error
+                if not inbox.unfinished:
+                    return
         finally:
-            self._stop(inbox.ids)
+            self._stop(frozenset(inbox.ids))
             self._inboxes.remove(inbox)
             self._events = [event for event in self._events if not inbox.wants(event)]
 
@@ -206,15 +230,28 @@ class Engine(Reader):
             self.store.release()
             return
         for source, path in zip(request.sources, paths, strict=True):
-            room = self.context_length - len(path) if self.context_length else request.params.max_tokens
-            branches = [
-                Branch(s.id, request.id, s.seed, path, request.params, self.tokenizer, self._eos, room)
-                for s in source.branches
-            ]
-            job.sources.append((path, [branch for branch in branches if branch.id not in job.cancelled]))
+            self._sprout(job, source, path)
         job.started = True
         job.total = sum(max(0, len(p) - 1 - self.store.match_length(p[:-1])) for p in paths)
         self._reused += sum(len(p) - 1 for p in paths) - job.total
+
+    def _sprout(self, job: Job, source: Source, path: list[int]) -> None:
+        """Begin the branches of a source. Those that are given the same tokens go on from one path."""
+        params = job.request.params
+        room = self.context_length - len(path) if self.context_length else params.max_tokens
+        starts: dict[tuple[int, ...], Waiting] = {}
+        for spec in source.branches:
+            if spec.id in job.cancelled:
+                continue
+            given = tuple(known.token for known in spec.given)
+            start, branches = starts.setdefault(given, ([*path, *given] if given else path, []))
+            job.ends.setdefault(id(start), (*job.ends[id(path)], len(start)))
+            branch = Branch(
+                spec.id, job.request.id, spec.seed, start, params, self.tokenizer, self._eos, room, spec.given
+            )
+            self._events += branch.begin()
+            branches.append(branch)
+        job.sources += starts.values()
 
     def _check_paths(self, paths: list[list[int]]) -> None:
         for path in paths:
@@ -266,7 +303,7 @@ class Engine(Reader):
         for row, values in zip(rows, table, strict=True):
             branch = row.owner
             choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
-            self._events += branch.take(choice.token, choice.logprob)
+            self._events += branch.take(choice)
         self._tokens += len(rows)
         self._sweep()
 
@@ -319,6 +356,41 @@ class Engine(Reader):
             self._reset_batch()
         else:
             self._batch.leave(lambda branch: branch.finish is not None)
+
+    # ---------------------------------------------------------------- scoring
+
+    def _begin_scoring(self, request: Score) -> None:
+        self._events.append(RequestStarted(request.id))
+        ends: dict[int, tuple[int, ...]] = {}
+        try:
+            path = self._resolve(request.path, ends)
+            if self.context_length and len(path) > self.context_length:
+                raise ValueError(
+                    f"the text is {len(path)} tokens long and the model reads {self.context_length}"
+                )
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            self.last_error = error
+            self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
+            return
+        self._scorings.append(Scoring(self, request, path, ends[id(path)]))
+
+    def _score(self, scoring: Scoring) -> None:
+        """Read a chunk for the first request that asks for probabilities."""
+        try:
+            self._events += scoring.step(self.chunk)
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
+            self.last_error = error
+            self._events.append(RequestFailed(scoring.request.id, str(error) or type(error).__name__))
+            self._scorings.remove(scoring)
+            scoring.drop()
+            return
+        if scoring.done:
+            self._end_scoring(scoring)
+
+    def _end_scoring(self, scoring: Scoring) -> None:
+        self._scorings.remove(scoring)
+        scoring.close()
+        self._events.append(RequestFinished(scoring.request.id))
 
     # ---------------------------------------------------------------- reading
 

@@ -78,7 +78,7 @@ def _begin(
         engine.adopt([], path[:held], frag_cache(cache))
     stops = options.pop("stop_strings", ())
     request = ramify_request(
-        [Segment(new_id(), tuple(path))], batch_size, SamplingParams(stop_strings=stops, **options)
+        [[Segment(new_id(), tuple(path))]], batch_size, SamplingParams(stop_strings=stops, **options)
     )
     return engine, request, path
 
@@ -136,7 +136,7 @@ def generate_batched_stream(
     engine, request, path = _begin(model, tokenizer, prompt, batch_size, cache=prompt_cache, options=options)
     results = blank_results(request)
     yield from stream_updates(engine, request, results)
-    final = final_update(request, results, len(path))
+    final = final_update(request, results) | {"total_prompt_len": len(path)}
     final["prompt_cache"] = _batched_cache(engine, path, list(results.values()))
     if verbose:
         for index, text in enumerate(final["decoded_texts"]):

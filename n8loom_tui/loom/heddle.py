@@ -7,14 +7,16 @@ the tree did, a node goes on as a fresh run would.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from .protocol import Framing, Segment
+from .odds import Odds
+from .protocol import Alternative, Condition, Framing, Segment
 from .text import decode_span, encode, has_chat_template
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Heddle:
             text of the first k tokens. A token that only begins a character adds none.
         children, parent: the tree.
         terminal: the model ended here by itself (or a person said so); nothing is generated behind it.
+        odds: what is known of each token, or None. `logprobs`, `alternatives` and `entropies` read it.
         kind, finish, created (seconds since 1970), provenance: where it came from.
         encoded: False while a text still waits for a tokenizer; `tokens` is empty until then.
         frag: the node's cache fragments, one `KVFrag` per layer. Reading it computes what is missing.
@@ -62,6 +65,7 @@ class Heddle:
         "id",
         "kind",
         "model",
+        "odds",
         "parent",
         "provenance",
         "terminal",
@@ -101,6 +105,7 @@ class Heddle:
         self._text = ""
         self.tokens: list[int] = []
         self.ends: list[int] = []
+        self.odds: Odds | None = None
         self.encoded = True
         self.children = []
         self.parent = None
@@ -120,7 +125,7 @@ class Heddle:
         elif (known := getattr(content, "tokens", None)) is not None:
             span = decode_span(self.tokenizer, before, known)
         elif self.tokenizer is None:
-            self._text, self.tokens, self.ends, self.encoded = content, [], [], False
+            self._text, self.tokens, self.ends, self.encoded, self.odds = content, [], [], False, None
             return
         else:
             span = encode(
@@ -135,6 +140,7 @@ class Heddle:
         text: str,
         ends: list[int],
         *,
+        odds: Odds | None = None,
         kind: Kind = Kind.GENERATED,
         model: Any = None,
         tokenizer: Any = None,
@@ -145,7 +151,7 @@ class Heddle:
         node.kind = kind
         node.model = model
         node.tokenizer = tokenizer
-        node.set_span(tokens, text, ends)
+        node.set_span(tokens, text, ends, odds)
         return node
 
     @classmethod
@@ -156,17 +162,48 @@ class Heddle:
         node._text, node.encoded = text, False
         return node
 
-    def set_span(self, tokens: list[int], text: str, ends: list[int]) -> None:
-        """Put token ids and their text in place."""
+    def set_span(self, tokens: list[int], text: str, ends: list[int], odds: Odds | None = None) -> None:
+        """Put token ids and their text in place, and what is known of them."""
         if len(tokens) != len(ends):
             raise ValueError(f"{len(tokens)} tokens do not match {len(ends)} ends")
-        self.tokens, self._text, self.ends, self.encoded = tokens, text, ends, True
+        if odds is not None and len(odds) != len(tokens):
+            raise ValueError(f"{len(tokens)} tokens do not match the odds of {len(odds)}")
+        self.tokens, self._text, self.ends, self.odds, self.encoded = tokens, text, ends, odds, True
 
-    def append_token(self, token: int, piece: str) -> None:
+    def append_token(
+        self,
+        token: int,
+        piece: str,
+        logprob: float = math.nan,
+        alternatives: Sequence[Alternative] = (),
+        entropy: float = math.nan,
+    ) -> None:
         """Add one token, and the characters it completed, to a node that is being generated."""
+        if self.odds is None and not (math.isnan(logprob) and math.isnan(entropy) and not alternatives):
+            self.odds = Odds.of([math.nan] * len(self.tokens))
+        if self.odds is not None:
+            self.odds.append(logprob, alternatives, entropy)
         self.tokens.append(token)
         self._text += piece
         self.ends.append(len(self._text))
+
+    @property
+    def logprobs(self) -> list[float]:
+        """The log probability of each token by the model's own distribution; NaN where it is not known."""
+        return self.odds.logprobs if self.odds is not None else [math.nan] * len(self.tokens)
+
+    @property
+    def alternatives(self) -> list[tuple[Alternative, ...]]:
+        """For each token what else could stand there: `(token, logprob)`, best first; empty if not known.
+
+        Logprobs are kept to a thousandth of a nat, and down to -64.
+        """
+        return self.odds.alternatives if self.odds is not None else [()] * len(self.tokens)
+
+    @property
+    def entropies(self) -> list[float]:
+        """The entropy of each token's position in nats; NaN where it is not known."""
+        return self.odds.entropies if self.odds is not None else [math.nan] * len(self.tokens)
 
     @property
     def text(self) -> str:
@@ -188,6 +225,7 @@ class Heddle:
         if len(self.tokens) > token_limit:
             self.tokens = self.tokens[:token_limit]
             self.ends = self.ends[:token_limit]
+            self.odds = self.odds.part(0, token_limit) if self.odds is not None else None
             self._text = self._text[: self.ends[-1]] if self.ends else ""
             self.terminal = False
             self.finish = None
@@ -299,6 +337,104 @@ class Heddle:
         if kwargs.pop("stream", False):
             return self.make_child_stream(**kwargs)
         return self.make_children(**kwargs)
+
+    def ramify_all(
+        self,
+        nodes: Sequence[Heddle] | None = None,
+        n: int = 4,
+        *,
+        temp: float = 0.8,
+        max_tokens: int = 8,
+        min_p: float = 0.05,
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Generate `n` children of each of these nodes (None: of all leaves), all of them in one batch.
+
+        Returns a list of children for each node, or with `stream` a generator as `make_child_stream`'s, whose
+        `children` are these lists. Keywords as for `make_children`; with a `seed` all branches get different
+        ones.
+
+        Raises:
+            ValueError: the nodes are of several models.
+        """
+        from .weave import ramify_all, ramify_all_stream
+
+        chosen = list(nodes) if nodes is not None else [node for node in self.walk() if not node.children]
+        grow = ramify_all_stream if stream else ramify_all
+        return grow(chosen, n, temp=temp, max_tokens=max_tokens, min_p=min_p, **kwargs)
+
+    def weave_until(
+        self,
+        condition: Condition | Iterable[Condition],
+        n: int = 4,
+        *,
+        depth: int = 1,
+        temp: float = 0.8,
+        max_tokens: int = 64,
+        min_p: float = 0.05,
+        max_nodes: int = 256,
+        total_tokens: int | None = None,
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Generate until a condition holds (the first of several), and branch there.
+
+        One branch grows until then, `n` branches go on from that place until a condition holds again, and so
+        on, `depth` times. Each node has at most `max_tokens` tokens; all together are at most `max_nodes`
+        nodes and about `total_tokens` tokens. Conditions are `EntropyAbove`, `TopProbabilityBelow`, `TextSaid`,
+        `SentenceEnd`, `ParagraphEnd` and `Fork` of `n8loom_tui`. Further keywords as for `make_children`.
+
+        Returns the children that grew from this node; with `stream` a generator of dictionaries: `"update"`
+        with the `nodes` that changed, which stand in the tree already, and at last `"final"` with `children`.
+        Closing it early keeps what was generated.
+        """
+        from .growing import weave_until
+
+        return weave_until(
+            self,
+            condition,
+            n,
+            depth=depth,
+            max_nodes=max_nodes,
+            total_tokens=total_tokens,
+            stream=stream,
+            temp=temp,
+            max_tokens=max_tokens,
+            min_p=min_p,
+            **kwargs,
+        )
+
+    def cutoff_tree(
+        self,
+        p: float = 0.1,
+        *,
+        depth: int = 8,
+        max_nodes: int = 256,
+        top_logprobs: int = 8,
+        stream: bool = False,
+    ) -> Any:
+        """Expand every token that is at least as probable as `p`, `depth` tokens deep, as far as `max_nodes` go.
+
+        Nothing is drawn. A node is a stretch on which only one token is probable enough; it ends where several
+        are, each of which begins a child, or none. Returns as `weave_until`.
+        """
+        from .growing import cutoff_tree
+
+        return cutoff_tree(
+            self, p, depth=depth, max_nodes=max_nodes, top_logprobs=top_logprobs, stream=stream
+        )
+
+    def score(self, *, top_logprobs: int = 8, whole_path: bool = False) -> Heddle:
+        """Find out how probable this node's tokens are (with `whole_path`, all tokens down to it), whoever wrote them.
+
+        Fills `logprobs`, `alternatives` and `entropies`. Nothing can be known of the first token of a path.
+        Returns the node itself.
+        """
+        from .weave import score
+
+        score(self, top_logprobs, whole_path)
+        return self
 
     # ---------------------------------------------------------------- reading
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .branch import Branch
 from .prefill import Prefill
-from .protocol import BranchFinished, Event, Finish, Ramify, Request
+from .protocol import BranchFinished, Event, Finish, Ramify, Request, Stop
 
 Waiting = tuple[list[int], list[Branch]]
 """A path and its branches that have not joined yet."""
@@ -15,20 +15,23 @@ Waiting = tuple[list[int], list[Branch]]
 
 @dataclass(slots=True)
 class Inbox:
-    """The events of a running request until its runner takes them. `ids`: its own and its branches'."""
+    """The events of running requests until their runner takes them. `ids`: their own and their branches'."""
 
-    ids: frozenset[str]
+    ids: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
+    unfinished: set[str] = field(default_factory=set)
+    """The requests that nothing has been heard of the end of."""
 
-    @staticmethod
-    def of(request: Request) -> Inbox:
-        """An empty inbox for a request."""
-        own = {getattr(request, "id", "")}
-        branches = (b.id for s in request.sources for b in s.branches) if isinstance(request, Ramify) else ()
-        return Inbox(frozenset(own.union(branches)))
+    def expect(self, request: Request) -> None:
+        """Take in the events of a request."""
+        if isinstance(request, Ramify):
+            self.ids.update(b.id for s in request.sources for b in s.branches)
+        if not isinstance(request, Stop):
+            self.ids.add(request.id)
+            self.unfinished.add(request.id)
 
     def wants(self, event: Event) -> bool:
-        """Whether an event tells of this request."""
+        """Whether an event tells of these requests."""
         return getattr(event, "request_id", None) in self.ids or getattr(event, "branch_id", None) in self.ids
 
 

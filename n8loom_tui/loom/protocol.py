@@ -8,7 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+MOST_ALTERNATIVES = 128
+"""How many alternatives of a token can be asked for."""
+
+
+class Alternative(NamedTuple):
+    """A token that could stand at a position, and its log probability there."""
+
+    token: int
+    logprob: float
 
 
 class Finish(StrEnum):
@@ -17,6 +27,7 @@ class Finish(StrEnum):
     EOS = "eos"
     LENGTH = "length"
     STOP = "stop"
+    CONDITION = "condition"
     CANCELLED = "cancelled"
 
 
@@ -32,12 +43,85 @@ class Framing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingParams:
-    """How the next token is chosen. The filters act on the untempered distribution, as mlx-lm's do.
+class EntropyAbove:
+    """Ends a branch before a token whose position has more entropy than `nats`, by the model's own distribution.
 
-    `temp` 0 is greedy. `top_p`, `min_p` and `top_k` are off at 0 (`top_p` also at 1). `repetition_penalty`
-    (1 is off) acts on the last `repetition_context_size` tokens of the path. A `seed` makes a branch
-    repeatable, whatever runs beside it; without one a fresh seed is drawn and recorded.
+    Not before the branch has said `after` tokens.
+    """
+
+    nats: float
+    after: int = 1
+
+    def __post_init__(self) -> None:
+        _check_real("nats", self.nats, 0.0, 100.0)
+        _check_whole("after", self.after, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TopProbabilityBelow:
+    """Ends a branch before a token where even the most probable one is less probable than `p`.
+
+    Not before the branch has said `after` tokens.
+    """
+
+    p: float
+    after: int = 1
+
+    def __post_init__(self) -> None:
+        _check_real("p", self.p, 0.0, 1.0)
+        _check_whole("after", self.after, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSaid:
+    """Ends a branch with the token that completes `text`. (A stop string ends it before that.)"""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text:
+            raise ValueError(f"text must be a text that is not empty, not {self.text!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceEnd:
+    """Ends a branch where a sentence does: at its last mark, or the blank or line break behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParagraphEnd:
+    """Ends a branch with the token that completes an empty line behind some text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Ends a branch before a token, unless exactly one token is at least as probable as `p`.
+
+    Not before the branch has said `after` tokens.
+    """
+
+    p: float
+    after: int = 1
+
+    def __post_init__(self) -> None:
+        _check_real("p", self.p, 1 / MOST_ALTERNATIVES, 1.0)
+        _check_whole("after", self.after, 0)
+
+
+Condition = EntropyAbove | TopProbabilityBelow | TextSaid | SentenceEnd | ParagraphEnd | Fork
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen, and when a branch ends.
+
+    The filters act on the untempered distribution, as mlx-lm's do. `temp` 0 is greedy. `top_p`, `min_p` and
+    `top_k` are off at 0 (`top_p` also at 1). `repetition_penalty` (1 is off) acts on the last
+    `repetition_context_size` tokens of the path. A `seed` makes a branch repeatable, whatever runs beside it;
+    without one a fresh seed is drawn and recorded.
+
+    A branch ends where any condition of `until` holds. With each token come its `top_logprobs` most probable
+    alternatives (0: none).
     """
 
     temp: float = 0.8
@@ -50,6 +134,8 @@ class SamplingParams:
     repetition_context_size: int = 20
     stop_strings: tuple[str, ...] = ()
     seed: int | None = None
+    top_logprobs: int = 8
+    until: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -58,18 +144,15 @@ class SamplingParams:
             ("top_p", 0.0, 1.0),
             ("repetition_penalty", 0.01, 100.0),
         ):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= high):
-                raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+            _check_real(name, getattr(self, name), low, high)
         for name, least in (
             ("max_tokens", 1),
             ("top_k", 0),
             ("min_tokens_to_keep", 1),
             ("repetition_context_size", 0),
         ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+            _check_whole(name, getattr(self, name), least)
+        _check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
         given: Any = self.stop_strings
         stops = (given,) if isinstance(given, str) else tuple(given)
         for stop in stops:
@@ -78,6 +161,25 @@ class SamplingParams:
         object.__setattr__(self, "stop_strings", tuple(s for s in stops if s))
         if self.seed is not None and not isinstance(self.seed, int):
             raise ValueError(f"seed must be a whole number, not {self.seed!r}")
+        until: Any = self.until
+        conditions = (until,) if isinstance(until, Condition) else tuple(until)
+        for condition in conditions:
+            if not isinstance(condition, Condition):
+                raise ValueError(f"until must be conditions, not {condition!r}")
+        object.__setattr__(self, "until", conditions)
+
+
+def _check_real(name: str, value: Any, low: float, high: float) -> None:
+    if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
+
+
+def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be a whole number of at most {most}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +193,25 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenToken:
+    """A token that a branch begins with instead of drawing it, and what is known of its position."""
+
+    token: int
+    logprob: float = math.nan
+    alternatives: tuple[Alternative, ...] = ()
+    entropy: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class BranchSpec:
-    """A branch to be grown: the id that its events will carry, and its seed."""
+    """A branch to be grown: the id that its events will carry, its seed, and what it begins with.
+
+    The `given` tokens are the branch's own: they are told like all others, and count as its first.
+    """
 
     id: str
     seed: int
+    given: tuple[GivenToken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +240,29 @@ class Encode:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """Find out how probable the tokens of a path are: of its nodes `node_ids`, or of all (None)."""
+
+    id: str
+    path: tuple[Segment, ...]
+    node_ids: frozenset[str] | None = None
+    top_logprobs: int = 8
+
+    def __post_init__(self) -> None:
+        _check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop these branches, or all of them (None), queued ones included. What they have said is kept."""
+    """Stop these branches, or everything (None), queued ones included. What they have said is kept.
+
+    The id of a `Score` stops that.
+    """
 
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Stop
+Request = Ramify | Encode | Score | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,18 +292,40 @@ class PrefillProgress:
 
 @dataclass(frozen=True, slots=True)
 class BranchToken:
-    """One token of a branch and the characters that it completed (none while a character is unfinished)."""
+    """One token of a branch and the characters that it completed (none while a character is unfinished).
+
+    `logprob`, `alternatives` (best first) and `entropy` (nats) are those of the model's own distribution at the
+    token's position, before temperature and filters; NaN and empty where that is not known.
+    """
 
     branch_id: str
     token: int
     text: str
     logprob: float
+    alternatives: tuple[Alternative, ...] = ()
+    entropy: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class BranchFinished:
+    """A branch ended. Where a condition ended it before a token: what could have stood next, best first."""
+
     branch_id: str
     reason: Finish
+    alternatives: tuple[Alternative, ...] = ()
+    entropy: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How probable a node's tokens are, one entry each. Nothing is known of the first token of a path."""
+
+    request_id: str
+    node_id: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    alternatives: tuple[tuple[Alternative, ...], ...]
+    entropies: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +375,7 @@ Event = (
     | PrefillProgress
     | BranchToken
     | BranchFinished
+    | Scored
     | RequestFinished
     | RequestFailed
     | EngineStats
@@ -235,6 +390,8 @@ class BranchResult:
     text: str = ""
     ends: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    alternatives: list[tuple[Alternative, ...]] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
     finish: Finish | None = None
 
     def take(self, event: BranchToken) -> None:
@@ -243,3 +400,5 @@ class BranchResult:
         self.text += event.text
         self.ends.append(len(self.text))
         self.logprobs.append(event.logprob)
+        self.alternatives.append(event.alternatives)
+        self.entropies.append(event.entropy)

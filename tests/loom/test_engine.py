@@ -32,6 +32,7 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
+from n8loom_tui.loom.sampling import Choice
 
 TOKENIZER = tiny_tokenizer("plain")
 PATH = list(TOKENIZER.encode("the abc in the end"))
@@ -349,9 +350,7 @@ def test_the_end_of_text_makes_a_node_terminal(monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patch:
         patch.setattr(
             "n8loom_tui.loom.engine.choose",
-            lambda logits, params, seed, step, context: type(
-                "C", (), {"token": [70, 71, TOKENIZER.eos_token_id][step], "logprob": 0.0}
-            ),
+            lambda logits, params, seed, step, context: Choice([70, 71, TOKENIZER.eos_token_id][step], 0.0),
         )
         (kid,) = root.ramify(n=1)
     assert kid.tokens == [70, 71]

@@ -22,6 +22,7 @@ from n8loom_tui import (
     generate_batched_stream,
     prompt_to_cache,
 )
+from n8loom_tui.loom.sampling import Choice
 from n8loom_tui.loom.text import decode
 
 MODEL = tiny_model("llama")
@@ -168,7 +169,7 @@ def test_fragments_of_branches_that_end_at_different_places(monkeypatch: pytest.
 
     def choose(logits: Any, params: Any, seed: int, step: int, context: Any) -> Any:
         row = next(row for row in rows if len(plans[row]) > step)
-        return type("Choice", (), {"token": plans[row][step], "logprob": 0.0})
+        return Choice(plans[row][step], 0.0)
 
     monkeypatch.setattr("n8loom_tui.loom.engine.choose", choose)
     for order in ([0, 1, 2, 3, 4], [4], [1], [3], [0, 1]):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import inspect
+import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from tiny import greedy, tiny_model, tiny_tokenizer
+from tiny import greedy, scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Framing
+from n8loom_tui.loom.protocol import Alternative, Framing
 
 MODEL = tiny_model("llama")
 TOKENIZER = tiny_tokenizer("plain")
@@ -138,6 +140,52 @@ def test_clipping_inside_a_character_leaves_it_out_until_it_is_whole() -> None:
     root.tokens.pop()
     rest = Heddle(MODEL, TOKENIZER, tokens[-1:], None, None, parent=root)
     assert rest.text == "🌷"
+
+
+def exact_logprobs(path: list[int], tokens: list[int]) -> np.ndarray:
+    """`[tokens, vocabulary]`, from a run from scratch."""
+    logits = scratch_logits(MODEL, path + tokens)[len(path) - 1 : -1].astype(np.float64)
+    best = logits.max(axis=1, keepdims=True)
+    return logits - best - np.log(np.exp(logits - best).sum(axis=1, keepdims=True))
+
+
+def test_each_generated_token_carries_its_odds() -> None:
+    root = Loom(MODEL, TOKENIZER, "the abc")
+    for kid in root.ramify(n=3, temp=1.5, min_p=0.0, max_tokens=9, seed=2):
+        wanted = exact_logprobs(root.tokens, kid.tokens)
+        chosen = wanted[range(len(kid.tokens)), kid.tokens]
+        np.testing.assert_allclose(kid.logprobs, chosen, atol=1e-3)
+        np.testing.assert_allclose(kid.entropies, -(np.exp(wanted) * wanted).sum(axis=1), atol=1e-3)
+        for others, row in zip(kid.alternatives, wanted, strict=True):
+            best = np.sort(row)[::-1][:8]
+            np.testing.assert_allclose([other.logprob for other in others], best, atol=1e-3)
+            np.testing.assert_allclose(row[[other.token for other in others]], best, atol=1e-3)
+    (kid,) = root.ramify(n=1, top_logprobs=0, max_tokens=3)
+    assert kid.alternatives == [()] * len(kid.tokens)
+    assert not any(math.isnan(value) for value in kid.logprobs + kid.entropies)
+
+
+def test_odds_stay_with_their_tokens() -> None:
+    root = Loom(MODEL, TOKENIZER, "the abc")
+    assert [math.isnan(value) for value in root.logprobs] == [True] * len(root.tokens)
+    assert root.alternatives == [()] * len(root.tokens)
+    (kid,) = root.ramify(n=1, temp=1.5, min_p=0.0, max_tokens=9, seed=2)
+    before = (kid.logprobs, kid.alternatives, kid.entropies)
+    kid.trim(2)
+    assert (kid.logprobs, kid.alternatives, kid.entropies) == tuple(each[:7] for each in before)
+    kid.clip(3)
+    assert (kid.logprobs, kid.alternatives, kid.entropies) == tuple(each[:3] for each in before)
+    kid.append_token(65, "A")
+    kid.append_token(66, "B", -0.5, (Alternative(66, -0.5),), 1.0)
+    assert kid.logprobs == pytest.approx([*before[0][:3], math.nan, -0.5], nan_ok=True)
+    assert kid.alternatives == [*before[1][:3], (), (Alternative(66, -0.5),)]
+    copy = Heddle.from_span(kid.tokens, kid.text, kid.ends, odds=kid.odds)
+    assert copy.alternatives == kid.alternatives
+    kid.text = "something else"
+    assert kid.odds is None
+    assert len(kid.logprobs) == len(kid.tokens)
+    with pytest.raises(ValueError, match="odds of 5"):
+        kid.set_span([1], "a", [1], copy.odds)
 
 
 def test_clipping_makes_a_node_open_again() -> None:

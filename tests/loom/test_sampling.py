@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p, make_repetition_penalty
 
-from n8loom_tui.loom.protocol import SamplingParams
-from n8loom_tui.loom.sampling import BrokenLogits, _candidates, choose, penalise
+from n8loom_tui.loom.protocol import Fork, SamplingParams
+from n8loom_tui.loom.sampling import NEGLIGIBLE, BrokenLogits, _allowed, _noise, choose, penalise
 
 SIZES = (50, 3000)
 
@@ -24,7 +24,8 @@ def kept(logits: np.ndarray, **settings: Any) -> set[int]:
     """What our filters leave, short of what is too improbable ever to be drawn."""
     best = float(logits.max())
     total = float(np.exp(logits - best).sum(dtype=np.float64))
-    return set(_candidates(logits, best, total, SamplingParams(**{"min_p": 0.0, **settings})).tolist())
+    allowed = _allowed(logits, best, total, SamplingParams(**{"min_p": 0.0, **settings}))
+    return set(np.flatnonzero(allowed).tolist())
 
 
 def log_probabilities(logits: np.ndarray) -> mx.array:
@@ -104,6 +105,100 @@ def test_repetition_penalty_ignores_ids_that_are_none() -> None:
     np.testing.assert_array_equal(penalise(logits, params, [-4, 99]), logits)
 
 
+def plain_choice(logits: np.ndarray, params: SamplingParams, seed: int, context: list[int]) -> int:
+    """The token that the parameters ask for, found the long way: all candidates sorted, all scored."""
+    logits = penalise(logits, params, context)
+    best = float(logits.max())
+    if params.temp == 0:
+        return int(logits.argmax())
+    total = float(np.exp((logits - best).astype(np.float64)).sum())
+    order = np.lexsort((np.arange(logits.size), -logits))
+    values = logits[order].astype(np.float64)
+    keep = np.count_nonzero(values >= best - NEGLIGIBLE * max(params.temp, 1.0))
+    if 0 < params.top_p < 1:
+        probs = np.exp(values - best) / total
+        keep = min(keep, np.count_nonzero(np.cumsum(probs) - probs < params.top_p))
+    if params.min_p > 0:
+        passing = np.count_nonzero(values >= best + math.log(params.min_p))
+        keep = min(keep, max(passing, params.min_tokens_to_keep))
+    if params.top_k > 0:
+        keep = min(keep, params.top_k)
+    tokens = order[: max(keep, 1)]
+    return int(tokens[np.argmax((values[: tokens.size] - best) / params.temp + _noise(seed, 3, tokens))])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temp": 0.0},
+        {"min_p": 0.0},
+        {"temp": 3.0, "min_p": 0.0},
+        {"min_p": 0.05},
+        {"min_p": 0.0, "top_p": 0.5},
+        {"min_p": 0.0, "top_p": 0.97},
+        {"min_p": 0.0, "top_k": 40},
+        {"min_p": 0.0, "top_k": 400},
+        {"min_p": 0.3, "min_tokens_to_keep": 100},
+        {"min_p": 0.01, "top_p": 0.95, "top_k": 50, "min_tokens_to_keep": 5},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("penalty", [1.0, 1.3, 0.8])
+def test_the_short_way_chooses_what_the_long_way_does(settings: dict[str, Any], penalty: float) -> None:
+    """Whether the filters stay within the shortlist or go far beyond it."""
+    params = SamplingParams(**{"repetition_penalty": penalty, **settings})
+    for seed, (size, spread) in enumerate([(90, 3.0), (5003, 4.0), (5003, 1.0), (20000, 2.5), (4096, 8.0)]):
+        logits = random_logits(seed, size, spread)
+        context = [*np.argsort(-logits)[:6].tolist(), 3, 5, 8]
+        for draw in range(12):
+            wanted = plain_choice(logits, params, draw, context)
+            assert choose(logits, params, draw, 3, context).token == wanted
+
+
+def test_equal_logits_at_the_border_are_kept_by_their_ids() -> None:
+    logits = np.zeros(5000, dtype=np.float32)
+    logits[[70, 4000]] = 1.0
+    assert kept(logits, top_k=5) == {70, 4000, 0, 1, 2}
+    drawn = {choose(logits, SamplingParams(min_p=0.0, top_k=5), seed, 0).token for seed in range(100)}
+    assert drawn == {70, 4000, 0, 1, 2}
+
+
+@pytest.mark.parametrize("size", [3, 60, 3000, 20001])
+def test_alternatives_are_the_most_probable_tokens_of_the_model_itself(size: int) -> None:
+    logits = random_logits(13, size)
+    params = SamplingParams(temp=2.0, top_k=3, repetition_penalty=1.8)
+    choice = choose(logits, params, 3, 0, context=[int(logits.argmax())])
+    exact = logits.astype(np.float64)
+    logprobs = exact - np.log(np.exp(exact).sum())
+    wanted = np.argsort(-logprobs, kind="stable")[:8]
+    assert [other.token for other in choice.alternatives] == wanted.tolist()
+    np.testing.assert_allclose([other.logprob for other in choice.alternatives], logprobs[wanted], atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 100])
+def test_as_many_alternatives_as_were_asked_for(count: int) -> None:
+    logits = random_logits(14, 9000)
+    choice = choose(logits, SamplingParams(top_logprobs=count), 0, 0)
+    assert [a.token for a in choice.alternatives] == np.argsort(-logits, kind="stable")[:count].tolist()
+
+
+def test_all_that_reach_a_forks_probability_are_told() -> None:
+    logits = np.full(9000, -20.0, dtype=np.float32)
+    logits[100:119] = 1.0
+    choice = choose(logits, SamplingParams(temp=0, top_logprobs=2, until=(Fork(0.05),)), 0, 0)
+    assert {a.token for a in choice.alternatives if math.exp(a.logprob) >= 0.05} == set(range(100, 119))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 40.0])
+def test_entropy_is_that_of_the_model_itself(spread: float) -> None:
+    logits = random_logits(15, 20001, spread)
+    row = (logits - logits.max()).astype(np.float64)
+    probs = np.exp(row) / np.exp(row).sum()
+    wanted = -float((probs[probs > 0] * np.log(probs[probs > 0])).sum())
+    choice = choose(logits, SamplingParams(temp=0.1, min_p=0.9), 1, 0)
+    assert choice.entropy == pytest.approx(wanted, abs=1e-4)
+
+
 def assert_follows(logits: np.ndarray, params: SamplingParams, expected: np.ndarray) -> None:
     """Draws with many seeds and steps follow `expected` (a chi-square bound of 6 standard deviations)."""
     draws = 8000
@@ -181,8 +276,10 @@ def test_logits_that_are_not_numbers_raise(value: float, temp: float) -> None:
 def test_tokens_that_the_model_rules_out_are_never_drawn() -> None:
     logits = np.full(40, -np.inf, dtype=np.float32)
     logits[[3, 8]] = 1.0
-    drawn = {choose(logits, SamplingParams(temp=5.0, min_p=0.0), seed, 0).token for seed in range(200)}
-    assert drawn == {3, 8}
+    choices = [choose(logits, SamplingParams(temp=5.0, min_p=0.0), seed, 0) for seed in range(200)]
+    assert {choice.token for choice in choices} == {3, 8}
+    assert [other.token for other in choices[0].alternatives] == [3, 8]
+    assert choices[0].entropy == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +301,9 @@ def test_tokens_that_the_model_rules_out_are_never_drawn() -> None:
         ),
         ({"seed": "x"}, "seed must be a whole number, not 'x'"),
         ({"stop_strings": (3,)}, "stop_strings must be texts, not 3"),
+        ({"top_logprobs": -1}, "top_logprobs must be a whole number of at least 0, not -1"),
+        ({"top_logprobs": 129}, "top_logprobs must be a whole number of at most 128, not 129"),
+        ({"until": ("END",)}, "until must be conditions, not 'END'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

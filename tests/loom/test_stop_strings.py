@@ -12,6 +12,7 @@ from tiny import TOKENIZERS, greedy, scratch_logits, tiny_model, tiny_tokenizer
 from n8loom_tui.loom.branch import Branch
 from n8loom_tui.loom.heddle import Loom
 from n8loom_tui.loom.protocol import BranchFinished, BranchToken, Finish, SamplingParams
+from n8loom_tui.loom.sampling import Choice
 from n8loom_tui.loom.text import decode
 
 
@@ -24,7 +25,7 @@ def run(text: str | list[int], *stops: str, kind: str = "plain", max_tokens: int
     tokens = list(tokenizer.encode(text, add_special_tokens=False)) if isinstance(text, str) else text
     steps, said = [], []
     for token in [*tokens, 999]:
-        events = branch.take(token, -1.0)
+        events = branch.take(Choice(token, -1.0))
         said += [event for event in events if isinstance(event, BranchToken)]
         steps.append("".join(event.text for event in events if isinstance(event, BranchToken)))
         if branch.finish is not None:
@@ -87,7 +88,7 @@ def test_half_a_match_is_said_when_the_branch_is_stopped() -> None:
         "b", "r", 0, [65], SamplingParams(stop_strings=("END",), max_tokens=9), tokenizer, frozenset(), 9
     )
     for token in tokenizer.encode("EN", add_special_tokens=False):
-        assert branch.take(token, 0.0) == []
+        assert branch.take(Choice(token, 0.0)) == []
     events = branch.end(Finish.CANCELLED)
     assert [event.text for event in events[:-1]] == ["E", "N"]
     assert events[-1] == BranchFinished("b", Finish.CANCELLED)
@@ -119,7 +120,7 @@ def say(monkeypatch: pytest.MonkeyPatch, tokens: list[int]) -> None:
     """Make a model say just this."""
     monkeypatch.setattr(
         "n8loom_tui.loom.engine.choose",
-        lambda logits, params, seed, step, context: type("C", (), {"token": tokens[step], "logprob": -1.0}),
+        lambda logits, params, seed, step, context: Choice(tokens[step], -1.0),
     )
 
 

@@ -1,0 +1,166 @@
+"""How probable the tokens of a path are: one pass over it, in chunks, so that branches that stream need not wait.
+
+The logits at a position need the forward pass of the token before. What stands before the first of those comes
+from fragments, or is read first; and the output layer is computed for the positions that are asked for alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import mlx.core as mx
+import numpy as np
+
+from .distribution import Distribution, Logits
+from .prefill import Prefill, ToRead
+from .protocol import Alternative, Event, PrefillProgress, Score, Scored
+from .reading import Reader
+from .opaque import arrays_in
+from .strand import Row, Strand
+
+FIRST_CHUNK = 32
+LARGEST_TABLE = 1 << 24
+"""How many logits are computed at once: 64 MB of them."""
+
+Known = tuple[float, tuple[Alternative, ...], float]
+"""A token's logprob, alternatives and entropy."""
+UNKNOWN: Known = (math.nan, (), math.nan)
+
+
+class Scoring:
+    """Serves one request, some tokens at a time."""
+
+    def __init__(self, reader: Reader, request: Score, path: list[int], ends: Sequence[int]) -> None:
+        """`ends`: how many tokens the path has down to each of its nodes."""
+        self.request = request
+        self._reader = reader
+        self._path = path
+        self._ends = tuple(ends)
+        self._untold = deque(self._wanted())
+        self._rows = deque(self._stretches())
+        self._total = sum(row.stop - row.start for row in self._rows)
+        self._known: dict[int, Known] = {}
+        self._read = 0
+        self._chunk = FIRST_CHUNK
+        self._prefill: Prefill | None = None
+        self._strand: Strand | None = None
+        self._covered = False
+
+    @property
+    def done(self) -> bool:
+        return not self._untold
+
+    def step(self, tokens: int) -> list[Event]:
+        """Read up to `tokens` more. Returns what became known."""
+        if self._rows:
+            self._advance(self._rows[0], tokens)
+        told: list[Event] = [PrefillProgress(self.request.id, self._read, self._total)]
+        reached = self._rows[0].position + 1 if self._rows else len(self._path)
+        while self._untold and self._untold[0][1].stop <= reached:
+            told.append(self._scored(*self._untold.popleft()))
+        return told
+
+    def close(self) -> None:
+        """Keep what has been read, and let go of the path."""
+        if self._prefill is not None:
+            self._reader.close(self._prefill)
+            self._prefill = None
+        if self._strand is not None:
+            self._keep(self._strand)
+            self._strand = None
+        self._reader.store.reserve("scoring", 0)
+
+    def drop(self) -> None:
+        """Let go of everything: a step has broken halfway, and what has been read may be wrong."""
+        self._strand = None
+        self.close()
+
+    def _wanted(self) -> Iterator[tuple[str, range]]:
+        """The nodes that are asked for, with their positions in the path."""
+        start = 0
+        for segment, end in zip(self.request.path, self._ends, strict=True):
+            if self.request.node_ids is None or segment.node_id in self.request.node_ids:
+                yield segment.node_id, range(start, end)
+            start = end
+
+    def _stretches(self) -> Iterator[Row]:
+        """What is to be read for logits: the tokens that stand before those that are asked for."""
+        row: Row | None = None
+        for _, span in self._wanted():
+            start, stop = max(span.start - 1, 0), span.stop - 1
+            if stop <= start:
+                continue
+            if row is not None and row.stop == start:
+                row.stop = stop
+                continue
+            if row is not None:
+                yield row
+            row = Row(self._path, start, stop)
+        if row is not None:
+            yield row
+
+    def _advance(self, row: Row, tokens: int) -> None:
+        strand = self._strand_of(row, tokens)
+        if strand is None:
+            return
+        stop = min(row.position + min(tokens, self._chunk), row.stop)
+        logits = self._logits(strand, self._path[row.position : stop])
+        self._chunk = max(1, LARGEST_TABLE // logits.shape[1])
+        for position, values in enumerate(logits, row.position + 1):
+            model = Distribution(values, self.request.top_logprobs)
+            others = model.alternatives(self.request.top_logprobs)
+            self._known[position] = (model.logprob(self._path[position]), others, model.entropy)
+        self._read += stop - row.position
+        row.position = stop
+        if row.position >= row.stop:
+            self._rows.popleft()
+            self.close()
+
+    def _strand_of(self, row: Row, tokens: int) -> Strand | None:
+        """The caches that the row is read with. None while what stands before it is still being read."""
+        reader = self._reader
+        if self._strand is not None:
+            return self._strand
+        if self._prefill is None:
+            ends = tuple(end for end in self._ends if end <= row.start)
+            self._prefill = reader.prefilling([ToRead(self._path[: row.start], ends)])
+        if not self._prefill.done:
+            self._prefill.step(tokens)
+            return None
+        store = reader.store
+        self._strand = Strand(reader.model, reader.layout, store, [row])
+        self._covered = store.match_length(self._path[: row.stop]) >= row.stop
+        reader.close(self._prefill)
+        self._prefill = None
+        store.reserve("scoring", row.stop * store.per_token)
+        return self._strand
+
+    def _logits(self, strand: Strand, tokens: list[int]) -> Logits:
+        """The logits behind each token, `[tokens, vocabulary]`."""
+        logits = self._reader.model(mx.array([tokens]), cache=strand.caches)[0].astype(mx.float32)
+        mx.eval(logits, list(arrays_in(strand.caches)))
+        return np.array(logits, copy=False)
+
+    def _keep(self, strand: Strand) -> None:
+        """Put what was not in the store yet into it."""
+        (row,) = strand.rows
+        if self._covered or row.position <= row.kept:
+            return
+        state = strand.snapshot(row)
+        fragment = strand.fragment(row, row.kept, row.position)
+        self._reader.store.put(row.path, row.kept, fragment, {} if state is None else {row.position: state})
+        self._reader.prefilled += row.position - row.kept
+        row.kept = row.position
+
+    def _scored(self, name: str, span: range) -> Scored:
+        known = [self._known.pop(position, UNKNOWN) for position in span]
+        return Scored(
+            self.request.id,
+            name,
+            tuple(self._path[span.start : span.stop]),
+            tuple(logprob for logprob, _, _ in known),
+            tuple(others for _, others, _ in known),
+            tuple(entropy for _, _, entropy in known),
+        )
