@@ -50,7 +50,7 @@ def run(lab: Lab) -> None:
 def ways(tokens: int) -> dict[str, SamplingParams]:
     """The ways of choosing, the least work first."""
     return {
-        "the best token": SamplingParams(temp=0, min_p=0, max_tokens=tokens),
+        "the best token": SamplingParams(temp=0, min_p=0, top_logprobs=0, max_tokens=tokens),
         "the app's default": SamplingParams(max_tokens=tokens),
         "everything on": SamplingParams(
             temp=0.9,

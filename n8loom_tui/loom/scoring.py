@@ -10,14 +10,11 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-import mlx.core as mx
-import numpy as np
-
-from .distribution import Distribution, Logits
+from .distribution import Distribution
+from .kernels.strand import NetworkStrand
 from .prefill import Prefill, ToRead
 from .protocol import Alternative, Event, PrefillProgress, Score, Scored
 from .reading import Reader
-from .opaque import arrays_in
 from .strand import Row, Strand
 
 FIRST_CHUNK = 32
@@ -45,7 +42,7 @@ class Scoring:
         self._read = 0
         self._chunk = FIRST_CHUNK
         self._prefill: Prefill | None = None
-        self._strand: Strand | None = None
+        self._strand: Strand | NetworkStrand | None = None
         self._covered = False
 
     @property
@@ -106,7 +103,7 @@ class Scoring:
         if strand is None:
             return
         stop = min(row.position + min(tokens, self._chunk), row.stop)
-        logits = self._logits(strand, self._path[row.position : stop])
+        logits = strand.logits(self._path[row.position : stop])
         self._chunk = max(1, LARGEST_TABLE // logits.shape[1])
         for position, values in enumerate(logits, row.position + 1):
             model = Distribution(values, self.request.top_logprobs)
@@ -118,7 +115,7 @@ class Scoring:
             self._rows.popleft()
             self.close()
 
-    def _strand_of(self, row: Row, tokens: int) -> Strand | None:
+    def _strand_of(self, row: Row, tokens: int) -> Strand | NetworkStrand | None:
         """The caches that the row is read with. None while what stands before it is still being read."""
         reader = self._reader
         if self._strand is not None:
@@ -130,20 +127,14 @@ class Scoring:
             self._prefill.step(tokens)
             return None
         store = reader.store
-        self._strand = Strand(reader.model, reader.layout, store, [row])
+        self._strand = reader.strand([row])
         self._covered = store.match_length(self._path[: row.stop]) >= row.stop
         reader.close(self._prefill)
         self._prefill = None
         store.reserve("scoring", row.stop * store.per_token)
         return self._strand
 
-    def _logits(self, strand: Strand, tokens: list[int]) -> Logits:
-        """The logits behind each token, `[tokens, vocabulary]`."""
-        logits = self._reader.model(mx.array([tokens]), cache=strand.caches)[0].astype(mx.float32)
-        mx.eval(logits, list(arrays_in(strand.caches)))
-        return np.array(logits, copy=False)
-
-    def _keep(self, strand: Strand) -> None:
+    def _keep(self, strand: Strand | NetworkStrand) -> None:
         """Put what was not in the store yet into it."""
         (row,) = strand.rows
         if self._covered or row.position <= row.kept:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
 
 from .batch import GONE, Fragments
 from .caches import Pair, PathCache, PathsCache
+from .distribution import Logits
 from .fragments import Fragment, Snapshot
 from .layers import Layout, assemble, flatten
 from .opaque import CacheCopy, arrays_in
@@ -131,6 +133,12 @@ class Strand:
         filled = [[*span, *[span[-1]] * (width - len(span))] for span in chunk]
         self._model(mx.array(filled), cache=self.caches)
         mx.eval(list(arrays_in(self.caches)))
+
+    def logits(self, tokens: Sequence[int]) -> Logits:
+        """Read the next tokens of the only row. The logits behind each of them, `[tokens, vocabulary]`, float32."""
+        logits = self._model(mx.array([list(tokens)]), cache=self.caches)[0].astype(mx.float32)
+        mx.eval(logits, list(arrays_in(self.caches)))
+        return np.array(logits, copy=False)
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

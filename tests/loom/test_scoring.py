@@ -30,6 +30,7 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
+from n8loom_tui.loom.strand import Row
 
 MODEL = tiny_model("llama")
 TOKENIZER = tiny_tokenizer("plain")
@@ -221,7 +222,7 @@ def test_what_breaks_fails_that_request_alone(monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: object) -> None:
         raise RuntimeError("the device is gone")
 
-    monkeypatch.setattr(scoring_module.Scoring, "_logits", broken)
+    monkeypatch.setattr(engine, "strand", broken)
     engine.submit(Score("s", segments(LONG)))
     events = [event for _ in range(40) for event in engine.step()]
     assert [event for event in events if isinstance(event, RequestFailed)] == [
@@ -236,7 +237,8 @@ def test_what_breaks_fails_that_request_alone(monkeypatch: pytest.MonkeyPatch) -
 def test_logits_that_are_not_numbers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(MODEL, TOKENIZER)
     nothing = np.full((8, 384), np.nan, dtype=np.float32)
-    monkeypatch.setattr(scoring_module.Scoring, "_logits", lambda *_: nothing)
+    strand = engine.strand([Row(LONG[:9], 0, 8)])
+    monkeypatch.setattr(type(strand), "logits", lambda *_: nothing)
     with pytest.raises(RuntimeError, match="logits that are not numbers"):
         run(engine, Score("s", segments(LONG[:9])))
     assert engine.store.match_length(LONG) == 0

@@ -55,6 +55,13 @@ class NetworkStrand:
 
     def read(self, chunk: Sequence[Sequence[int]]) -> None:
         """Read some more tokens of each row, which are given."""
+        self._run(chunk)
+
+    def logits(self, tokens: Sequence[int]) -> Floats:
+        """Read the next tokens of the only row. The logits behind each, `[tokens, vocabulary]`, until the next call."""
+        return self._network.logits(self._run([tokens]))
+
+    def _run(self, chunk: Sequence[Sequence[int]]) -> Floats:
         spans: list[Span] = []
         causal: list[tuple[int, int, int]] = []
         tokens: list[int] = []
@@ -77,7 +84,7 @@ class NetworkStrand:
                 span.keys[layer][:, place] = keys[:, low:high]
                 span.values[layer][:, place] = values[:, low:high]
 
-        network.run(np.array(tokens), np.array(positions), reach, keep)
+        return network.run(np.array(tokens), np.array(positions), reach, keep)
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""
