@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
-from n8loom_tui.bench.measure import BenchError
+from n8loom_tui.bench.measure import BenchError, timed
 from n8loom_tui.bench.prompts import Prompts
 from n8loom_tui.loom import kernels
+from n8loom_tui.loom.batch import Joining
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import new_id
 from n8loom_tui.loom.protocol import (
@@ -224,31 +224,31 @@ def read_by_mlx_lm(model: Any, path: Path) -> float:
 
 
 class Floor:
-    """The bare forward pass of a batch of single tokens: nothing before them, nothing drawn.
+    """The bare forward pass of a batch of single tokens, as mlx-lm ships it: nothing before them, nothing drawn."""
 
-    `own`: with this program's replacements for slow functions, else with what MLX ships.
-    """
-
-    def __init__(self, model: Any, prompts: Prompts, branches: int, *, own: bool = False) -> None:
+    def __init__(self, model: Any, prompts: Prompts, branches: int) -> None:
         self.model = model
-        self._own = own
         self._tokens = mx.array(prompts.path("floor", branches))[:, None]
 
     def round(self, steps: int) -> list[float]:
         """So many passes."""
-        times = []
-        with nullcontext() if self._own else kernels.uninstalled(self.model):
-            for _ in range(steps):
-                begun = time.perf_counter()
-                mx.eval(self.model(self._tokens)[:, -1])
-                times.append(time.perf_counter() - begun)
-        return times
+        with kernels.uninstalled(self.model):
+            return [timed(lambda: mx.eval(self.model(self._tokens)[:, -1])) for _ in range(steps)]
 
 
-def has_replacements(model: Any) -> bool:
-    """Whether this program replaces any function of the model here."""
-    with kernels.uninstalled(model) as put_back:
-        return bool(put_back)
+class OwnFloor:
+    """The same pass as an engine's own rows do it, whichever way it serves the model."""
+
+    def __init__(self, engine: Engine, prompts: Prompts, branches: int) -> None:
+        self.engine = engine
+        self._tokens = list(prompts.path("floor", branches))
+
+    def round(self, steps: int) -> list[float]:
+        """So many passes. Each round begins with new rows, so that there is next to nothing to look back at."""
+        rows = self.engine.serving.rows(self.engine.model, self.engine.layout)
+        rows.join([Joining(self._tokens[:1], range(len(self._tokens)))], self.engine.store)
+        rows.forward(self._tokens)  # the first one makes room
+        return [timed(lambda: rows.forward(self._tokens)) for _ in range(steps)]
 
 
 def cache_of(engine: Engine, path: Path) -> list[Any]:

@@ -11,9 +11,9 @@ from n8loom_tui.bench.contenders import (
     EngineBranches,
     Floor,
     MlxLmBranches,
+    OwnFloor,
     Path,
     cache_of,
-    has_replacements,
     source,
 )
 from n8loom_tui.bench.lab import Lab
@@ -79,12 +79,13 @@ class _Cell:
         generating = [extra_memory(lambda: _begun(self._engine()))]
         if lab.mlx_lm and self._can_clone():
             generating.append(extra_memory(lambda: _begun(self._mlx_lm())))
-        floors = [Floor(lab.model, lab.prompts, self.branches)]
-        if has_replacements(lab.model):
-            floors.append(Floor(lab.model, lab.prompts, self.branches, own=True))
+        floors: list[Contender] = [
+            Floor(lab.model, lab.prompts, self.branches),
+            OwnFloor(self.engine, lab.prompts, self.branches),
+        ]
         for floor in floors:
             floor.round(WARM_UP)
-        contenders: list[Contender] = [*(branches for branches, _ in generating), *floors]
+        contenders = [*(branches for branches, _ in generating), *floors]
         times = interleaved(contenders, settings.rounds, settings.steps)
         for branches, _ in generating:
             branches.close()
@@ -94,20 +95,19 @@ class _Cell:
             Decoding(self.branches / median(steps), Timing.of(steps), Timing.of(first), memory)
             for steps, first, (_, memory) in zip(times, firsts, generating, strict=False)
         ]
-        return self._row(decoding, [Timing.of(steps) for steps in times[len(generating) :]])
+        return self._row(decoding, *(Timing.of(steps) for steps in times[len(generating) :]))
 
-    def _row(self, decoding: list[Decoding], floors: list[Timing]) -> DecodeRow:
+    def _row(self, decoding: list[Decoding], floor: Timing, own_floor: Timing) -> DecodeRow:
         ours, theirs = decoding[0], decoding[1] if len(decoding) > 1 else None
-        own_floor = floors[1] if len(floors) > 1 else None
         return DecodeRow(
             prefix=len(self.path),
             branches=self.branches,
             engine=ours,
             mlx_lm=theirs,
-            floor=floors[0],
+            floor=floor,
             own_floor=own_floor,
-            step_to_floor=ours.step.median / floors[0].median,
-            step_to_own_floor=ours.step.median / own_floor.median if own_floor else None,
+            step_to_floor=ours.step.median / floor.median,
+            step_to_own_floor=ours.step.median / own_floor.median,
             speed_to_mlx_lm=ours.tokens_per_second / theirs.tokens_per_second if theirs else None,
             memory_to_mlx_lm=ours.extra_memory / theirs.extra_memory if theirs else None,
         )

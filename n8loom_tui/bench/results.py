@@ -66,8 +66,8 @@ class Decoding:
 class DecodeRow:
     """Every contender on `branches` branches from one node of `prefix` tokens.
 
-    `floor` is the bare forward pass as mlx-lm ships it, `own_floor` the same with this program's replacements for
-    slow functions. The ratios are of medians: the step to the floors' (less is better), speed and memory to mlx-lm's.
+    `floor` is the bare forward pass as mlx-lm ships it, `own_floor` the same by this program's own means. The
+    ratios are of medians: the step to the floors' (less is better), speed and memory to mlx-lm's.
     """
 
     prefix: int
@@ -75,9 +75,9 @@ class DecodeRow:
     engine: Decoding
     mlx_lm: Decoding | None
     floor: Timing
-    own_floor: Timing | None
+    own_floor: Timing
     step_to_floor: float
-    step_to_own_floor: float | None
+    step_to_own_floor: float
     speed_to_mlx_lm: float | None
     memory_to_mlx_lm: float | None
 
@@ -153,6 +153,8 @@ class Report:
     """Everything, as far as it came."""
 
     model: str
+    served: str
+    """How the engine serves the model: a `Mode`."""
     host: Host
     settings: BenchSettings
     started: str

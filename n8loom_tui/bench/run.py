@@ -84,7 +84,7 @@ def prepare(
     chosen = "given" if threads is not None else "settled on"
     host = describe(loaded.report, threads or settle(engine, path), chosen)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    report = Report(loaded.name, host, settings, started)
+    report = Report(loaded.name, engine.serving.mode, host, settings, started)
     refusal = mlx_lm_refuses(loaded.model, engine, path)
     if refusal is not None:
         report.note(f"mlx-lm's batch generator does not serve this model: {refusal}")

@@ -35,7 +35,7 @@ def show(report: Report, console: Console) -> None:
 def _head(report: Report) -> list[str]:
     settings = report.settings
     return [
-        f"n8loom-tui bench: {one_line(report.model)}",
+        f"n8loom-tui bench: {one_line(report.model)}, served as {report.served}",
         *_host(report.host),
         f"{settings.rounds} rounds of {settings.steps} steps each, the contenders in turns; medians",
     ]
@@ -110,7 +110,7 @@ def _speed(report: Report) -> Table:
             _figure(row.mlx_lm.tokens_per_second if row.mlx_lm else None),
             _figure(row.mlx_lm.step.median if row.mlx_lm else None),
             _figure(row.floor.median),
-            _figure(row.own_floor.median if row.own_floor else None),
+            _figure(row.own_floor.median),
             _ratio(row.step_to_floor),
             _ratio(row.step_to_own_floor),
             _ratio(row.speed_to_mlx_lm),

@@ -13,7 +13,7 @@ from n8loom_tui.bench.contenders import (
     EngineBranches,
     Floor,
     MlxLmBranches,
-    has_replacements,
+    OwnFloor,
     mlx_lm_refuses,
     read_by_mlx_lm,
     source,
@@ -100,6 +100,12 @@ def test_what_the_engine_says_of_a_failure_is_handed_on() -> None:
         branches.start()
 
 
+def has_replacements() -> bool:
+    """Whether this program's replacements stand in the model's modules."""
+    with kernels.uninstalled(MODEL) as put_back:
+        return bool(put_back)
+
+
 class Watched:
     """The model, and whether it ran with this program's replacements, call by call."""
 
@@ -110,17 +116,27 @@ class Watched:
         return getattr(MODEL, name)
 
     def __call__(self, tokens: mx.array, cache: Any = None) -> mx.array:
-        self.replaced.append(has_replacements(MODEL))
+        self.replaced.append(has_replacements())
         return MODEL(tokens, cache=cache)
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_the_floor_runs_with_the_functions_that_it_is_meant_to(own: bool) -> None:
+def test_the_floor_runs_with_the_functions_that_mlx_ships() -> None:
     kernels.install(MODEL)
     model = Watched()
-    assert len(Floor(model, Prompts(vocabulary(MODEL, TOKENIZER), 0), 4, own=own).round(3)) == 3
-    assert model.replaced == [own] * 3
-    assert has_replacements(MODEL)
+    assert len(Floor(model, Prompts(vocabulary(MODEL, TOKENIZER), 0), 4).round(3)) == 3
+    assert model.replaced == [False] * 3
+    assert has_replacements()
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_the_own_floor_runs_as_the_engine_does(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(tiny_model(architecture), TOKENIZER)
+    kind = type(engine.serving.rows(engine.model, engine.layout))
+    fed: list[list[int]] = []
+    forward = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda rows, tokens: fed.append(tokens) or forward(rows, tokens))
+    assert len(OwnFloor(engine, Prompts(vocabulary(engine.model, TOKENIZER), 0), 4).round(3)) == 3
+    assert [len(tokens) for tokens in fed] == [4] * 4, "one that is not timed, then three"
 
 
 def test_mlx_lm_runs_with_its_own_functions() -> None:
@@ -135,7 +151,7 @@ def test_mlx_lm_runs_with_its_own_functions() -> None:
     read_by_mlx_lm(reader, PATH)
     assert reader.replaced
     assert not any(reader.replaced)
-    assert has_replacements(MODEL)
+    assert has_replacements()
 
 
 def test_the_vocabulary_is_what_exists_and_means_text() -> None:

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.benching import loaded
 
 from n8loom_tui.bench import decode, depth, joining, leaves, prefill, sampling, threads
 from n8loom_tui.bench.lab import Lab
-from n8loom_tui.bench.run import prepare
 from n8loom_tui.bench.settings import BenchSettings
 from n8loom_tui.loom.engine import Engine
 
@@ -50,7 +48,6 @@ def test_decode(lab: Lab, settings: BenchSettings) -> None:
     assert [(row.prefix, row.branches) for row in lab.report.decode] == [(8, 1), (8, 3), (40, 1), (40, 3)]
     for row in lab.report.decode:
         assert row.mlx_lm is not None
-        assert row.own_floor is not None
         for timing in (row.engine.step, row.mlx_lm.step, row.floor, row.own_floor):
             assert timing.count == settings.rounds * settings.steps
         assert row.engine.first_token.count == row.mlx_lm.first_token.count == decode.FIRST_TOKENS
@@ -124,13 +121,6 @@ def test_a_child_is_as_long_as_the_model_can_read(lab: Lab, settings: BenchSetti
     joining.run(lab)
     assert "the model reads 2048" in lab.report.notes[0]
     assert "a child of 2035 tokens is read" in lab.report.joining[-1].what
-
-
-def test_a_model_without_replacements_has_one_floor(settings: BenchSettings, heard: list[str]) -> None:
-    lab = prepare(loaded(architecture="gpt2"), dataclasses.replace(settings, prefixes=(8,)), 1, heard.append)
-    decode.run(lab)
-    assert all(row.own_floor is None and row.step_to_own_floor is None for row in lab.report.decode)
-    assert all(row.floor.median > 0 for row in lab.report.decode)
 
 
 def test_the_threads_are_those_that_the_governor_keeps(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

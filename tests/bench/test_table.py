@@ -33,10 +33,10 @@ HOST = Host(
 def report(timing: Timing, size: float) -> Report:
     """A report in which all figures are large, or all are small."""
     decoding = Decoding(size, timing, timing, int(size * 2**20))
-    shown = Report("model", HOST, BenchSettings(), "2025-01-01T00:00:00+00:00")
+    shown = Report("model", "network", HOST, BenchSettings(), "2025-01-01T00:00:00+00:00")
     shown.decode = [
         DecodeRow(131072, 256, decoding, decoding, timing, timing, size, size, size, size),
-        DecodeRow(128, 1, decoding, None, timing, None, size, None, None, None),
+        DecodeRow(128, 1, decoding, None, timing, timing, size, size, None, None),
     ]
     shown.leaves = [LeavesRow("mlx-lm: all leaves, clones", 256, 16, timing, size, size)]
     shown.depth = [DepthRow(1000, 1000, timing, timing, timing, size)]
@@ -83,21 +83,21 @@ def test_what_was_not_measured_shows_as_such() -> None:
         "-",
         "-",
         "12346",
-        "-",
         "12346",
-        "-",
+        "12346",
+        "12346",
         "-",
     ]
 
 
 def test_an_empty_report_says_that_it_ended_early() -> None:
-    text = printed(Report("model", HOST, BenchSettings(), ""), terminal=False)
+    text = printed(Report("model", "network", HOST, BenchSettings(), ""), terminal=False)
     assert "ended early" in text
     assert "Decoding" not in text
 
 
 def test_names_and_notes_cannot_write_to_the_terminal() -> None:
-    shown = Report("[red]model\x1b[2J\nx", HOST, BenchSettings(), "")
+    shown = Report("[red]model\x1b[2J\nx", "network", HOST, BenchSettings(), "")
     shown.note("said \x1b]0;title\x07 [bold]")
     shown.note("said \x1b]0;title\x07 [bold]")
     text = printed(shown, terminal=False)

@@ -23,10 +23,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def loaded(name: str = "tiny", architecture: str = "llama") -> LoadedModel:
+def loaded(name: str = "tiny") -> LoadedModel:
     """A model as the loader gives it."""
     return LoadedModel(
-        model=tiny_model(architecture),
+        model=tiny_model("llama"),
         tokenizer=tiny_tokenizer("plain"),
         name=name,
         fingerprint="",
