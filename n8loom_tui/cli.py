@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False
 )
 DEFAULT_COMMAND = "weave"
-COMMANDS = (DEFAULT_COMMAND, "bench", "export", "keys", "locate")
+COMMANDS = (DEFAULT_COMMAND, "bench", "export", "import", "keys", "locate")
 
 
 class Failure(Exception):
@@ -67,7 +67,7 @@ def weave(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
-    """Open a model and weave. Further commands: bench, export, keys, locate (each has --help)."""
+    """Open a model and weave. Further commands: bench, export, import, keys, locate (each has --help)."""
     from n8loom_tui.loom.protocol import SamplingParams
     from n8loom_tui.tui.settings import Settings
 
@@ -139,14 +139,48 @@ def bench(
 @app.command()
 def export(
     session: Annotated[Path, typer.Argument(help="The session file.")],
-    to: Annotated[str, typer.Option("--to", help="The format: n8loom.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="n8loom, pyloom, loomsidian, basemode-loom, jsonl, markdown (md) or text (txt)."
+        ),
+    ],
     output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is stdout.")] = "-",
+    node: Annotated[
+        str | None, typer.Option(help="Only this node and all below it; with --path, the path down to it.")
+    ] = None,
+    path: Annotated[
+        bool, typer.Option("--path", help="Only the path down to where you stood, or to --node.")
+    ] = False,
 ) -> None:
     """Write a session in another program's format. Needs no model."""
     from n8loom_tui.session.formats import export_session
 
-    for notice in export_session(session, to, output):
+    for notice in export_session(session, to, output, node=node, path=path):
         print(notice, file=sys.stderr)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A file of n8loom, PyLoom, Loomsidian, basemode-loom, exoloom or logitloom, JSON lines, "
+            "or a bare tree of text and children; - is stdin."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The session to make; without it, one in the data folder."),
+    ] = None,
+) -> None:
+    """Make a session of another program's file. Needs no model."""
+    from n8loom_tui.session.formats import import_file
+
+    session, notices = import_file(file, output)
+    for notice in notices:
+        print(notice, file=sys.stderr)
+    print(session)
 
 
 @app.command()

@@ -62,7 +62,7 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
         UNREADABLE: not one row can be read.
     """
     loaded = LoadedSession()
-    with _no_collector():
+    with no_collector():
         rows = _read_nodes(db, loaded)
         db.text_factory = _lenient_text
         nodes = _Nodes(loaded, _models(db, loaded), _origins(db, loaded))
@@ -73,7 +73,7 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time."""
     was_on = gc.isenabled()
     gc.disable()

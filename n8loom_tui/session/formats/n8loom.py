@@ -2,58 +2,76 @@
 
     {"node_id": str, "text": str, "display_text": str, "terminal": bool, "children": [the same, …]}
 
-The shape is that of `/loom/{id}/export` in n8loom's `examples/server.py`. It holds one tree and no token ids.
+The shape is that of `/loom/{id}/export` in n8loom's `examples/server.py`; `/looms/import` takes it as `loom_data`
+beside a `model_id`. A prompt in a chat template has the template's text as `text`, and a `display_text` that tells the
+prompt itself.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from typing import Any
 
-from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.session.load import LoadedSession
+from . import values
+from .facts import Fact
+from .hang import nested
+from .json_out import nested as nested_json
+from .outline import Node, Outline
+from .registry import Format
+from .tally import Tally
 
-from .registry import Export, Format
-
-
-def _write(session: LoadedSession, root: Heddle) -> Export:
-    others = len(session.roots) - 1
-    notices = []
-    if others:
-        them = "1 other loom was" if others == 1 else f"{others} other looms were"
-        notices.append(f"n8loom's format holds one loom: {them} left out.")
-    return Export(_chunks(root), tuple(notices))
+_KEYS = frozenset({"node_id", "text", "display_text", "terminal", "children"})
+_BEFORE, _BEHIND = "Prompt: ", "\n\nResponse:\n\n"
+"""What n8loom puts around a prompt in its `display_text`."""
 
 
-def _chunks(root: Heddle) -> Iterator[str]:
-    """The tree as JSON, a node a line. Keeps its own stack: a tree may be deeper than Python's recursion
-    goes.
-    """
-    yield _opening(root)
-    stack = [iter(root.children)]
-    first = True
-    while stack:
-        child = next(stack[-1], None)
-        if child is None:
-            stack.pop()
-            yield "]}"
-            first = False
-        else:
-            yield ("\n" if first else ",\n") + _opening(child)
-            stack.append(iter(child.children))
-            first = True
+def _recognises(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    found = value.get("loom_data") if "model_id" in value else value
+    return isinstance(found, dict) and "text" in found and ("node_id" in found or "display_text" in found)
+
+
+def _read(value: Any, tally: Tally) -> Outline:
+    if "model_id" in value and "loom_data" in value:
+        value = value["loom_data"]
+    roots = nested([value], lambda raw: _node(raw, tally), tally)
+    for root in roots:
+        if root.prompt is not None:
+            root.chat = True
+    for node in Outline(roots).walk():
+        if not node.chat:
+            node.prompt = None
+    return Outline(roots)
+
+
+def _node(raw: dict[str, Any], tally: Tally) -> Node:
+    tally.unknown(raw, _KEYS)
+    text = values.text(raw.get("text"), tally)
+    terminal = values.flag(raw.get("terminal"))
+    node = Node(values.safe_id(values.key(raw.get("node_id"))), text, terminal=terminal)
+    shown = raw.get("display_text")
+    if isinstance(shown, str) and shown != text and shown.startswith(_BEFORE) and shown.endswith(_BEHIND):
+        node.prompt = values.text(shown[len(_BEFORE) : -len(_BEHIND)], tally)
+    return node
+
+
+def _write(outline: Outline) -> Iterator[str]:
+    yield from nested_json(outline.roots[0], _head)
     yield "\n"
 
 
-def _opening(node: Heddle) -> str:
-    """A node up to its children. In ASCII, so that lone surrogates and control characters harm nobody."""
-    head = {
-        "node_id": node.id,
-        "text": node.text,
-        "display_text": node.display_text(),
-        "terminal": node.terminal,
-    }
-    return json.dumps(head)[:-1] + ', "children": ['
+def _head(node: Node, _parent: Node | None) -> dict[str, Any]:
+    shown = f"{_BEFORE}{node.prompt}{_BEHIND}" if node.chat else node.text
+    return {"node_id": node.id, "text": node.text, "display_text": shown, "terminal": node.terminal}
 
 
-FORMAT = Format("n8loom", "n8loom's server (JSON, one loom)", _write)
+FORMAT = Format(
+    "n8loom",
+    "n8loom's server",
+    _recognises,
+    _read,
+    _write,
+    holds=frozenset({Fact.TERMINAL, Fact.FRAMING}),
+    single=True,
+)

@@ -1,32 +1,38 @@
-"""What a format is, and the list of them all."""
+"""What a format is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.session.load import LoadedSession
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A session in a format: its text, piece by piece, and a line for each thing that it can't hold."""
-
-    chunks: Iterator[str]
-    notices: tuple[str, ...] = ()
+from .facts import Fact
+from .outline import Outline
+from .tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of another program.
+    """A format of another program, or one for people.
 
     Attributes:
         name: what it is called on the command line.
         title: what it is, for people.
-        write: a session, and the root of the tree that is wanted where only one fits, in this format.
+        recognises: whether a file's value (JSON, or `jsonl.Lines`) is of this format. None: it is not read.
+        read: such a value as an outline; what could not be taken is counted. It may take the value apart.
+        write: an outline as text, piece by piece. None: it is not written.
+        holds: what it can say of a node, besides text, order and children.
+        current: it can say where the person stood.
+        single: it holds one tree.
+        aliases: further names.
     """
 
     name: str
     title: str
-    write: Callable[[LoadedSession, Heddle], Export]
+    recognises: Callable[[Any], bool] | None = None
+    read: Callable[[Any, Tally], Outline] | None = None
+    write: Callable[[Outline], Iterator[str]] | None = None
+    holds: frozenset[Fact] = frozenset()
+    current: bool = False
+    single: bool = False
+    aliases: tuple[str, ...] = ()

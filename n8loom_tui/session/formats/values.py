@@ -1,0 +1,175 @@
+"""Single values from a file that nobody vouches for: what they ought to be, or nothing, and never anything else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from .limits import (
+    LATEST,
+    LONGEST_ID,
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    LONGEST_TEXT,
+    MOST_TAGS,
+)
+from .tally import Tally
+
+NO_TEXT = "Nodes without a text, or whose text is none, taken as empty"
+CUT = f"Texts longer than {LONGEST_TEXT:,} characters, cut there"
+ODD = "Values of a wrong type or size, left out"
+
+_MOST_PARAMS = 40
+_MOST_STOPS = 100
+_WHOLE = frozenset(
+    {"max_tokens", "top_k", "min_tokens_to_keep", "repetition_context_size", "top_logprobs", "n_branches"}
+)
+_REAL = frozenset({"temp", "min_p", "top_p", "repetition_penalty"})
+
+
+def text(value: Any, tally: Tally) -> str:
+    """A node's text; "" where there is none."""
+    if not isinstance(value, str):
+        tally.mended[NO_TEXT] += 1
+        return ""
+    if len(value) > LONGEST_TEXT:
+        tally.mended[CUT] += 1
+        return value[:LONGEST_TEXT]
+    return value
+
+
+def note(value: Any, tally: Tally) -> str:
+    """A longer remark; "" where there is none."""
+    return _bounded(value, LONGEST_NOTE, tally)
+
+
+def name(value: Any, tally: Tally) -> str:
+    """A short name on one line; "" where there is none."""
+    return " ".join(_bounded(value, LONGEST_NAME, tally).split())
+
+
+def _bounded(value: Any, most: int, tally: Tally) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > most:
+        tally.mended[ODD] += 1
+        return value[:most] if isinstance(value, str) else ""
+    return value
+
+
+def names(value: Any, tally: Tally) -> tuple[str, ...]:
+    """A list of short names, each once."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        tally.mended[ODD] += 1
+        return ()
+    found = dict.fromkeys(name(item, tally) for item in value[:MOST_TAGS])
+    if len(value) > MOST_TAGS:
+        tally.mended[ODD] += len(value) - MOST_TAGS
+    found.pop("", None)
+    return tuple(found)
+
+
+def key(value: Any) -> str | None:
+    """What a file calls a node by: a text or a number. None where there is nothing of the kind."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def safe_id(value: str | None) -> str:
+    """A node's name as our own id, if it can be one; "" otherwise."""
+    good = value is not None and len(value) <= LONGEST_ID and value.isascii() and value.isprintable()
+    return value if good and value is not None else ""
+
+
+def flag(value: Any) -> bool:
+    """Whether a value says yes. Some programs write 1 for it."""
+    return value is True or (isinstance(value, int) and value == 1)
+
+
+def number(value: Any) -> float | None:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole(value: Any, low: int, high: int) -> int | None:
+    """A whole number between two others."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        return None
+    return value
+
+
+def logprob(value: Any) -> float | None:
+    """A log probability: a number that is not above 0."""
+    found = number(value)
+    return min(found, 0.0) if found is not None and found <= 1e-3 else None
+
+
+def moment(value: Any, tally: Tally) -> float | None:
+    """A time in seconds since 1970: of an ISO date, or of a number of seconds or (if it is large) milliseconds."""
+    if value is None or value == "":
+        return None
+    seconds: float | None
+    if isinstance(value, str):
+        seconds = _of_date(value)
+    else:
+        seconds = number(value)
+        if seconds is not None and seconds > 1e11:
+            seconds /= 1000
+    if seconds is None or not 0 <= seconds <= LATEST:
+        tally.mended[ODD] += 1
+        return None
+    return seconds
+
+
+def _of_date(value: str) -> float | None:
+    try:
+        found = datetime.fromisoformat(value[:40])
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def params(found: Iterable[tuple[Any, Any]], tally: Tally) -> dict[str, Any]:
+    """Sampling values: short names with numbers, texts or lists of texts. Those known by name are of their type."""
+    result: dict[str, Any] = {}
+    for label, value in found:
+        if value is None:
+            continue
+        good = _param(label, value) if len(result) < _MOST_PARAMS else None
+        if good is None:
+            tally.mended[ODD] += 1
+        else:
+            result[label] = good
+    return result
+
+
+def _param(label: Any, value: Any) -> Any:
+    if not isinstance(label, str) or not safe_id(label):
+        return None
+    if label in _WHOLE:
+        return whole(value, 0, 10**9)
+    if label in _REAL:
+        return number(value)
+    if isinstance(value, list):
+        right = len(value) <= _MOST_STOPS and all(
+            isinstance(v, str) and len(v) <= LONGEST_NAME for v in value
+        )
+        return value if right else None
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_NAME else None
+    if isinstance(value, bool) or whole(value, -(2**63), 2**63) is not None:
+        return value
+    return number(value)
