@@ -2,8 +2,12 @@
 
 OpenBLAS packs the weights anew for every product, which for a batch of few rows costs as much as the product.
 Its kernels for small matrices do not pack; so the weights are kept in slices small enough for them, laid out as
-they read them, and the slices of a product go into one `cblas_sgemm_batch`, which spreads them over the
-threads. On two cores with AVX-512 that took 0.5 to 0.65 of the time up to 32 rows.
+they read them, and the slices of a product go into one `cblas_sgemm_batch`. On two cores with AVX-512 that took
+0.5 to 0.65 of the time up to 32 rows.
+
+The threads are a team of our own, each with its share of the slices: OpenBLAS's own threads (0.3.31) sometimes
+wait for each other for ever in `cblas_sgemm_batch`, and spin while they wait. So within `shared_out` OpenBLAS is
+told to keep to the thread that calls it.
 
 Where no such BLAS was placed NumPy's own does the products.
 """
@@ -11,10 +15,13 @@ Where no such BLAS was placed NumPy's own does the products.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass
+from _thread import allocate_lock
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -23,6 +30,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 SMALL = 1_000_000
 """Up to how many multiplications a product goes to the kernels that do not pack (OpenBLAS's own bound)."""
+WORTH_SHARING = 2_000_000
+"""How many multiplications make it pay to wake another thread."""
 SLICE = 32
 """How many outputs a slice has."""
 FEW_ROWS = 56
@@ -34,10 +43,12 @@ FLOAT = 4
 
 @dataclass(frozen=True, slots=True)
 class Blas:
-    """The two functions of CBLAS that are used, with 32-bit integers."""
+    """The functions that are used, with 32-bit integers."""
 
     gemm: Any
     batch: Any
+    threads: Any
+    set_threads: Any
     small: bool
 
 
@@ -48,6 +59,7 @@ def placed() -> Blas | None:
     try:
         gemm, batch = names.cblas_sgemm, names.cblas_sgemm_batch
         core, config = names.openblas_get_corename, names.openblas_get_config
+        threads, set_threads = names.openblas_get_num_threads, names.openblas_set_num_threads
     except AttributeError:
         return None
     core.restype = config.restype = ctypes.c_char_p
@@ -57,7 +69,75 @@ def placed() -> Blas | None:
     gemm.argtypes = [whole] * 6 + [real, place, whole, place, whole, real, place, whole]
     batch.argtypes = [whole] + [place] * 13 + [whole, place]
     gemm.restype = batch.restype = None
-    return Blas(gemm, batch, core().upper() in _CORES_WITH_SMALL)
+    set_threads.argtypes = [ctypes.c_int]
+    set_threads.restype = None
+    return Blas(gemm, batch, threads, set_threads, core().upper() in _CORES_WITH_SMALL)
+
+
+_workers = 1
+"""Among how many threads products are shared out now."""
+
+
+@contextmanager
+def shared_out() -> Iterator[None]:
+    """Within it products go to as many threads of ours as OpenBLAS was set to use."""
+    global _workers  # noqa: PLW0603 - as the setting that it stands for, it is the process's
+    blas = placed()
+    if blas is None:
+        yield
+        return
+    before = _workers
+    _workers = max(1, int(blas.threads()))
+    blas.set_threads(1)
+    try:
+        yield
+    finally:
+        blas.set_threads(_workers)
+        _workers = before
+
+
+Call = tuple[Any, tuple[Any, ...]]
+"""A function of the BLAS and what it is called with. It lets go of the interpreter's lock while it runs."""
+
+
+class _Worker:
+    """A thread that waits for calls, without spinning."""
+
+    def __init__(self) -> None:
+        self._wake, self._done = allocate_lock(), allocate_lock()
+        self._wake.acquire()
+        self._done.acquire()
+        self._call: Call | None = None
+        Thread(target=self._serve, name="products", daemon=True).start()
+
+    def begin(self, call: Call) -> None:
+        self._call = call
+        self._wake.release()
+
+    def wait(self) -> None:
+        self._done.acquire()
+
+    def _serve(self) -> None:
+        while True:
+            self._wake.acquire()
+            function, arguments = self._call or (int, ())
+            function(*arguments)
+            self._done.release()
+
+
+_team: list[_Worker] = []
+
+
+def run_calls(calls: Sequence[Call]) -> None:
+    """Run calls at the same time, the first on this thread. One thread at a time may do this."""
+    while len(_team) < len(calls) - 1:
+        _team.append(_Worker())
+    for worker, call in zip(_team, calls[1:], strict=False):
+        worker.begin(call)
+    function, arguments = calls[0]
+    function(*arguments)
+    for worker, _ in zip(_team, calls[1:], strict=False):
+        worker.wait()
 
 
 def address(array: Floats) -> int:
@@ -83,9 +163,44 @@ class Products:
     transposed: bool
     beta: float = 0.0
 
+    def shares(self, workers: int) -> list[Products]:
+        """The same in as many parts, the larger ones last."""
+        bounds = [self.a.size * i // workers for i in range(workers + 1)]
+        return [
+            replace(self, a=self.a[low:high], b=self.b[low:high], c=self.c[low:high])
+            for low, high in pairwise(bounds)
+        ]
+
+    @property
+    def work(self) -> int:
+        """How many multiplications they are."""
+        return self.rows * self.columns * self.inner * self.a.size
+
 
 class ProductBatch:
-    """Several `Products`, done in one call in no fixed order: none may need another's result."""
+    """Several `Products`, done at once in no fixed order: none may need another's result."""
+
+    def __init__(self, groups: Sequence[Products]) -> None:
+        work = sum(group.work for group in groups)
+        workers = min(_workers, max(1, work // WORTH_SHARING))
+        shares = zip(*(group.shares(workers) for group in groups), strict=True)
+        self._parts = [_Part([group for group in share if group.a.size]) for share in shares]
+        self._calls = [part.call for part in self._parts]
+
+    def run(self, a: int, b: int, c: int) -> None:
+        """Multiply. `a`, `b`, `c`: the addresses that the products' places count from."""
+        bases = np.array([[a], [b], [c]], dtype=np.uint64)
+        for part in self._parts:
+            np.add(part.places, bases, out=part.now)
+        if len(self._calls) == 1:
+            function, arguments = self._calls[0]
+            function(*arguments)
+        else:
+            run_calls(self._calls)
+
+
+class _Part:
+    """What one thread does of a batch: one call of `cblas_sgemm_batch`."""
 
     def __init__(self, groups: Sequence[Products]) -> None:
         def whole(values: Sequence[int]) -> npt.NDArray[np.int32]:
@@ -94,8 +209,8 @@ class ProductBatch:
         blas = placed()
         assert blas is not None
         places = np.stack([np.concatenate([getattr(g, name) for g in groups]) for name in ("a", "b", "c")])
-        self._places = places * np.uint64(FLOAT)
-        self._now = np.empty_like(self._places)
+        self.places = places * np.uint64(FLOAT)
+        self.now = np.empty_like(self.places)
         described = [
             whole([_PLAIN] * len(groups)),
             whole([_TRANSPOSED if g.transposed else _PLAIN for g in groups]),
@@ -109,15 +224,9 @@ class ProductBatch:
         ]
         self._kept = described
         t1, t2, m, n, k, alpha, lda, ldb, ldc, beta, sizes = (array.ctypes.data for array in described)
-        a, b, c = (row.ctypes.data for row in self._now)
+        a, b, c = (row.ctypes.data for row in self.now)
         where = (a, lda, b, ldb, beta, c, ldc)
-        self._arguments = (_ROW_MAJOR, t1, t2, m, n, k, alpha, *where, len(groups), sizes)
-        self._call = blas.batch
-
-    def run(self, a: int, b: int, c: int) -> None:
-        """Multiply. `a`, `b`, `c`: the addresses that the products' places count from."""
-        np.add(self._places, np.array([[a], [b], [c]], dtype=np.uint64), out=self._now)
-        self._call(*self._arguments)
+        self.call: Call = (blas.batch, (_ROW_MAJOR, t1, t2, m, n, k, alpha, *where, len(groups), sizes))
 
 
 class Weight:
@@ -129,7 +238,7 @@ class Weight:
         self.bias = bias
         blas = placed()
         self._packed = _packed(weight) if pack and blas is not None and blas.small else []
-        self._sliced: tuple[int, list[ProductBatch]] | None = None
+        self._sliced: tuple[tuple[int, int], list[ProductBatch]] | None = None
 
     @property
     def outputs(self) -> int:
@@ -138,20 +247,31 @@ class Weight:
     def apply(self, x: Floats, out: Floats) -> Floats:
         """`out = x · weightᵀ + bias`. Both are contiguous, `[rows, inputs]` and `[rows, outputs]`. Returns `out`."""
         blas = placed()
-        rows, inputs = x.shape
+        rows = len(x)
         if blas is None:
             np.matmul(x, self.array.T, out=out)
         elif self._packed and rows <= FEW_ROWS:
-            if self._sliced is None or self._sliced[0] != rows:
-                self._sliced = (rows, self._slices(rows))
+            if self._sliced is None or self._sliced[0] != (rows, _workers):
+                self._sliced = ((rows, _workers), self._slices(rows))
             for products in self._sliced[1]:
                 products.run(address(x), 0, address(out))
         else:
-            where = (address(x), inputs, address(self.array), inputs, 0.0, address(out), self.outputs)
-            blas.gemm(_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, self.outputs, inputs, 1.0, *where)
+            run_calls(self._columns(blas, x, out))
         if self.bias is not None:
             out += self.bias
         return out
+
+    def _columns(self, blas: Blas, x: Floats, out: Floats) -> list[Call]:
+        """The product as one for each thread, with a share of the outputs."""
+        rows, inputs = x.shape
+        bounds = [self.outputs * i // _workers for i in range(_workers + 1)]
+        shape = (_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows)
+        calls: list[Call] = []
+        for low, high in pairwise(bounds):
+            weight, into = address(self.array) + low * inputs * FLOAT, address(out) + low * FLOAT
+            places = (address(x), inputs, weight, inputs, 0.0, into, self.outputs)
+            calls.append((blas.gemm, (*shape, high - low, inputs, 1.0, *places)))
+        return calls
 
     def _slices(self, rows: int) -> list[ProductBatch]:
         """The product as batches of small ones. Long inputs are added up piece by piece, one batch after the other."""

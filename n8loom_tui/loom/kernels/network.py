@@ -25,7 +25,7 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blas import Floats, Weight
+from .blas import Floats, Weight, shared_out
 from .functions import on_cpu
 from .reach import Heads, Reach, Span, Workspace
 from .rotary import Rotary
@@ -144,6 +144,7 @@ def _room_to_pack(model: Any) -> bool:
     return free is None or 2 * size + PACKED_HEADROOM <= free
 
 
+@shared_out()
 def _agrees(network: Network, model: Any) -> bool:
     """Whether the logits of some tokens, read at once, are those of the model's own code."""
     tokens = np.arange(1, TRIED_TOKENS + 1) * 7919 % network.vocabulary

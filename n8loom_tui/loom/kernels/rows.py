@@ -14,7 +14,7 @@ from n8loom_tui.loom.batch import Batch, Logits
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
 
-from .blas import Floats
+from .blas import Floats, shared_out
 from .network import Network
 from .reach import Own, Reach, Span
 
@@ -126,6 +126,7 @@ class NetworkBatch(Batch[T]):
         known = {id(view.pairs): view for view in self._views}
         self._views = [known.get(id(span.level.pairs)) or Views.of(span.level.pairs) for span in self.spans]
 
+    @shared_out()
     def forward(self, tokens: list[int]) -> Logits:
         """Feed one token per row. Returns their logits, in the rows' order, valid until the next step."""
         order = np.array(self.order if self.order is not None else range(len(self.rows)), dtype=np.int64)

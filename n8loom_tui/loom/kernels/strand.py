@@ -11,7 +11,7 @@ from n8loom_tui.loom.batch import Fragments
 from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.strand import Row, held_fragment, shared_length
 
-from .blas import Floats
+from .blas import Floats, shared_out
 from .network import Network
 from .reach import Reach, Span
 from .rows import Views
@@ -53,10 +53,12 @@ class NetworkStrand:
             for row in self.rows
         }
 
+    @shared_out()
     def read(self, chunk: Sequence[Sequence[int]]) -> None:
         """Read some more tokens of each row, which are given."""
         self._run(chunk)
 
+    @shared_out()
     def logits(self, tokens: Sequence[int]) -> Floats:
         """Read the next tokens of the only row. The logits behind each, `[tokens, vocabulary]`, until the next call."""
         return self._network.logits(self._run([tokens]))
