@@ -19,7 +19,7 @@ def draw(
     lines = []
     for view in rows.views(0, len(rows)):
         row = lay_out(view, signs, width, view.node is streaming, signs.spinner[0])
-        lines.append(row.guides + row.stream + row.label + row.count + " " * row.gap + row.marks)
+        lines.append(row.guides + row.stream + row.label + row.count + " " * row.gap + row.tags + row.marks)
     return [line.rstrip() for line in lines]
 
 
@@ -109,5 +109,5 @@ def test_parts_add_up_to_the_width_for_any_text(hostile: list[str], node: Maker)
     for view in rows.views(0, len(rows)):
         for width in (20, 33, 80):
             row = lay_out(view, UNICODE, width, True, "⠋")
-            parts = row.guides + row.stream + row.label + row.count + " " * row.gap + row.marks
+            parts = row.guides + row.stream + row.label + row.count + " " * row.gap + row.tags + row.marks
             assert cell_len(parts) == width
