@@ -59,10 +59,12 @@ def restore(trees: Trees, node: Heddle, parent: Heddle | None) -> list[Operation
     """Bring a node back out of the trash, as the last child of `parent` (None: as a root).
 
     Raises:
-        EditError: it is not in the trash.
+        EditError: it is not in the trash, or it is a prompt, which is always a root.
     """
     if node.id not in trees.trash:
         raise EditError("This is not in the trash.")
+    if isinstance(node, Loom) and parent is not None:
+        raise EditError("A prompt begins a tree of its own; it does not hang below anything.")
     return [Hang(_name(parent), len(trees.children(parent)), (node.id,))]
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Encode, Event, SamplingParams
+from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -55,12 +55,14 @@ class Document:
 
     def _forget_stillborn(self) -> None:
         """Branches that had said nothing when the program was killed are as if they had never been."""
-        for node in list(self.trees.nodes.values()):
-            if (
-                node.kind is Kind.GENERATED
-                and not (node.tokens or node.text or node.finish or node.children or node.marks.by_hand)
-                and "seed" in node.provenance
-            ):
+        trash = self.trees.trash
+        for node in [node for node in trash.values() if _is_stillborn(node)]:
+            del trash[node.id]
+        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+            if node.children or node.marks.by_hand:
+                node.finish = str(Finish.CANCELLED)
+                self.pending.content(node)
+            else:
                 self.history.forget(node, Change())
 
     # ----------------------------------------------------------------- looking
@@ -339,3 +341,12 @@ class Document:
             raise EditError(BROKEN.format("done again", error)) from None
         self._encoding.ask_for(change)
         return change
+
+
+def _is_stillborn(node: Heddle) -> bool:
+    """Whether a branch neither said anything nor ended."""
+    return (
+        node.kind is Kind.GENERATED
+        and not (node.tokens or node.text or node.finish)
+        and "seed" in node.provenance
+    )
