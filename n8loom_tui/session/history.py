@@ -40,15 +40,17 @@ class Step:
         id: larger than that of any step begun before.
         label: the operation's name, for people.
         at: when it began, in seconds since 1970.
+        awaits: how many things are still to happen in it, as branches that wait for another one to end.
     """
 
-    __slots__ = ("_operations", "_packed", "at", "id", "label")
+    __slots__ = ("_operations", "_packed", "at", "awaits", "id", "label")
 
     def __init__(self, id: int, label: str, at: float, operations: list[Operation] | bytes) -> None:
         """`operations` as bytes are read when they are first needed."""
         self.id = id
         self.label = label
         self.at = at
+        self.awaits = 0
         self._packed = operations if isinstance(operations, bytes) else None
         self._operations = [] if isinstance(operations, bytes) else operations
 
@@ -74,7 +76,7 @@ class Step:
         return pack_operations(self._operations) if self._packed is None else self._packed
 
     @property
-    def waiting(self) -> bool:
+    def empty(self) -> bool:
         """Whether nothing has happened in it yet: it was begun for what is to come."""
         return self._packed is None and not self._operations
 
@@ -152,8 +154,8 @@ class History:
             self.drop_if_empty(step)
 
     def drop_if_empty(self, step: Step) -> None:
-        """Forget a step in which nothing happened."""
-        if not step.operations and step in self._done:
+        """Forget a step in which nothing happened, nor is to happen."""
+        if not (step.operations or step.awaits) and step in self._done:
             self._done.remove(step)
 
     # ---------------------------------------------------------- undo and redo
@@ -236,7 +238,10 @@ class History:
         return []
 
     def _remove(self, step: Step) -> None:
+        """Leave an empty step behind, unless something is still to happen in it: then it is stored anew."""
         self.trees.pending.state(step.id, StepState.LEFT)
+        if step.awaits:
+            return
         for steps in (self._done, self._undone):
             if step in steps:
                 steps.remove(step)
@@ -253,7 +258,7 @@ class History:
 
     def records(self) -> list[StepRecord]:
         """All steps as they are stored, but for those that were left behind."""
-        done = [self._record(step, StepState.DONE) for step in self._done if not step.waiting]
+        done = [self._record(step, StepState.DONE) for step in self._done if not step.empty]
         return done + [self._record(step, StepState.UNDONE) for step in reversed(self._undone)]
 
 

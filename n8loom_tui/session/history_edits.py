@@ -92,8 +92,7 @@ def clip(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     """
     if node.parent is None:
         raise EditError("A prompt is not cut: start a new loom with the prompt that you want.")
-    if not node.encoded:
-        raise EditError(UNREAD_TEXT)
+    _need_tokens(node)
     keep = tokens if tokens >= 0 else max(len(node.tokens) + tokens, 0)
     if keep >= len(node.tokens):
         raise EditError(f"This node has {counted(len(node.tokens), 'token')}; nothing was cut.")
@@ -104,8 +103,7 @@ def clip(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     tail = _part(node, Span.of(node).after(keep))
     tail.terminal, tail.finish = node.terminal, node.finish
     trees.set_aside(tail, node)
-    first = make_leaf(node) if node.children else []
-    return [*first, Cut(node.id, tail.id)]
+    return [Cut(node.id, tail.id), *(make_leaf(node) if node.children else [])]
 
 
 def split(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
@@ -118,8 +116,7 @@ def split(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     """
     if isinstance(node, Loom):
         raise EditError("A prompt is not split: it stands in the model's template as a whole.")
-    if not node.encoded:
-        raise EditError(UNREAD_TEXT)
+    _need_tokens(node)
     size = len(node.tokens)
     at = tokens if tokens >= 0 else size + tokens
     if size < 2:
@@ -226,12 +223,19 @@ def _set(node: Heddle, field: Field, before: Value, after: Value) -> Set:
     return Set(node.id, field, before, after)
 
 
+def _need_tokens(node: Heddle) -> None:
+    """See that a node's token ids are known; those of another model will do."""
+    if not (node.encoded or node.tokens):
+        raise EditError(UNREAD_TEXT)
+
+
 def _part(node: Heddle, span: Span) -> Heddle:
     """A new node of a part of another one's tokens, with where they come from."""
     part = Heddle.from_span([], "", [], kind=node.kind)
     kept = (*SHARED, "seed", "time", FIRST_STEP)
     part.provenance = {key: node.provenance[key] for key in kept if key in node.provenance}
     part.created = node.created
+    part.encoded = node.encoded
     span.put(part)
     return part
 

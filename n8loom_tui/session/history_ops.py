@@ -169,6 +169,8 @@ def unpack_operations(packed: bytes) -> list[Operation]:
     """
     try:
         rows = json.loads(unpack_text(packed))
+        if not isinstance(rows, list):
+            raise ValueError("not a list")
         return [_operation(*row) for row in rows]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise HistoryError("a step of the history could not be read") from None

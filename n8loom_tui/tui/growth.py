@@ -79,6 +79,7 @@ class Growth:
         now = [node for node in open_nodes if self._can_start(node)]
         if late:
             self._deferred.append(_Deferred(late, n, params, step))
+            step.awaits += 1
         if now:
             self._grow(_Deferred(now, n, params, step), change)
         return change
@@ -161,7 +162,7 @@ class Growth:
             ready = [node for node in alive if not node.terminal]
             if ready:
                 self._grow(replace(deferred, nodes=ready), change)
-            self._history.drop_if_empty(deferred.step)
+            self._settle(deferred)
 
     # ---------------------------------------------------------------- stopping
 
@@ -173,15 +174,20 @@ class Growth:
             if nodes:
                 self._deferred.append(replace(deferred, nodes=nodes))
             else:
-                self._history.drop_if_empty(deferred.step)
+                self._settle(deferred)
 
     def forget_waiting(self, step: Step | None = None) -> bool:
         """Drop every ramify that waits for a branch to end (those of one step, if given). Whether there was one."""
         dropped = [deferred for deferred in self._deferred if step is None or deferred.step is step]
         self._deferred = [deferred for deferred in self._deferred if deferred not in dropped]
         for deferred in dropped:
-            self._history.drop_if_empty(deferred.step)
+            self._settle(deferred)
         return bool(dropped)
+
+    def _settle(self, deferred: _Deferred) -> None:
+        """Something that waited was started, or dropped."""
+        deferred.step.awaits -= 1
+        self._history.drop_if_empty(deferred.step)
 
     def below(self, node: Heddle) -> frozenset[str]:
         """The branches that grow at this node or below it."""
