@@ -1,4 +1,4 @@
-"""The history and the marks in the file: stored with the change, there after reopening, and in older files from then on."""
+"""The history and the marks in the file: stored with the change, there after reopening, and added to older files."""
 
 from __future__ import annotations
 

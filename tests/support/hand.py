@@ -186,7 +186,7 @@ class Hand:
     # ----------------------------------------------------------------- looking
 
     def remember(self) -> None:
-        """Where nothing grows, note what the trees are after this step; they must be the same whenever it is the last."""
+        """Where nothing grows, note what the trees are after this step: whenever it is the last, they must be that."""
         if self.backend.busy or self.document.growing or self.document.waiting:
             return
         steps = self.document.history.undoable
