@@ -231,7 +231,7 @@ def _need_tokens(node: Heddle) -> None:
 
 def _part(node: Heddle, span: Span) -> Heddle:
     """A new node of a part of another one's tokens, with where they come from."""
-    part = Heddle.from_span([], "", [], kind=node.kind)
+    part = Heddle.from_span([], "", [], kind=node.kind, model=node.model, tokenizer=node.tokenizer)
     kept = (*SHARED, "seed", "time", FIRST_STEP)
     part.provenance = {key: node.provenance[key] for key in kept if key in node.provenance}
     part.created = node.created
