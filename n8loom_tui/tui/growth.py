@@ -120,11 +120,12 @@ class Growth:
         change = Change()
         for event in events:
             match event:
-                case BranchToken(branch_id=branch, token=token, text=text, logprob=logprob):
+                case BranchToken(branch_id=branch):
                     node = self.growing.get(branch)
                     if node is not None:
-                        node.append_token(token, text)
-                        node.provenance.setdefault("logprobs", []).append(round(logprob, 4))
+                        node.append_token(
+                            event.token, event.text, event.logprob, event.alternatives, event.entropy
+                        )
                         change.touch(node)
                 case BranchFinished(branch_id=branch, reason=reason):
                     self._end(branch, reason, change)

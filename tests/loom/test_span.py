@@ -10,30 +10,40 @@ from tiny import tiny_tokenizer
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import parse_tags
+from n8loom_tui.loom.odds import Odds
+from n8loom_tui.loom.protocol import Alternative
 from n8loom_tui.loom.span import Span
 from n8loom_tui.loom.text import decode_span
 
 TEXT = "the abc é 🌷 in the end\n漢字"
 
 
-def node_of(logprobs: bool) -> Heddle:
+def node_of(known: bool) -> Heddle:
     tokenizer = tiny_tokenizer("plain")
     tokens = tokenizer.encode(TEXT)
     span = decode_span(tokenizer, (), tokens)
     node = Heddle.from_span(span.tokens, span.text, span.ends)
-    if logprobs:
-        node.provenance = {"logprobs": [-float(index) for index in range(len(tokens))], "seed": 1}
+    if known:
+        others = [(Alternative(index, -0.5), Alternative(7, -2.0)) for index in range(len(tokens))]
+        node.odds = Odds.of(map(float, range(-len(tokens), 0)), others, [1.5] * len(tokens))
     return node
 
 
-@pytest.mark.parametrize("logprobs", [True, False])
-def test_cut_anywhere_and_put_together(logprobs: bool) -> None:
-    node = node_of(logprobs)
+def facts(span: Span) -> tuple[object, ...]:
+    odds = None
+    if span.odds is not None:
+        odds = (repr(span.odds.logprobs), span.odds.alternatives, repr(span.odds.entropies))
+    return span.tokens, span.text, span.ends, odds
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_cut_anywhere_and_put_together(known: bool) -> None:
+    node = node_of(known)
     whole = Span.of(node)
     assert whole.text == TEXT
     for at in range(len(whole.tokens) + 1):
         first, rest = whole.first(at), whole.after(at)
-        assert first.then(rest) == whole
+        assert facts(first.then(rest)) == facts(whole)
         assert first.ends == node.ends[:at]
         assert rest.text[: rest.ends[-1] if rest.ends else 0] == rest.text
 
@@ -41,27 +51,25 @@ def test_cut_anywhere_and_put_together(logprobs: bool) -> None:
 def test_many_cuts_in_nodes_leave_no_trace() -> None:
     draw = random.Random(0)
     node, other = node_of(True), Heddle.from_span([], "", [])
-    before = (list(node.tokens), node.text, list(node.ends), dict(node.provenance))
+    before = facts(Span.of(node))
     for _ in range(100):
         span = Span.of(node)
         at = draw.randint(0, len(span.tokens))
         span.first(at).put(other)
         span.after(at).put(node)
         Span.of(other).then(Span.of(node)).put(node)
-        assert (node.tokens, node.text, node.ends, node.provenance) == before
+        assert facts(Span.of(node)) == before
 
 
 def test_what_is_not_known_of_a_token_stays_unknown() -> None:
-    known, unknown = node_of(True), node_of(False)
+    known, unknown = Span.of(node_of(True)), Span.of(node_of(False))
     count = len(known.tokens)
-    joined = Span.of(unknown).then(Span.of(known))
-    node = Heddle.from_span([], "", [])
-    joined.put(node)
-    assert [math.isnan(value) for value in node.provenance["logprobs"]] == [True] * count + [False] * count
-    Span.of(node).after(count).put(node)
-    assert node.provenance == {"logprobs": known.provenance["logprobs"]}
-    joined.first(count).put(node)
-    assert node.provenance == {}
+    joined = unknown.then(known)
+    assert joined.odds is not None
+    assert [math.isnan(value) for value in joined.odds.logprobs] == [True] * count + [False] * count
+    assert facts(joined.first(count)) == facts(unknown)
+    assert facts(joined.after(count)) == facts(known)
+    assert unknown.then(unknown).odds is None
 
 
 def test_a_node_stays_what_it_is_to_the_model() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.odds import Odds
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import MANY, Change
 from n8loom_tui.session.history import History, Step
@@ -88,7 +89,7 @@ class Woven:
         self.root = make_loom()
         self.a, self.b, self.c = (make_node(text, self.root) for text in ("one two", "bcd", "c"))
         self.d, self.e = make_node("d", self.b), make_node("e", self.b)
-        self.b.provenance["logprobs"] = [-1.0, -2.0, -3.0]
+        self.b.odds = Odds.of([-1.0, -2.0, -3.0])
         self.b.terminal, self.b.finish = True, "eos"
         self.trees = Trees([self.root])
         self.history = History(self.trees)
@@ -138,7 +139,8 @@ def edit_cases() -> dict[str, Callable[[Woven], list[Operation]]]:
 def test_each_edit_is_undone_and_done_again_exactly(woven, trees, case: str) -> None:
     def facts() -> list[object]:
         nodes = [node for root in woven.trees.roots for node in root.walk()]
-        return [trees.facts(woven.trees.roots), [node.marks for node in nodes], sorted(woven.trees.nodes)]
+        more = [(node.marks, repr(node.logprobs)) for node in nodes]
+        return [trees.facts(woven.trees.roots), more, sorted(woven.trees.nodes)]
 
     before = facts()
     woven.do(edit_cases()[case](woven))
@@ -157,11 +159,11 @@ def test_what_is_cut_off_is_kept_with_what_is_known_of_it(woven) -> None:
     b = woven.b
     assert (b.text, b.tokens, b.children) == ("b", [98], [])
     assert (b.terminal, b.finish) == (False, CUT)
-    assert b.provenance["logprobs"] == [-1.0]
+    assert b.logprobs == [-1.0]
     (tail,) = (node for node in woven.trees.trash.values() if node.tokens == [99, 100])
-    assert (tail.text, tail.finish, tail.provenance["logprobs"]) == ("cd", "eos", [-2.0, -3.0])
+    assert (tail.text, tail.finish, tail.logprobs) == ("cd", "eos", [-2.0, -3.0])
     woven.undo()
-    assert (b.terminal, b.finish, b.provenance["logprobs"]) == (True, "eos", [-1.0, -2.0, -3.0])
+    assert (b.terminal, b.finish, b.logprobs) == (True, "eos", [-1.0, -2.0, -3.0])
 
 
 def test_a_split_leaves_children_and_end_with_the_rest_and_merging_puts_it_right(woven, trees) -> None:
