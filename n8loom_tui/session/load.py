@@ -13,7 +13,6 @@ from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import Marks
-from n8loom_tui.loom.odds import Odds
 
 from . import schema
 from .errors import UNREADABLE, one_line
@@ -275,10 +274,7 @@ class _Nodes:
             if node is None or not node.encoded:
                 continue
             try:
-                odds = Odds.unpack(data)
-                if len(odds) != len(node.tokens):
-                    raise ValueError("of other tokens")
-                node.odds = odds
+                node.packed_odds = data
             except NOT_IN_ORDER:
                 self._loaded.note(f"Node {name}: the probabilities of its tokens could not be read.")
 

@@ -82,7 +82,7 @@ class NodeRecord:
             origin=to_json(shared, otherwise="{}") if shared else None,
             provenance=to_json(own, otherwise="{}"),
             model=model,
-            odds=None if node.odds is None else node.odds.pack(),
+            odds=node.packed_odds,
         )
 
 
