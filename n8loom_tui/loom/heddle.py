@@ -15,7 +15,8 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from .odds import Odds
+from .marks import NO_MARKS, Marks
+from .odds import Odds, count_of
 from .protocol import Alternative, Condition, Framing, Segment
 from .text import decode_span, encode, has_chat_template
 
@@ -51,11 +52,13 @@ class Heddle:
         odds: what is known of each token, or None. `logprobs`, `alternatives` and `entropies` read it.
         kind, finish, created (seconds since 1970), provenance: where it came from.
         encoded: False while a text still waits for a tokenizer; `tokens` is empty until then.
+        marks: what a person hung on it (bookmark, tags, note), and whether it was seen.
         frag: the node's cache fragments, one `KVFrag` per layer. Reading it computes what is missing.
     """
 
     __slots__ = (
         "__dict__",
+        "_odds",
         "_text",
         "children",
         "created",
@@ -65,13 +68,14 @@ class Heddle:
         "id",
         "kind",
         "model",
-        "odds",
         "parent",
         "provenance",
         "terminal",
         "tokenizer",
         "tokens",
     )
+
+    marks: Marks = NO_MARKS
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class Heddle:
         self._text = ""
         self.tokens: list[int] = []
         self.ends: list[int] = []
-        self.odds: Odds | None = None
+        self._odds: Odds | bytes | None = None
         self.encoded = True
         self.children = []
         self.parent = None
@@ -125,7 +129,7 @@ class Heddle:
         elif (known := getattr(content, "tokens", None)) is not None:
             span = decode_span(self.tokenizer, before, known)
         elif self.tokenizer is None:
-            self._text, self.tokens, self.ends, self.encoded, self.odds = content, [], [], False, None
+            self._text, self.tokens, self.ends, self.encoded, self._odds = content, [], [], False, None
             return
         else:
             span = encode(
@@ -168,7 +172,7 @@ class Heddle:
             raise ValueError(f"{len(tokens)} tokens do not match {len(ends)} ends")
         if odds is not None and len(odds) != len(tokens):
             raise ValueError(f"{len(tokens)} tokens do not match the odds of {len(odds)}")
-        self.tokens, self._text, self.ends, self.odds, self.encoded = tokens, text, ends, odds, True
+        self.tokens, self._text, self.ends, self._odds, self.encoded = tokens, text, ends, odds, True
 
     def append_token(
         self,
@@ -179,18 +183,44 @@ class Heddle:
         entropy: float = math.nan,
     ) -> None:
         """Add one token, and the characters it completed, to a node that is being generated."""
-        if self.odds is None and not (math.isnan(logprob) and math.isnan(entropy) and not alternatives):
-            self.odds = Odds.of([math.nan] * len(self.tokens))
-        if self.odds is not None:
-            self.odds.append(logprob, alternatives, entropy)
+        odds = self.odds
+        if odds is None and not (math.isnan(logprob) and math.isnan(entropy) and not alternatives):
+            odds = self._odds = Odds.of([math.nan] * len(self.tokens))
+        if odds is not None:
+            odds.append(logprob, alternatives, entropy)
         self.tokens.append(token)
         self._text += piece
         self.ends.append(len(self._text))
 
     @property
+    def odds(self) -> Odds | None:
+        """What is known of each token, if anything is."""
+        if isinstance(self._odds, bytes):
+            self._odds = Odds.unpack(self._odds)
+        return self._odds
+
+    @odds.setter
+    def odds(self, odds: Odds | None) -> None:
+        self._odds = odds
+
+    @property
+    def packed_odds(self) -> bytes | None:
+        """The odds as they are stored. They may be set so, and are not looked into before they are asked for.
+
+        Setting raises ValueError where these are no odds of as many tokens.
+        """
+        return self._odds.pack() if isinstance(self._odds, Odds) else self._odds
+
+    @packed_odds.setter
+    def packed_odds(self, data: bytes) -> None:
+        if count_of(data) != len(self.tokens):
+            raise ValueError(f"{len(self.tokens)} tokens do not match the odds of others")
+        self._odds = data
+
+    @property
     def logprobs(self) -> list[float]:
         """The log probability of each token by the model's own distribution; NaN where it is not known."""
-        return self.odds.logprobs if self.odds is not None else [math.nan] * len(self.tokens)
+        return odds.logprobs if (odds := self.odds) is not None else [math.nan] * len(self.tokens)
 
     @property
     def alternatives(self) -> list[tuple[Alternative, ...]]:
@@ -198,12 +228,12 @@ class Heddle:
 
         Logprobs are kept to a thousandth of a nat, and down to -64.
         """
-        return self.odds.alternatives if self.odds is not None else [()] * len(self.tokens)
+        return odds.alternatives if (odds := self.odds) is not None else [()] * len(self.tokens)
 
     @property
     def entropies(self) -> list[float]:
         """The entropy of each token's position in nats; NaN where it is not known."""
-        return self.odds.entropies if self.odds is not None else [math.nan] * len(self.tokens)
+        return odds.entropies if (odds := self.odds) is not None else [math.nan] * len(self.tokens)
 
     @property
     def text(self) -> str:
@@ -225,7 +255,8 @@ class Heddle:
         if len(self.tokens) > token_limit:
             self.tokens = self.tokens[:token_limit]
             self.ends = self.ends[:token_limit]
-            self.odds = self.odds.part(0, token_limit) if self.odds is not None else None
+            odds = self.odds
+            self._odds = odds.part(0, token_limit) if odds is not None else None
             self._text = self._text[: self.ends[-1]] if self.ends else ""
             self.terminal = False
             self.finish = None

@@ -105,7 +105,7 @@ class _Columns:
     @staticmethod
     def unpack(data: bytes) -> _Columns:
         room, width = data[0], data[1]
-        count = _count(data)
+        count = count_of(data)
         columns = _Columns(room)
         narrow: array[int] = array("H")
         at = _HEADER
@@ -125,7 +125,7 @@ class _Columns:
         return columns
 
 
-def _count(data: bytes) -> int:
+def count_of(data: bytes) -> int:
     """How many tokens packed odds are of.
 
     Raises:
@@ -175,7 +175,7 @@ class Odds:
             ValueError: these are not such bytes.
         """
         odds = cls.__new__(cls)
-        _count(data)
+        count_of(data)
         odds._columns, odds._packed = None, data
         return odds
 
@@ -198,8 +198,15 @@ class Odds:
             self._packed, self._columns = self._columns.pack(), None
         return self._packed
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is known of any token."""
+        columns = self._unpacked()
+        known = (value for value in (*columns.logprobs, *columns.entropies) if not math.isnan(value))
+        return next(known, None) is None and all(code == _NONE for code in columns.codes)
+
     def __len__(self) -> int:
-        return len(self._columns.logprobs) if self._columns is not None else _count(self._packed)
+        return len(self._columns.logprobs) if self._columns is not None else count_of(self._packed)
 
     def append(self, logprob: float, alternatives: Sequence[Alternative], entropy: float) -> None:
         """Add a token."""
