@@ -21,10 +21,10 @@ from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
 from .facts import EVERYTHING, Fact
+from .format import Format
 from .hang import Entry, flat
 from .limits import LATEST
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _KEYS = frozenset(

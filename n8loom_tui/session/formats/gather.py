@@ -48,8 +48,8 @@ def gather(loaded: LoadedSession, chosen: Chosen) -> Outline:
         for above, below in pairwise(path):
             above.children.append(below)
         outline.roots = path[:1]
-    else:
-        outline.roots = [maker.tree(top) for top in (loaded.roots if start is None else [start])]
+        return outline
+    outline.roots = [maker.tree(top) for top in (loaded.roots if start is None else [start])]
     outline.current = maker.current
     return outline
 

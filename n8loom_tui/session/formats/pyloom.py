@@ -24,11 +24,11 @@ from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
 from .facts import EVERYTHING, Fact
+from .format import Format
 from .hang import nested
 from .limits import LATEST, MOST_ALTERNATIVES
 from .outline import Node, Outline, Pieces
 from .pieces import fitted
-from .registry import Format
 from .tally import Tally
 
 NODE_KEYS = frozenset(
