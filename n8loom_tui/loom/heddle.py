@@ -15,6 +15,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from .marks import NO_MARKS, Marks
 from .odds import Odds
 from .protocol import Alternative, Condition, Framing, Segment
 from .text import decode_span, encode, has_chat_template
@@ -51,6 +52,7 @@ class Heddle:
         odds: what is known of each token, or None. `logprobs`, `alternatives` and `entropies` read it.
         kind, finish, created (seconds since 1970), provenance: where it came from.
         encoded: False while a text still waits for a tokenizer; `tokens` is empty until then.
+        marks: what a person hung on it (bookmark, tags, note), and whether it was seen.
         frag: the node's cache fragments, one `KVFrag` per layer. Reading it computes what is missing.
     """
 
@@ -72,6 +74,8 @@ class Heddle:
         "tokenizer",
         "tokens",
     )
+
+    marks: Marks = NO_MARKS
 
     def __init__(
         self,

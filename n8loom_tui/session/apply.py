@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from n8loom_tui.loom.marks import NO_MARKS, Marks
+
 from .packing import pack, pack_ends, pack_text
-from .record import Changes, ModelRef, NodeRecord
+from .record import Changes, ModelRef, NodeRecord, to_json
 
 # What a node already stored keeps here: its place (`parent`, `position`), `folded` and `deleted`.
 _UPSERT = """
@@ -49,6 +51,8 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
     )
     if changes.folded is not None:
         _fold(db, changes.folded)
+    _mark(db, changes.marks)
+    _enter_steps(db, changes)
     db.executemany(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         changes.meta.items(),
@@ -108,6 +112,32 @@ def _fold(db: sqlite3.Connection, folded: frozenset[str]) -> None:
 
 def _set_folded(db: sqlite3.Connection, value: int, nodes: Iterable[str]) -> None:
     db.executemany("UPDATE nodes SET folded = ? WHERE id = ?", ((value, node) for node in nodes))
+
+
+def _mark(db: sqlite3.Connection, marks: Mapping[str, Marks]) -> None:
+    """Most nodes have no marks, and no row for them."""
+    db.executemany(
+        "DELETE FROM marks WHERE node = ?", ((node,) for node, found in marks.items() if found == NO_MARKS)
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO marks (node, bookmark, tags, note, unread) VALUES (?, ?, ?, ?, ?)",
+        (
+            (node, found.bookmark, to_json(found.tags), pack_text(found.note), found.unread)
+            for node, found in marks.items()
+            if found != NO_MARKS
+        ),
+    )
+
+
+def _enter_steps(db: sqlite3.Connection, changes: Changes) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO steps (id, label, at, state, operations) VALUES (?, ?, ?, ?, ?)",
+        ((step.id, step.label, step.at, int(step.state), step.operations) for step in changes.steps),
+    )
+    db.executemany(
+        "UPDATE steps SET state = ? WHERE id = ?",
+        ((int(state), step) for step, state in changes.states.items()),
+    )
 
 
 def compact(queue: list[Changes]) -> list[Changes]:

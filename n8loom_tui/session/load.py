@@ -12,9 +12,13 @@ from operator import itemgetter
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.loom.marks import Marks
 
+from . import schema
 from .errors import UNREADABLE, one_line
-from .record import CURRENT, ModelRef
+from .history import Step
+from .packing import unpack_text
+from .record import CURRENT, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
@@ -30,7 +34,10 @@ class LoadedSession:
         roots: the trees, without what is in the trash. Nodes have no model yet.
         current_id: the node that the person stood on; None if that is not among them.
         folded_ids: nodes that are folded.
-        models: by node id, the model that the node's token ids belong to, where that is known.
+        trash: what was taken out of the trees, and what was cut off nodes or replaced in them.
+        models: by node id, the model that the node's token ids belong to, where that is known; the trash's too.
+        done, undone: the steps of the history, in the order in which they were done.
+        last_step: the largest id that a step ever had.
         meta: further values of the session.
         problems: what was not in order and what was made of it, a line each.
         damaged: the file could not be read to its end. What could be read is here; it must not be written to.
@@ -38,6 +45,10 @@ class LoadedSession:
     """
 
     roots: list[Heddle] = field(default_factory=list)
+    trash: list[Heddle] = field(default_factory=list)
+    done: list[Step] = field(default_factory=list)
+    undone: list[Step] = field(default_factory=list)
+    last_step: int = 0
     current_id: str | None = None
     folded_ids: set[str] = field(default_factory=set)
     models: dict[str, ModelRef] = field(default_factory=dict)
@@ -68,6 +79,9 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
         nodes = _Nodes(loaded, _models(db, loaded), _origins(db, loaded))
         nodes.enter(rows)
         nodes.hang()
+        if schema.version(db) >= schema.WITH_HISTORY:
+            nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks"))
+            _take_steps(db, loaded)
     _take_meta(db, loaded, nodes.live)
     return loaded
 
@@ -125,7 +139,8 @@ def _read_table(
             rows.append(row)  # noqa: PERF402 - what came before an error counts
     except UNREADABLE as error:
         loaded.damaged = True
-        loaded.note(f"The file is damaged: not all of its {table} could be read ({error}).")
+        what = table.partition(" ")[0]
+        loaded.note(f"The file is damaged: not all of its {what} could be read ({error}).")
     return rows
 
 
@@ -142,6 +157,22 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"Origin {key} of the session could not be read.")
     return found
+
+
+def _take_steps(db: sqlite3.Connection, loaded: LoadedSession) -> None:
+    """The history. The operations are only read when they are needed."""
+    for key, label, at, state, operations in _read_table(
+        db, loaded, "id, label, at, state, operations", "steps ORDER BY id"
+    ):
+        if not isinstance(key, int):
+            continue
+        loaded.last_step = max(loaded.last_step, key)
+        known = isinstance(operations, bytes) and isinstance(at, float)
+        step = Step(key, one_line(str(label)), at if known else 0.0, operations if known else b"")
+        if state == StepState.DONE:
+            loaded.done.append(step)
+        elif state == StepState.UNDONE:
+            loaded.undone.append(step)
 
 
 def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: set[str]) -> None:
@@ -215,9 +246,24 @@ class _Nodes:
         self.live = _reach(loaded.roots)
         if len(trashed) + len(self.live) < len(nodes):
             self._open_circles(trashed)
+        loaded.trash = dropped
         loaded.nodes, loaded.trashed = len(self.live), len(trashed)
         loaded.folded_ids = self._folded & self.live
-        loaded.models = {name: model for name, model in self._models.items() if name in self.live}
+        loaded.models = self._models
+
+    def mark(self, rows: list[tuple[Any, ...]]) -> None:
+        """Give nodes their marks."""
+        for name, bookmark, tags, note, unread in rows:
+            node = self._nodes.get(name) if isinstance(name, str) else None
+            if node is None:
+                continue
+            try:
+                words = json.loads(tags)
+                if not all(isinstance(word, str) for word in words):
+                    raise ValueError("not a list of words")
+                node.marks = Marks(bool(bookmark), tuple(words), unpack_text(note), bool(unread))
+            except NOT_IN_ORDER:
+                self._loaded.note(f"Node {name}: its marks could not be read.")
 
     def _open_circles(self, trashed: set[str]) -> None:
         """What is reached from no root hangs in a circle: the first node of each becomes a root."""

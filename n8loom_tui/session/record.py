@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.marks import NO_MARKS, Marks
 
 CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
@@ -69,7 +71,7 @@ class NodeRecord:
             text=node.text,
             tokens=tuple(node.tokens),
             ends=tuple(node.ends),
-            encoded=node.encoded,
+            encoded=node.encoded or bool(node.tokens),
             framing=None if loom is None else "chat" if loom.chat_template_used else "raw",
             user_prompt=None if loom is None else loom.user_prompt,
             terminal=node.terminal,
@@ -79,6 +81,27 @@ class NodeRecord:
             provenance=to_json(own, otherwise="{}"),
             model=model,
         )
+
+
+class StepState(IntEnum):
+    """Where a step of the history stands. The numbers are stored."""
+
+    DONE = 0
+    UNDONE = 1
+    """It can be done again."""
+    LEFT = 2
+    """It was undone, and something else was done then. It is kept, and nothing leads to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step of the history: `operations` as `history_ops.pack_operations` gives them, `at` in seconds since 1970."""
+
+    id: int
+    label: str
+    at: float
+    state: StepState
+    operations: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +115,9 @@ class Changes:
             hangs there, and is out of the trash if it was in it.
         deleted: nodes that go into the trash, with all below them.
         folded: all folded nodes; None leaves them.
+        marks: by node id, marks that are others.
+        steps: steps of the history that are new, or whose operations are others.
+        states: by step, where a step stands now.
         meta: values of the whole session, as JSON.
         at: when, in seconds since 1970.
     """
@@ -101,6 +127,9 @@ class Changes:
     orders: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     folded: frozenset[str] | None = None
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+    steps: tuple[StepRecord, ...] = ()
+    states: Mapping[int, StepState] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
 
@@ -153,16 +182,30 @@ def snapshot(
 def everything(
     roots: Sequence[Heddle],
     *,
+    trash: Sequence[Heddle] = (),
+    steps: Iterable[StepRecord] = (),
     models: Mapping[str, ModelRef] | None = None,
     current: str | None = None,
     folded: Iterable[str] = (),
     meta: Mapping[str, Any] | None = None,
 ) -> Changes:
-    """The whole of these trees, as `write_new` takes it when the session's own file cannot be written."""
-    nodes = [node for root in roots for node in root.walk()]
-    return snapshot(
-        "everything", nodes, roots=roots, models=models, current=current, folded=folded, meta=meta
+    """The whole of these trees, as `write_new` takes it when the session's own file cannot be written.
+
+    With what is in the trash, and the history, undo goes on in the new file.
+    """
+    nodes = [node for top in (*roots, *trash) for node in top.walk()]
+    made = snapshot(
+        "everything",
+        nodes,
+        roots=roots,
+        deleted=[node.id for node in trash],
+        models=models,
+        current=current,
+        folded=folded,
+        meta=meta,
     )
+    marks = {node.id: node.marks for node in nodes if node.marks is not NO_MARKS}
+    return replace(made, marks=marks, steps=tuple(steps))
 
 
 def to_json(value: Any, *, otherwise: str = "null") -> str:

@@ -10,6 +10,10 @@ Migrations are never edited once released; what is needed later is appended.
                 has for itself. For `tokens` and `ends` see `packing.py`.
     origins     the part of a provenance that many nodes share (model, sampling values), as JSON.
     models      what the token ids of a node belong to.
+    marks       bookmark, tags (a JSON list), note and unread: a row for each node that has any of them.
+    steps       the history: what was done, step by step (`id` rises). `state` is a `record.StepState`,
+                `operations` as `history_ops.py` packs them; they name nodes, and what they took away is kept
+                as nodes of the trash.
     meta        values of the whole session, as JSON.
 """
 
@@ -63,10 +67,32 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX nodes_folded ON nodes (id) WHERE folded;
     """,
+    """
+    CREATE TABLE marks (
+        node TEXT PRIMARY KEY,
+        bookmark INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        note BLOB NOT NULL,
+        unread INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE steps (
+        id INTEGER PRIMARY KEY,
+        label TEXT NOT NULL,
+        at REAL NOT NULL,
+        state INTEGER NOT NULL,
+        operations BLOB NOT NULL
+    ) STRICT;
+    """,
 )
 VERSION = len(MIGRATIONS)
+WITH_HISTORY = 2
+"""The first version with `marks` and `steps`."""
 
-TABLES = frozenset({"meta", "models", "nodes", "origins"})
+TABLES: tuple[frozenset[str], ...] = (
+    frozenset({"meta", "models", "nodes", "origins"}),
+    frozenset({"marks", "steps"}),
+)
+"""The tables that each migration adds."""
 
 
 class Mode(Enum):
@@ -200,12 +226,18 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     if version < 1:
         raise SessionError(f"{path} is damaged (file version {version}).")
     kinds = {(str(kind), str(name)) for kind, name in db.execute("SELECT type, name FROM sqlite_master")}
-    missing = sorted(TABLES - {name for kind, name in kinds if kind == "table"})
+    wanted = frozenset[str]().union(*TABLES[:version])
+    missing = sorted(wanted - {name for kind, name in kinds if kind == "table"})
     if missing:
         raise SessionError(f"{path} is damaged (the table {missing[0]} is missing).")
     strange = sorted(name for kind, name in kinds if kind not in {"table", "index"})
     if strange:
         raise SessionError(f"{path} holds {strange[0]!r}, which no session has; it is not opened.")
+
+
+def version(db: sqlite3.Connection) -> int:
+    """Which of the migrations a session has seen. One that can only be read may be an older version's."""
+    return _pragma(db, "user_version")
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> int:

@@ -18,6 +18,7 @@ class Group(StrEnum):
     WEAVE = "Weave"
     WRITE = "Write"
     CUT = "Cut"
+    MARK = "Mark"
     LOOK = "Look"
     SETTINGS = "Settings"
     FILE = "File"
@@ -91,6 +92,20 @@ def _move() -> Iterator[Action]:
     yield Action("bottom", group, "Bottom", "Go to the last row.")
     yield Action("page_up", group, "Up one page", "Move up by a screenful.", repeat)
     yield Action("page_down", group, "Down one page", "Move down by a screenful.", repeat)
+    yield Action(
+        "next_bookmark",
+        group,
+        "Next bookmark",
+        "Go to the next node with a bookmark; behind the last one, to the first.",
+        repeat,
+    )
+    yield Action(
+        "previous_bookmark",
+        group,
+        "Previous bookmark",
+        "Go to the node with a bookmark before this one; before the first one, to the last.",
+        repeat,
+    )
 
 
 def _weave() -> Iterator[Action]:
@@ -132,16 +147,34 @@ def _weave() -> Iterator[Action]:
     )
 
 
-def _write_and_cut() -> Iterator[Action]:
-    amount = CountUse.AMOUNT
+def _write() -> Iterator[Action]:
+    group = Group.WRITE
     yield Action(
         "add_text",
-        Group.WRITE,
+        group,
         "Write a text child",
         "Write text of your own as a new child of this node.",
         footer="write",
         footer_rank=5,
     )
+    yield Action(
+        "edit",
+        group,
+        "Edit the text",
+        "Change the node's text: in its place if nothing is below it, or as a new sibling.",
+        footer="edit",
+        footer_rank=13,
+    )
+    yield Action(
+        "edit_external",
+        group,
+        "Edit the text in $EDITOR",
+        "Change the node's text in your own editor, as for long texts.",
+    )
+
+
+def _cut() -> Iterator[Action]:
+    amount = CountUse.AMOUNT
     yield Action(
         "clip",
         Group.CUT,
@@ -149,7 +182,7 @@ def _write_and_cut() -> Iterator[Action]:
         "Keep the first N tokens of this node and drop all after them. Asks for N without a count.",
         amount,
         footer="clip",
-        footer_rank=9,
+        footer_rank=17,
     )
     yield Action(
         "trim",
@@ -159,6 +192,21 @@ def _write_and_cut() -> Iterator[Action]:
         amount,
         footer="trim",
         footer_rank=7,
+    )
+    yield Action(
+        "split",
+        Group.CUT,
+        "Split behind the first tokens",
+        "Part this node behind its first N tokens; the rest keeps what is below. Asks for N without a count.",
+        amount,
+        footer="split",
+        footer_rank=15,
+    )
+    yield Action(
+        "merge",
+        Group.CUT,
+        "Merge with the parent",
+        "Put this node and its parent together, if it is the only child.",
     )
     yield Action(
         "delete",
@@ -174,6 +222,38 @@ def _write_and_cut() -> Iterator[Action]:
         "Make it a leaf",
         "Delete all that is below this node and keep the node.",
     )
+    yield Action(
+        "undo",
+        Group.CUT,
+        "Undo",
+        "Take back the last change, generation included; it works without limit, and after a restart.",
+        CountUse.REPEAT,
+        footer="undo",
+        footer_rank=9,
+    )
+    yield Action(
+        "redo",
+        Group.CUT,
+        "Redo",
+        "Do again what was undone last.",
+        CountUse.REPEAT,
+        footer="redo",
+        footer_rank=14,
+    )
+
+
+def _mark() -> Iterator[Action]:
+    group = Group.MARK
+    yield Action(
+        "bookmark",
+        group,
+        "Bookmark",
+        "Set a bookmark on this node, or take it away.",
+        footer="bookmark",
+        footer_rank=16,
+    )
+    yield Action("tag", group, "Tag", "Give this node tags, or take them away.")
+    yield Action("note", group, "Note", "Write a note about this node; it is no part of the text.")
 
 
 def _look() -> Iterator[Action]:
@@ -269,7 +349,7 @@ def _file() -> Iterator[Action]:
 
 
 def _registry() -> MappingProxyType[str, Action]:
-    parts = (_move(), _weave(), _write_and_cut(), _look(), _settings(), _file())
+    parts = (_move(), _weave(), _write(), _cut(), _mark(), _look(), _settings(), _file())
     return MappingProxyType({action.id: action for part in parts for action in part})
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
+from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import (
     BranchToken,
     EngineStats,
@@ -34,7 +35,7 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.saving import Saving
-from n8loom_tui.tui.screens.editor import EditorScreen, Written
+from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
@@ -91,6 +92,8 @@ class LoomApp(App[int], inherit_bindings=False):
         self.failure: BaseException | None = None
         self._commands = Commands(self)
         self._saved_at = 0.0
+        self._place_changed = False
+        self._folds_changed = False
 
     # -------------------------------------------------------------- beginning
 
@@ -122,7 +125,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def write_prompt(self, intro: str = "") -> None:
         """Open the editor for a new loom."""
-        self.push_screen(EditorScreen("A new loom", intro=intro, chat=self.launch.chat), self._prompt_written)
+        choice = replace(CHAT, chosen=self.launch.chat)
+        self.push_screen(EditorScreen("A new loom", intro=intro, choice=choice), self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
@@ -130,10 +134,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
-        change, request = self.document.new_loom(written.text, written.chat)
-        self.show(change)
-        self.ask_engine(request)
-        self.view.tree_view.go_to(self.document.roots[-1])
+        self.show_there(self.document.new_loom(written.text, written.chosen), "new loom")
         keys = self.keymap.label("ramify"), self.keymap.label("help")
         self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
@@ -150,7 +151,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
-        self._store_growing(now)
+        self._store_now_and_then(now)
         for message in self.saving.problems():
             self.tell(message, "error")
         self.refresh_bars()
@@ -180,10 +181,7 @@ class LoomApp(App[int], inherit_bindings=False):
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
-        change, due = self.document.apply(events)
-        self.show(change)
-        for request in due:
-            self.ask_engine(request)
+        self.show(self.document.apply(events), "growing")
         if not self.document.growing:
             self.meter.reset()
 
@@ -201,16 +199,34 @@ class LoomApp(App[int], inherit_bindings=False):
         self.show(change)
         self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
 
-    def _store_growing(self, now: float) -> None:
-        if self.document.growing and now - self._saved_at > SAVE_EVERY:
+    def _store_now_and_then(self, now: float) -> None:
+        """Store the text of growing branches as far as it has come, and what else no operation has stored."""
+        if now - self._saved_at > SAVE_EVERY:
             self._saved_at = now
-            self.document.note_growing()
+            self.document.growth.note_growing()
             self.saving.save("growing")
+            if self._place_changed:
+                self._place_changed = False
+                self.saving.place(self.view.current)
+            if self._folds_changed:
+                self._folds_changed = False
+                self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+
+    def stands_on(self, node: Heddle | None) -> None:
+        """The cursor came to a node: somebody has seen it."""
+        self._place_changed = True
+        if node is not None:
+            self.view.show_change(self.document.read(node))
+
+    def folds_changed(self) -> None:
+        """Something was folded or unfolded."""
+        self._folds_changed = True
 
     # ---------------------------------------------------------------- actions
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.status.said = ""
         try:
             getattr(self._commands, f"do_{action}")(count)
         except EditError as error:
@@ -218,10 +234,20 @@ class LoomApp(App[int], inherit_bindings=False):
         self.refresh_bars()
 
     def show(self, change: Change, label: str = "edit") -> None:
-        """Show a change and store it."""
+        """Show a change, store it, and have the engine do its part."""
+        if change.stop:
+            self.stop_branches(frozenset(change.stop))
         self.view.show_change(change)
-        if self.document.unsaved or self.document.dropped:
-            self.saving.save(label)
+        self.saving.save(label)
+        for request in change.requests:
+            self.ask_engine(request)
+        if change.said:
+            self.status.said = change.said
+
+    def show_there(self, change: Change, label: str = "edit") -> None:
+        """As `show`, and the cursor goes to where it happened."""
+        self.show(change, label)
+        self.view.go_to(change.focus)
 
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.tui import clipboard
-from n8loom_tui.tui.document import EditError
+from n8loom_tui.loom.marks import parse_tags
+from n8loom_tui.tui import clipboard, external_editor
+from n8loom_tui.tui.document import Change, EditError
 from n8loom_tui.tui.screens.ask import AskScreen
-from n8loom_tui.tui.screens.editor import EditorScreen, Written
+from n8loom_tui.tui.screens.editor import Choice, EditorScreen, Written
 from n8loom_tui.tui.screens.help import HelpScreen
 from n8loom_tui.tui.settings import SETTINGS
+from n8loom_tui.tui.widgets.sanitize import visible
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
     from n8loom_tui.tui.widgets.tree import LoomTree
 
+EDIT_ADVICE = "Stop it before editing it."
 TWICE = 1.0
 """Seconds within which a second stop means all."""
 
@@ -87,19 +91,38 @@ class Commands:
         else:
             self._tree.go_bottom()
 
+    def _go_bookmark(self, step: int) -> None:
+        """Go on by bookmarks, from top to bottom and round."""
+        found = self._app.document.bookmarked()
+        if not found:
+            raise EditError(f"There is no bookmark yet; {self._app.keymap.label('bookmark')} sets one.")
+        node = self._node()
+        if node in found:
+            at = found.index(node) + step
+        else:
+            order = {other.id: index for index, other in enumerate(self._app.document.in_order())}
+            behind = sum(order[other.id] < order[node.id] for other in found)
+            at = behind + step - (1 if step > 0 else 0)
+        self._tree.go_to(found[at % len(found)])
+
+    def do_next_bookmark(self, count: int | None) -> None:
+        self._go_bookmark(count or 1)
+
+    def do_previous_bookmark(self, count: int | None) -> None:
+        self._go_bookmark(-(count or 1))
+
     # ------------------------------------------------------------------- weave
 
     def _grow(self, nodes: list[Heddle], n: int) -> None:
         app = self._app
         if app.status.failure:
             raise EditError(app.status.failure)
-        change, request = app.document.ramify(nodes, n, app.settings.params)
-        for parent, _ in change.added:
-            if parent is not None:
-                self._tree.unfold(parent)
+        change = app.document.ramify(nodes, n, app.settings.params)
+        for node in nodes:
+            if self._tree.is_folded(node):
+                self._tree.unfold(node)
         app.show(change, "ramify")
-        app.ask_engine(request)
-        if request is None:
+        if not change.requests:
             app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
     def do_ramify(self, count: int | None) -> None:
@@ -121,13 +144,13 @@ class Commands:
     def do_stop(self, _count: int | None) -> None:
         app = self._app
         now = time.monotonic()
-        below = app.document.growing_below(self._node()) if app.view.current is not None else frozenset()
+        below = app.document.growth.below(self._node()) if app.view.current is not None else frozenset()
         everything = now - self._stopped_at < TWICE
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
         if everything:
-            app.document.forget_waiting()
+            app.document.growth.forget_waiting()
         if everything and app.document.growing:
             app.stop_branches(None)
         elif below:
@@ -137,53 +160,67 @@ class Commands:
 
     def do_add_text(self, _count: int | None) -> None:
         node = self._node()
-        if node.id in self._app.document.growing:
-            raise EditError(
-                "This branch still grows. Wait for it to end, or stop it, before writing behind it."
-            )
+        document = self._app.document
+        document.refuse_growing(node, "Wait for it to end, or stop it, before writing behind it.")
 
         def written(answer: Written | None) -> None:
-            if answer is None or not answer.text:
-                return
-            if node.id not in self._app.document.nodes:
-                self._app.tell("The node that this was written for is gone.", "warning")
-                return
-            self._tree.unfold(node)
-            change, request = self._app.document.add_text(node, answer.text)
-            self._app.show(change, "write")
-            self._app.ask_engine(request)
-            self._tree.go_to(node.children[-1])
+            if answer is not None and answer.text:
+                self._change("write", node, lambda: document.add_text(node, answer.text))
 
         self._app.push_screen(EditorScreen("Write what comes next"), written)
 
+    def do_edit(self, _count: int | None) -> None:
+        node = self._node()
+        self._app.document.refuse_growing(node, EDIT_ADVICE)
+        choice = None if node.children else Choice("as a new sibling", "in its place", False)
+        intro = (
+            "What is below goes on from the old text: the new one becomes a sibling." if node.children else ""
+        )
+
+        def written(answer: Written | None) -> None:
+            if answer is not None:
+                self._edit(node, answer.text, sibling=answer.chosen)
+
+        text = node.source_text()
+        self._app.push_screen(EditorScreen("Edit", intro=intro, text=text, choice=choice), written)
+
+    def do_edit_external(self, _count: int | None) -> None:
+        node = self._node()
+        self._app.document.refuse_growing(node, EDIT_ADVICE)
+        self._edit(node, external_editor.edit(node.source_text(), self._app), sibling=False)
+
+    def _edit(self, node: Heddle, text: str, *, sibling: bool) -> None:
+        """Enter an edited text: beside the old one, if that was chosen or something goes on from it."""
+        if text == node.source_text():
+            return
+        document = self._app.document
+        self._change("edit", node, lambda: document.edit(node, text, sibling=sibling or bool(node.children)))
+
+    def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
+        """Make a change that was asked for in a dialog, and go there. Meanwhile the node may have gone."""
+        app = self._app
+        try:
+            if node.id not in app.document.nodes:
+                raise EditError("The node that this was for is gone.")
+            if self._tree.is_folded(node):
+                self._tree.unfold(node)
+            app.show_there(change(), label)
+        except EditError as error:
+            app.tell(str(error), "warning")
+        app.refresh_bars()
+
     # --------------------------------------------------------------------- cut
 
-    def _remove(self, node: Heddle, include: bool) -> None:
-        """Take out a subtree; what grows in it is stopped, and what it has said goes to the trash with it."""
-        app = self._app
-        growing = app.document.growing_below(node) - (frozenset() if include else {node.id})
-        if growing:
-            app.stop_branches(growing)
-        app.document.note_growing()
-        app.saving.save("before delete")
-        app.show(app.document.delete(node) if include else app.document.make_leaf(node), "delete")
-
     def do_delete(self, _count: int | None) -> None:
-        self._remove(self._node(), include=True)
+        self._app.show(self._app.document.delete(self._node()), "delete")
 
     def do_make_leaf(self, _count: int | None) -> None:
-        self._remove(self._node(), include=False)
+        self._app.show(self._app.document.make_leaf(self._node()), "make leaf")
 
     def _clip(self, node: Heddle, tokens: int) -> None:
-        app = self._app
-        growing = app.document.growing_below(node)
-        app.document.note_growing()
-        app.saving.save("before clip")
-        change = app.document.clip(node, tokens)
-        if growing:
-            app.stop_branches(growing)
-        app.show(change, "clip")
-        app.view.show_node(node)
+        change = self._app.document.clip(node, tokens)
+        change.focus = node
+        self._app.show_there(change, "clip")
 
     def do_trim(self, count: int | None) -> None:
         self._clip(self._node(), -(count or 1))
@@ -193,22 +230,100 @@ class Commands:
         if count is not None:
             self._clip(node, count)
             return
+        self._ask_tokens(
+            "Clip", "keep how many", node, len(node.tokens), lambda tokens: self._clip(node, tokens)
+        )
+
+    def do_split(self, count: int | None) -> None:
+        node = self._node()
+        document = self._app.document
+        document.refuse_growing(node, "Stop it before splitting it.")
+
+        def split(tokens: int) -> None:
+            self._app.show_there(document.split(node, tokens), "split")
+
+        if count is not None:
+            split(count)
+        else:
+            self._ask_tokens("Split", "behind how many", node, max(len(node.tokens) // 2, 1), split)
+
+    def _ask_tokens(
+        self, title: str, question: str, node: Heddle, proposed: int, then: Callable[[int], None]
+    ) -> None:
+        """Ask for a number of a node's tokens, and do something with it."""
 
         def check(text: str) -> str | None:
-            whole = text.strip().isdigit() and int(text) > 0
+            whole = text.strip().isdecimal() and int(text) > 0
             return None if whole else "a whole number of tokens, at least 1"
 
         def answered(text: str | None) -> None:
-            if text is not None:
-                try:
-                    self._clip(node, int(text))
-                except EditError as error:
-                    self._app.tell(str(error), "warning")
+            if text is None:
+                return
+            try:
+                if node.id not in self._app.document.nodes:
+                    raise EditError("The node that this was for is gone.")
+                then(int(text))
+            except EditError as error:
+                self._app.tell(str(error), "warning")
+            self._app.refresh_bars()
 
-        size = len(node.tokens)
+        hint = f"{question} of its {len(node.tokens)} tokens?"
+        self._app.push_screen(AskScreen(title, hint, str(proposed), check), answered)
+
+    def do_merge(self, _count: int | None) -> None:
+        self._app.show_there(self._app.document.merge(self._node()), "merge")
+
+    def do_undo(self, count: int | None) -> None:
+        self._travel(self._app.document.undo, count or 1)
+
+    def do_redo(self, count: int | None) -> None:
+        self._travel(self._app.document.redo, count or 1)
+
+    def _travel(self, step: Callable[[], Change], count: int) -> None:
+        """Undo or redo, as far as there is anything."""
+        for number in range(count):
+            try:
+                self._app.show_there(step(), "history")
+            except EditError:
+                if number == 0:
+                    raise
+                return
+
+    # -------------------------------------------------------------------- mark
+
+    def do_bookmark(self, _count: int | None) -> None:
+        node = self._node()
+        self._app.show(self._app.document.bookmark([node], not node.marks.bookmark), "bookmark")
+
+    def do_tag(self, _count: int | None) -> None:
+        node = self._node()
+
+        def check(text: str) -> str | None:
+            try:
+                parse_tags(text)
+            except ValueError as error:
+                return str(error)
+            return None
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                tags = parse_tags(text)
+                self._change("tag", node, lambda: self._app.document.tag([node], tags))
+
+        now = visible(" ".join(node.marks.tags), " ")
         self._app.push_screen(
-            AskScreen("Clip", f"keep how many of its {size} tokens?", str(size), check), answered
+            AskScreen("Tags", "words with blanks between; none takes them away", now, check), answered
         )
+
+    def do_note(self, _count: int | None) -> None:
+        node = self._node()
+
+        def written(answer: Written | None) -> None:
+            if answer is not None:
+                self._change("note", node, lambda: self._app.document.note(node, answer.text))
+
+        intro = "About this node; it is no part of the text."
+        self._app.push_screen(EditorScreen("Note", intro=intro, text=node.marks.note), written)
 
     # -------------------------------------------------------------------- look
 

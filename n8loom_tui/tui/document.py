@@ -1,266 +1,178 @@
 """The loom that is open: its trees, what grows in them, and every edit a person can make. Knows no widget.
 
-Lives on the UI's thread. Each operation changes the tree, notes what has to be stored, and says in a `Change` what the
-screen has to redraw.
+Lives on the UI's thread. Each operation changes the trees through the history, so that it can be undone, and says in a
+`Change` what the screen has to redraw and what the engine has to do. What is to be stored gathers in `pending`.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 
-from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
-from n8loom_tui.loom.protocol import (
-    BranchFinished,
-    BranchSpec,
-    BranchToken,
-    Encode,
-    Encoded,
-    Event,
-    Finish,
-    Framing,
-    Ramify,
-    RequestFailed,
-    SamplingParams,
-    Source,
-)
-from n8loom_tui.loom.seeds import branch_seed
+from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams
+from n8loom_tui.session import history_edits as edits
+from n8loom_tui.session.change import Change
+from n8loom_tui.session.history import History, Step
+from n8loom_tui.session.history_edits import EditError, counted
+from n8loom_tui.session.history_ops import HistoryError, Operation, inverse
+from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.pending import Pending
 from n8loom_tui.tui.backend import ModelInfo
+from n8loom_tui.tui.encoding import Encoding
+from n8loom_tui.tui.growth import Growth
 
+__all__ = ["Change", "Document", "EditError", "counted"]
 
-class EditError(ValueError):
-    """An edit that cannot be made here; the message says why and what to do."""
-
-
-@dataclass(slots=True)
-class Change:
-    """What an operation did, for the screen."""
-
-    added: list[tuple[Heddle | None, list[Heddle]]] = field(default_factory=list)
-    removed: list[tuple[Heddle | None, Heddle]] = field(default_factory=list)
-    changed: dict[str, Heddle] = field(default_factory=dict)
-    finished: list[Heddle] = field(default_factory=list)
-
-    def touch(self, node: Heddle) -> None:
-        """Note that a node's own row and text changed."""
-        self.changed[node.id] = node
-
-
-@dataclass(frozen=True, slots=True)
-class _Deferred:
-    """A ramify on a node that still grows: it starts when the node has ended."""
-
-    nodes: list[Heddle]
-    n: int
-    params: SamplingParams
+LETTERS = "letters"
+"""The key of a session's value that holds the letter marks."""
+BROKEN = "This can't be {}: {}. The trees are as they were."
+GROWS = "This branch still grows. {}"
 
 
 class Document:
-    """Trees, growth and edits."""
+    """Trees, growth and edits.
 
-    def __init__(self, roots: Iterable[Heddle] = (), fingerprints: Mapping[str, str] | None = None) -> None:
-        """`fingerprints`: by node id, that of the model whose token ids the node holds, where it is known."""
-        self._fingerprints = dict(fingerprints or {})
-        self.roots: list[Heddle] = list(roots)
-        self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
-        self.growing: dict[str, Heddle] = {}
-        self.model: ModelInfo | None = None
-        self.unsaved: dict[str, Heddle] = {}
-        self.dropped: list[str] = []
-        self._requests: dict[str, list[str]] = {}
-        self._deferred: list[_Deferred] = []
+    Attributes:
+        trees, history, growth: the parts.
+        letters: by letter, the id of the node that it marks.
+    """
+
+    def __init__(
+        self,
+        trees: Trees | None = None,
+        history: History | None = None,
+        letters: dict[str, str] | None = None,
+    ) -> None:
+        self.trees = trees or Trees()
+        self.history = history or History(self.trees)
+        self.letters = dict(letters or {})
+        self._encoding = Encoding(self.trees)
+        self.growth = Growth(self.trees, self.history, self._encoding)
+        self._forget_stillborn()
+
+    def _forget_stillborn(self) -> None:
+        """Branches that had said nothing when the program was killed are as if they had never been."""
+        trash = self.trees.trash
+        for node in [node for node in trash.values() if _is_stillborn(node)]:
+            del trash[node.id]
+        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+            if node.children or node.marks.by_hand:
+                node.finish = str(Finish.CANCELLED)
+                self.pending.content(node)
+            else:
+                self.history.forget(node, Change())
+
+    # ----------------------------------------------------------------- looking
+
+    @property
+    def roots(self) -> list[Heddle]:
+        """The trees."""
+        return self.trees.roots
+
+    @property
+    def nodes(self) -> dict[str, Heddle]:
+        """All nodes of the trees by id."""
+        return self.trees.nodes
+
+    @property
+    def pending(self) -> Pending:
+        """What is to be stored."""
+        return self.trees.pending
+
+    @property
+    def growing(self) -> dict[str, Heddle]:
+        """The branches that grow, by id."""
+        return self.growth.growing
+
+    @property
+    def waiting(self) -> int:
+        """How many ramifies wait for a branch that still grows."""
+        return self.growth.waiting
+
+    def in_order(self) -> Iterator[Heddle]:
+        """All nodes of the trees, from top to bottom."""
+        return chain.from_iterable(root.walk() for root in self.roots)
+
+    def bookmarked(self) -> list[Heddle]:
+        """The nodes with a bookmark, from top to bottom."""
+        return [node for node in self.in_order() if node.marks.bookmark]
 
     # ------------------------------------------------------------------- model
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The model in use, once it is there."""
+        return self.growth.model
 
     def use_model(self, model: ModelInfo) -> None:
         """A model is there. Token ids of another model's mean nothing to it: such nodes keep their text, and are
         encoded anew where they are continued."""
-        self.model = model
-        for node_id in self._fingerprints:
-            node = self.nodes.get(node_id)
+        trees = self.trees
+        self.growth.model, trees.model = model, model.fingerprint
+        for node_id in trees.fingerprints:
+            node = trees.nodes.get(node_id) or trees.trash.get(node_id)
             if node is not None and not self.is_own(node):
                 node.encoded = False
 
     def is_own(self, node: Heddle) -> bool:
         """Whether a node's token ids are of the model in use."""
-        return (
-            self.model is None
-            or self._fingerprints.get(node.id, self.model.fingerprint) == self.model.fingerprint
-        )
+        return self.trees.model is None or self.trees.vocabulary(node) == self.trees.model
+
+    def unencoded(self) -> list[Heddle]:
+        """Written nodes that no tokenizer has read yet."""
+        return self._encoding.wanted()
+
+    def encode_request(self, node: Heddle) -> Encode:
+        """A request for the token ids of a written node."""
+        return self._encoding.request(node)
 
     # ------------------------------------------------------------------ growth
 
-    @property
-    def waiting(self) -> int:
-        """How many ramifies wait for a branch that still grows."""
-        return len(self._deferred)
-
-    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> tuple[Change, Ramify | None]:
+    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
         """Grow `n` branches from each node: the children enter the tree at once and fill as tokens come.
 
-        Nodes that still grow are continued when they have ended. Returns the request to hand to the engine.
+        Nodes that still grow are continued when they have ended.
 
         Raises:
             EditError: the model ended all of these nodes, or there is none.
         """
-        open_nodes = [node for node in nodes if not node.terminal]
-        if not open_nodes:
-            raise EditError("The model ended here. Write a text child to go on from it, or trim it.")
-        late = [node for node in open_nodes if not self._can_start(node)]
-        if late:
-            self._deferred.append(_Deferred(late, n, params))
-        now = [node for node in open_nodes if self._can_start(node)]
-        return self._grow(now, n, params) if now else (Change(), None)
+        return self.growth.ramify(nodes, n, params)
 
-    def _can_start(self, node: Heddle) -> bool:
-        """Not while it still grows, nor while it isn't known whether its token ids are the model's."""
-        return node.id not in self.growing and (self.model is not None or not self._fingerprints)
-
-    def _grow(self, nodes: list[Heddle], n: int, params: SamplingParams) -> tuple[Change, Ramify]:
-        change = Change()
-        sources = []
-        request_id = new_id()
-        for index, node in enumerate(nodes):
-            # Counted on from the children there are, so that with a fixed seed the next ones are others.
-            first = index * n + len(node.children)
-            seeds = [branch_seed(params.seed, first + k) for k in range(n)]
-            children = [self._sprout(node, params, seed) for seed in seeds]
-            specs = tuple(BranchSpec(child.id, seed) for child, seed in zip(children, seeds, strict=True))
-            sources.append(Source(tuple(above.segment() for above in node.path()), specs))
-            change.added.append((node, children))
-            self._requests.setdefault(request_id, []).extend(child.id for child in children)
-        return change, Ramify(request_id, tuple(sources), params)
-
-    def _sprout(self, node: Heddle, params: SamplingParams, seed: int) -> Heddle:
-        child = Heddle.from_span([], "", [], kind=Kind.GENERATED)
-        child.provenance = provenance(self.model, params, seed)
-        node.add_child(child)
-        self.nodes[child.id] = child
-        self.growing[child.id] = child
-        return child
-
-    def apply(self, events: Iterable[Event]) -> tuple[Change, list[Ramify]]:
-        """Enter what the engine told. Returns what changed, and requests that waited for a branch to end."""
-        change = Change()
-        for event in events:
-            match event:
-                case BranchToken(branch_id=branch):
-                    node = self.growing.get(branch)
-                    if node is not None:
-                        node.append_token(
-                            event.token, event.text, event.logprob, event.alternatives, event.entropy
-                        )
-                        change.touch(node)
-                case BranchFinished(branch_id=branch, reason=reason):
-                    self._end(branch, reason, change)
-                case Encoded():
-                    self._encoded(event, change)
-                case RequestFailed(request_id=request):
-                    for branch in self._requests.pop(request, []):
-                        self._end(branch, Finish.CANCELLED, change)
-        return change, self._due(change)
-
-    def _end(self, branch: str, reason: Finish, change: Change) -> None:
-        node = self.growing.pop(branch, None)
-        if node is None:
-            return
-        if reason is Finish.CANCELLED:
-            self._drop_deferred(node)
-        if not node.tokens and reason is Finish.CANCELLED:
-            self._detach(node, change)
-            return
-        node.finish = str(reason)
-        node.terminal = reason is Finish.EOS
-        self.unsaved[node.id] = node
-        change.touch(node)
-        change.finished.append(node)
-
-    def _encoded(self, event: Encoded, change: Change) -> None:
-        node = self.nodes.get(event.node_id)
-        if node is not None and not node.encoded:
-            foreign = bool(node.tokens)
-            node.set_span(list(event.tokens), event.text, list(event.ends))
-            self._fingerprints.pop(node.id, None)
-            if isinstance(node, Loom):
-                node.chat_template_used = event.framing is Framing.CHAT
-            if not foreign:
-                # The file keeps the ids of the model that made them: with that model it goes on exactly.
-                self.unsaved[node.id] = node
-            change.touch(node)
-
-    def _due(self, change: Change) -> list[Ramify]:
-        """Start what waited for branches that have ended now."""
-        waiting, self._deferred = self._deferred, []
-        requests = []
-        for deferred in waiting:
-            alive = [node for node in deferred.nodes if node.id in self.nodes]
-            if not all(self._can_start(node) for node in alive):
-                self._deferred.append(replace(deferred, nodes=alive))
-                continue
-            ready = [node for node in alive if not node.terminal]
-            if ready:
-                grown, request = self._grow(ready, deferred.n, deferred.params)
-                change.added += grown.added
-                requests.append(request)
-        return requests
-
-    def _drop_deferred(self, node: Heddle) -> None:
-        """A branch was stopped: what waited for it to end is not wanted either."""
-        left = ([other for other in deferred.nodes if other is not node] for deferred in self._deferred)
-        self._deferred = [
-            replace(d, nodes=nodes) for d, nodes in zip(self._deferred, left, strict=True) if nodes
-        ]
-
-    def growing_below(self, node: Heddle) -> frozenset[str]:
-        """The branches that grow at this node or below it."""
-        return frozenset(below.id for below in node.walk() if below.id in self.growing)
+    def apply(self, events: Iterable[Event]) -> Change:
+        """Enter what the engine told. Requests that waited for a branch to end are among the change's."""
+        return self.growth.apply(events)
 
     def cancel_all(self) -> Change:
         """End every branch as it stands: nothing more will be told of them."""
-        change = Change()
-        self._deferred.clear()
-        for branch in list(self.growing):
-            self._end(branch, Finish.CANCELLED, change)
-        return change
-
-    def note_growing(self) -> None:
-        """Have the text of growing branches stored as far as it has come."""
-        self.unsaved.update((i, node) for i, node in self.growing.items() if node.tokens)
-
-    def forget_waiting(self) -> None:
-        """Drop every ramify that waits for a branch to end."""
-        self._deferred.clear()
+        return self.growth.cancel_all()
 
     # ------------------------------------------------------------------- edits
 
-    def new_loom(self, prompt: str, chat: bool) -> tuple[Change, Encode]:
+    def new_loom(self, prompt: str, chat: bool) -> Change:
         """Start a new tree from a prompt, in the chat template if `chat` (and the model has one)."""
-        root = Loom(None, None, prompt, chat=chat)
-        self.roots.append(root)
-        return self._entered(None, root)
+        return self._enter("new loom", None, Loom(None, None, prompt, chat=chat))
 
-    def add_text(self, node: Heddle, text: str) -> tuple[Change, Encode]:
+    def add_text(self, node: Heddle, text: str) -> Change:
         """Write a child."""
-        self._refuse_growing(node, "Wait for it to end, or stop it, before writing behind it.")
-        child = Heddle.from_text(text)
-        node.add_child(child)
-        return self._entered(node, child)
+        self.refuse_growing(node, "Wait for it to end, or stop it, before writing behind it.")
+        return self._enter("write", node, Heddle.from_text(text))
 
-    def _entered(self, parent: Heddle | None, node: Heddle) -> tuple[Change, Encode]:
-        self.nodes[node.id] = node
-        self.unsaved[node.id] = node
-        change = Change(added=[(parent, [node])])
-        return change, self.encode_request(node)
+    def _enter(self, label: str, parent: Heddle | None, node: Heddle) -> Change:
+        change = self._perform(label, [edits.enter(self.trees, parent, [node])])
+        change.focus = node
+        return change
 
-    def encode_request(self, node: Heddle) -> Encode:
-        """A request for the token ids of a written node."""
-        return Encode(new_id(), tuple(above.segment() for above in node.path()))
+    def edit(self, node: Heddle, text: str, *, sibling: bool = False) -> Change:
+        """Give a node another text: in its place, where there is nothing below it, or as a new sibling.
 
-    def unencoded(self) -> list[Heddle]:
-        """Written nodes that no tokenizer has read yet."""
-        return [node for node in self.nodes.values() if not node.encoded and not node.tokens]
+        Raises:
+            EditError: it can't be done there.
+        """
+        self.refuse_growing(node, "Stop it before editing it.")
+        return self._perform("edit", edits.edit(self.trees, node, text, sibling=sibling))
 
     def clip(self, node: Heddle, tokens: int) -> Change:
         """Keep the node's first tokens (all but the last, if negative); the children go where anything is cut.
@@ -268,29 +180,38 @@ class Document:
         Raises:
             EditError: the node still grows, its tokens are not known yet, or there is nothing to cut.
         """
-        self._refuse_growing(node, "Stop it before cutting it.")
-        if node.parent is None:
-            raise EditError("A prompt is not cut: start a new loom with the prompt that you want.")
-        if not node.encoded:
-            raise EditError("The model has not read this text yet; its tokens are not known.")
-        keep = tokens if tokens >= 0 else max(len(node.tokens) + tokens, 0)
-        if keep >= len(node.tokens):
-            raise EditError(f"This node has {counted(len(node.tokens), 'token')}; nothing was cut.")
-        if keep == 0:
-            raise EditError(
-                f"That would leave nothing of its {counted(len(node.tokens), 'token')}; delete it instead."
-            )
-        change = self.make_leaf(node) if node.children else Change()
-        node.clip(keep)
-        self.unsaved[node.id] = node
-        change.touch(node)
-        return change
+        self.refuse_growing(node, "Stop it before cutting it.")
+        return self._perform("trim" if tokens < 0 else "clip", edits.clip(self.trees, node, tokens))
+
+    def split(self, node: Heddle, tokens: int) -> Change:
+        """Part a node behind its first tokens (before the last, if negative). The rest keeps the children.
+
+        Raises:
+            EditError: the node still grows, or there is no such place in it.
+        """
+        self.refuse_growing(node, "Stop it before splitting it.")
+        return self._perform("split", edits.split(self.trees, node, tokens))
+
+    def split_at(self, node: Heddle, character: int) -> Change:
+        """Part a node before a character of its text, or rather at the last border between tokens before that.
+
+        Raises:
+            EditError: the node still grows, or there is no border there.
+        """
+        return self.split(node, edits.token_at(node, character))
+
+    def merge(self, node: Heddle) -> Change:
+        """Put a node, an only child, and its parent together.
+
+        Raises:
+            EditError: the node still grows, or there is nothing to merge it with.
+        """
+        self.refuse_growing(node, "Stop it before merging it.")
+        return self._perform("merge", edits.merge(self.trees, node))
 
     def delete(self, node: Heddle) -> Change:
         """Take the node and all below it out. It stays in the session's trash."""
-        change = Change()
-        self._detach(node, change)
-        return change
+        return self._perform("delete", edits.delete(self.trees, node))
 
     def make_leaf(self, node: Heddle) -> Change:
         """Take all below the node out.
@@ -298,50 +219,134 @@ class Document:
         Raises:
             EditError: there is nothing below it.
         """
-        if not node.children:
-            raise EditError("There is nothing below this node.")
+        return self._perform("make leaf", edits.make_leaf(node))
+
+    def restore(self, node: Heddle, parent: Heddle | None) -> Change:
+        """Bring a node back out of the trash, below `parent` (None: as a root).
+
+        Raises:
+            EditError: it is not there, or the parent still grows.
+        """
+        if parent is not None:
+            self.refuse_growing(parent, "Wait for it to end, or stop it.")
+        return self._perform("restore", edits.restore(self.trees, node, parent))
+
+    def sort(self, parent: Heddle | None, key: Callable[[Heddle], object]) -> Change:
+        """Bring a node's children (of None: the roots) into the order of a key.
+
+        Raises:
+            EditError: they are in that order.
+        """
+        return self._perform("sort", edits.sort(self.trees, parent, key))
+
+    def refuse_growing(self, node: Heddle, advice: str) -> None:
+        """See that a node does not grow.
+
+        Raises:
+            EditError: it does.
+        """
+        if node.id in self.growing:
+            raise EditError(GROWS.format(advice))
+
+    # ------------------------------------------------------------------- marks
+
+    def bookmark(self, nodes: Sequence[Heddle], value: bool) -> Change:
+        """Set or take away the bookmark of nodes."""
+        return self._perform("bookmark", edits.bookmark(nodes, value))
+
+    def tag(self, nodes: Sequence[Heddle], tags: tuple[str, ...]) -> Change:
+        """Give nodes these tags in place of theirs."""
+        return self._perform("tag", edits.tag(nodes, tags))
+
+    def note(self, node: Heddle, text: str) -> Change:
+        """Give a node a note (none, if empty)."""
+        return self._perform("note", edits.note(node, text))
+
+    def read(self, node: Heddle) -> Change:
+        """Somebody has seen a node. No step of the history."""
         change = Change()
-        for child in list(node.children):
-            self._detach(child, change)
+        if node.marks.unread and node.id in self.nodes:
+            self.trees.mark(node, replace(node.marks, unread=False))
+            change.touch(node)
         return change
 
-    def _detach(self, node: Heddle, change: Change) -> None:
-        for below in node.walk():
-            self.nodes.pop(below.id, None)
-            self.growing.pop(below.id, None)
-            change.changed.pop(below.id, None)
-        self.dropped.append(node.id)
-        change.removed.append((node.parent, node))
-        if node.parent is not None:
-            node.parent.remove_child(node)
-        else:
-            self.roots.remove(node)
+    def set_letter(self, letter: str, node: Heddle) -> None:
+        """Mark a node by a letter, which marks that one alone. No step of the history."""
+        self.letters[letter] = node.id
+        self.pending.meta(LETTERS, self.letters)
 
-    def _refuse_growing(self, node: Heddle, advice: str) -> None:
-        if node.id in self.growing:
-            raise EditError(f"This branch still grows. {advice}")
+    # ----------------------------------------------------------- undo and redo
+
+    @contextmanager
+    def one_step(self, label: str) -> Iterator[Step]:
+        """Make all edits made meanwhile one step of the history."""
+        with self.history.one_step(label) as step:
+            yield step
+
+    def _perform(self, label: str, operations: list[Operation]) -> Change:
+        change = Change()
+        if not operations:
+            return change
+        self.growth.end_taken(operations, change, keep_empty=True)
+        try:
+            self.history.perform(label, operations, change)
+        except HistoryError as error:
+            raise EditError(BROKEN.format("done", error)) from None
+        self._encoding.ask_for(change)
+        return change
+
+    def undo(self) -> Change:
+        """Undo the last step; what it grew and still grows is stopped first.
+
+        Raises:
+            EditError: there is nothing to undo, or it can't be.
+        """
+        change = Change()
+        if not self.history.undoable:
+            raise EditError("There is nothing to undo.")
+        step = self.history.undoable[-1]
+        change.said = f"undone: {step.label}"
+        waited = self.growth.forget_waiting(step)
+        if waited and not self._is_last(step):
+            change.said += ", which waited"
+            return change
+        try:
+            backwards = [inverse(operation) for operation in step.operations]
+            self.growth.end_taken(backwards, change, keep_empty=False)
+            if self._is_last(step):
+                self.history.undo(change)
+        except HistoryError as error:
+            raise EditError(BROKEN.format("undone", error)) from None
+        self._encoding.ask_for(change)
+        return change
+
+    def _is_last(self, step: Step) -> bool:
+        return bool(self.history.undoable) and self.history.undoable[-1] is step
+
+    def redo(self) -> Change:
+        """Do the step again that was undone last.
+
+        Raises:
+            EditError: there is none, or it can't be done.
+        """
+        change = Change()
+        if not self.history.redoable:
+            raise EditError("There is nothing to redo.")
+        step = self.history.redoable[-1]
+        change.said = f"done again: {step.label}"
+        try:
+            self.growth.end_taken(step.operations, change, keep_empty=True)
+            self.history.redo(change)
+        except HistoryError as error:
+            raise EditError(BROKEN.format("done again", error)) from None
+        self._encoding.ask_for(change)
+        return change
 
 
-def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> dict[str, Any]:
-    """Where a generated node comes from, as it is stored."""
-    values: dict[str, Any] = {
-        "temp": params.temp,
-        "max_tokens": params.max_tokens,
-        "min_p": params.min_p,
-        "top_p": params.top_p,
-        "top_k": params.top_k,
-        "repetition_penalty": params.repetition_penalty,
-        "stop_strings": list(params.stop_strings),
-    }
-    return {
-        "model": model.name if model else None,
-        "fingerprint": model.fingerprint if model else None,
-        "params": values,
-        "seed": seed,
-        "time": time.time(),
-    }
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 node`, `1,200 nodes`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _is_stillborn(node: Heddle) -> bool:
+    """Whether a branch neither said anything nor ended."""
+    return (
+        node.kind is Kind.GENERATED
+        and not (node.tokens or node.text or node.finish)
+        and "seed" in node.provenance
+    )

@@ -9,16 +9,19 @@ import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.history import History
+from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import Changes, ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
-from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.document import LETTERS, Document
 
 PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""
@@ -42,7 +45,7 @@ class Saving:
         self._store = store
         self._named = store is not None
         self._writer: SessionWriter | None = None
-        self._model: ModelRef | None = None
+        self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
         self._unsavable = ""
         if store is not None:
@@ -59,7 +62,8 @@ class Saving:
 
     def _load(self, store: SessionStore) -> None:
         loaded = store.load()
-        self.document = Document(loaded.roots, {i: ref.fingerprint for i, ref in loaded.models.items()})
+        self.document = _document(loaded)
+        self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
         self.notices += loaded.problems
@@ -76,39 +80,30 @@ class Saving:
 
     def model(self, info: ModelInfo) -> None:
         """The model is known: token ids stored from now on are its own."""
-        self._model = ModelRef(info.name, info.fingerprint)
+        self._refs[info.fingerprint] = ModelRef(info.name, info.fingerprint)
 
     def save(self, label: str) -> None:
-        """Hand over what has changed since the last time. Returns at once."""
+        """Hand over what has changed since the last time, as one transaction. Returns at once."""
         document = self.document
-        if not document.unsaved and not document.dropped:
-            return
-        changed = [node for node in document.unsaved.values() if node.id in document.nodes]
-        reordered = document.dropped or any(node.parent is None for node in changed)
-        changes = snapshot(
-            label,
-            changed,
-            roots=document.roots if reordered else None,
-            deleted=document.dropped,
-            models=self._models(changed),
-        )
-        document.unsaved.clear()
-        document.dropped.clear()
-        self._put(changes)
+        if document.pending:
+            self._put(document.pending.changes(label, document.roots, self._models))
 
-    def place(self, current: Heddle | None, folded: frozenset[str]) -> None:
-        """Remember where the person stands and what is folded."""
-        self.current_id, self.folded_ids = current.id if current else None, folded
+    def place(self, current: Heddle | None, folded: frozenset[str] | None = None) -> None:
+        """Remember where the person stands, and what is folded (None: as before)."""
+        self.current_id = current.id if current else None
+        self.folded_ids = self.folded_ids if folded is None else folded
         if self._writer is not None:
             self._put(snapshot("place", current=self.current_id, folded=folded))
 
-    def _models(self, nodes: list[Heddle]) -> dict[str, ModelRef]:
-        """The model of each node's token ids, where that is the one that is loaded."""
-        model = self._model
-        if model is None:
-            return {}
-        ours = self.document.is_own
-        return {node.id: model for node in nodes if node.encoded and ours(node)}
+    def _models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
+        """The model of each node's token ids, where it is known."""
+        trees = self.document.trees
+        found = {}
+        for node in nodes:
+            vocabulary = trees.vocabulary(node) if node.tokens else None
+            if vocabulary is not None and vocabulary in self._refs:
+                found[node.id] = self._refs[vocabulary]
+        return found
 
     def _put(self, changes: Changes) -> None:
         if self._writer is None and not self._named and not self._unsavable:
@@ -163,7 +158,7 @@ class Saving:
 
     def last_words(self, stored: bool) -> list[str]:
         """What to say in the shell: where the session is, or where it was rescued to."""
-        if not self.document.roots:
+        if not (self.document.roots or self.document.trees.trash):
             return []
         if not stored or self._unsavable:
             return [self._rescue()]
@@ -172,12 +167,16 @@ class Saving:
         return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
 
     def _everything(self) -> Changes:
-        nodes = [node for root in self.document.roots for node in root.walk()]
+        trees = self.document.trees
+        trash = list(trees.trash.values())
         return everything(
-            self.document.roots,
-            models=self._models(nodes),
+            trees.roots,
+            trash=trash,
+            steps=self.document.history.records(),
+            models=self._models(node for top in (*trees.roots, *trash) for node in top.walk()),
             current=self.current_id,
             folded=self.folded_ids,
+            meta={LETTERS: self.document.letters},
         )
 
     def _rescue(self) -> str:
@@ -191,3 +190,13 @@ class Saving:
                 continue
             return f"The session could not be stored in its own file; all of it is in {path}"
         return "The session could not be stored anywhere: the disk refuses."
+
+
+def _document(loaded: LoadedSession) -> Document:
+    """A document of what a session holds."""
+    prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
+    trees = Trees(loaded.roots, loaded.trash, prints)
+    history = History(trees, loaded.done, loaded.undone, loaded.last_step)
+    letters = loaded.meta.get(LETTERS)
+    pairs = letters.items() if isinstance(letters, dict) else ()
+    return Document(trees, history, {name: node for name, node in pairs if isinstance(node, str)})

@@ -30,11 +30,14 @@ class Status:
         self.stats = EngineStats()
         self.prefill: PrefillProgress | None = None
         self.pending = ""
+        self.said = ""
+        """What the last action says of itself."""
 
     def show(self, view: LoomScreen, document: Document, settings: Settings, rate: float | None) -> None:
         """Write the title's and the state's lines."""
         view.title_bar.show(self._saving.title, self._facts(document))
-        view.state_bar.show(self._activity(document, rate), settings.summary)
+        parts = (self.said, self._activity(document, rate))
+        view.state_bar.show(" · ".join(part for part in parts if part), settings.summary)
 
     def show_keys(self, view: LoomScreen, entries: list[tuple[str, str]]) -> None:
         """Write the keys' line."""

@@ -1,4 +1,4 @@
-"""Writing a text: a prompt for a new loom, or a child of a node."""
+"""Writing a text: a prompt for a new loom, a child of a node, another text for a node, a note."""
 
 from __future__ import annotations
 
@@ -15,11 +15,23 @@ NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Something to choose beside the text, with a key: what it is called when it is chosen, and when not."""
+
+    on: str
+    off: str
+    chosen: bool
+
+
+CHAT = Choice("chat", "raw text", True)
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
-    """What a person wrote, and whether the chat template is wanted around it."""
+    """What a person wrote, and what they chose beside it (False where there was no choice)."""
 
     text: str
-    chat: bool
+    chosen: bool = False
 
 
 class EditorArea(TextArea):
@@ -37,13 +49,15 @@ class EditorArea(TextArea):
 class EditorScreen(ModalScreen[Written | None]):
     """Returns what was written, or None where the person thought better of it."""
 
-    def __init__(self, title: str, *, intro: str = "", text: str = "", chat: bool | None = None) -> None:
-        """`chat`: whether the template is on; None where there is no choice."""
+    def __init__(self, title: str, *, intro: str = "", text: str = "", choice: Choice | None = None) -> None:
+        """`choice` None: there is nothing to choose."""
         super().__init__()
         self._heading = title
         self._intro = intro
         self._text = text
-        self._chat = chat
+        self._shown = text
+        self._choice = choice
+        self._chosen = choice is not None and choice.chosen
 
     def compose(self) -> ComposeResult:
         with Vertical(id="editor-box", classes="dialog"):
@@ -55,25 +69,32 @@ class EditorScreen(ModalScreen[Written | None]):
 
     def on_mount(self) -> None:
         area = self.query_one(EditorArea)
+        self._shown = area.text
         area.move_cursor(area.document.end)
         area.focus()
 
     def _keys(self) -> Text:
         parts = ["enter done", "ctrl+j new line", "esc cancel"]
-        if self._chat is not None:
-            parts.insert(2, f"ctrl+t {'chat' if self._chat else 'raw text'} (toggle)")
+        if self._choice is not None:
+            parts.insert(2, f"ctrl+t {self._choice.on if self._chosen else self._choice.off} (toggle)")
         return Text("   ".join(parts))
+
+    def _written(self) -> str:
+        """What stands in the field. It may hold line ends of other kinds otherwise than they came; where nothing was
+        changed, neither are they."""
+        text = self.query_one(EditorArea).text
+        return self._text if text == self._shown else text
 
     def takes(self, event: events.Key) -> bool:
         """Whether a key is the dialog's and not the text field's. Acts on it."""
         if event.key == "enter":
-            self.dismiss(Written(self.query_one(EditorArea).text, bool(self._chat)))
+            self.dismiss(Written(self._written(), self._chosen))
         elif event.key == "escape":
             self.dismiss(None)
         elif event.key in NEWLINE_KEYS:
             self.query_one(EditorArea).insert("\n")
-        elif event.key == "ctrl+t" and self._chat is not None:
-            self._chat = not self._chat
+        elif event.key == "ctrl+t" and self._choice is not None:
+            self._chosen = not self._chosen
             self.query_one("#editor-keys", Static).update(self._keys())
         else:
             return False

@@ -61,26 +61,38 @@ class LoomScreen(Screen[None], inherit_bindings=False):
 
     def show_change(self, change: Change) -> None:
         """Bring the widgets up to date with what an operation did."""
-        tree = self.tree_view
+        tree, document = self.tree_view, self._document
         for parent, node in change.removed:
             tree.node_removed(node, parent)
         for parent, nodes in change.added:
+            there = [node for node in nodes if node.parent is parent and node.id in document.nodes]
             if parent is None:
-                tree.set_roots(self._document.roots)
-            else:
-                tree.children_added(parent, nodes)
-            for node in nodes:
-                tree.set_streaming(node.id, node.id in self._document.growing)
+                tree.set_roots(document.roots)
+            elif there:
+                tree.children_added(parent, there)
+        for parent in change.rearranged.values():
+            if parent is None:
+                tree.set_roots(document.roots)
+            elif parent.id in document.nodes:
+                tree.children_changed(parent)
+        for branch in document.growing if change.added or change.rearranged else ():
+            tree.set_streaming(branch, True)
         for node in change.finished:
             tree.set_streaming(node.id, False)
         for node in change.changed.values():
             tree.node_changed(node)
         self._follow(change)
 
+    def go_to(self, node: Heddle | None) -> None:
+        """Put the cursor on a node, if it is there, and show it as it is now."""
+        if node is not None and node.id in self._document.nodes:
+            self.tree_view.go_to(node)
+            self.show_node(node)
+
     def _follow(self, change: Change) -> None:
         """Bring reader and preview up to date with a change of what they show."""
         current = self.current
-        if current is None or change.removed:
+        if current is None or change.removed or change.rearranged:
             self.show_node(current)
             return
         if any(parent is current for parent, _ in change.added):
@@ -104,6 +116,11 @@ class LoomScreen(Screen[None], inherit_bindings=False):
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:
         self.show_node(message.node)
+        self.app.stands_on(message.node)  # type: ignore[attr-defined]
+
+    @on(LoomTree.FoldChanged)
+    def _fold_changed(self) -> None:
+        self.app.folds_changed()  # type: ignore[attr-defined]
 
     @on(LoomTree.Activated)
     def _activated(self, _message: LoomTree.Activated) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from n8loom_tui.session.history_trees import CUT
+
 from .row_views import Branch, RowView
-from .sanitize import truncate_cells
+from .sanitize import truncate_cells, visible
 from .shown import is_written, one_line, shown_text
 from .signs import Signs
 
@@ -18,7 +20,7 @@ _LEAST_LABEL = 8
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """The parts of a row from left to right. `gap` blanks stand between `count` and `marks`.
+    """The parts of a row from left to right. `gap` blanks stand between `count` and `tags`.
 
     Together they are as wide as the row; only where the width is absurdly small they may be wider.
     """
@@ -28,6 +30,7 @@ class RowLayout:
     label: str
     count: str
     gap: int
+    tags: str
     marks: str
 
     @property
@@ -83,21 +86,40 @@ def label(view: RowView, signs: Signs, streaming: bool, limit: int) -> str:
     return "" if streaming else signs.empty
 
 
+def marks(view: RowView, signs: Signs) -> str:
+    """The signs at a row's right end, a cell each."""
+    node = view.node
+    found = node.marks
+    parts = (
+        (found.unread, signs.unread),
+        (bool(found.note), signs.note),
+        (found.bookmark, signs.bookmark),
+        (is_written(node) and view.branch is not Branch.ROOT, signs.written),
+        (node.finish == CUT, signs.cut),
+        (node.terminal, signs.ended),
+    )
+    return "".join(sign for there, sign in parts if there)
+
+
+def tags(view: RowView, signs: Signs, limit: int) -> str:
+    """A node's tags in at most `limit` cells."""
+    line = " ".join(signs.tag + visible(tag, " ") for tag in view.node.marks.tags)
+    return truncate_cells(line, max(limit, 0), signs.ellipsis) if line else ""
+
+
 def lay_out(view: RowView, signs: Signs, width: int, streaming: bool, spinner: str) -> RowLayout:
     """Fit a row into `width` cells. `spinner` is its present frame."""
     left = guides(view, signs, width)
     stream = signs.stream if streaming else ""
     count = f" {signs.folded}{view.hidden}" if view.folded else ""
-    marks = (signs.written if is_written(view.node) and view.branch is not Branch.ROOT else "") + (
-        signs.ended if view.node.terminal else ""
-    )
-    if streaming:
-        marks += spinner
     room = width - cell_len(left) - len(stream) - len(count)
-    if marks and room - len(marks) - 1 >= _LEAST_LABEL:
-        room -= len(marks) + 1
-    else:
-        marks = ""
+    right = []
+    at_end = marks(view, signs) + (spinner if streaming else "")
+    for part in (at_end, tags(view, signs, width // 3)):
+        fits = bool(part) and room - cell_len(part) - 1 >= _LEAST_LABEL
+        room -= cell_len(part) + 1 if fits else 0
+        right.append(part if fits else "")
     text = truncate_cells(label(view, signs, streaming, max(width, 1) * 4), max(room, 0), signs.ellipsis)
-    gap = max(room - cell_len(text), 0) + (1 if marks else 0)
-    return RowLayout(left, stream, text, count, gap, marks)
+    gap = max(room - cell_len(text), 0) + (1 if any(right) else 0)
+    at_end, words = right
+    return RowLayout(left, stream, text, count, gap, f"{words} " if words and at_end else words, at_end)

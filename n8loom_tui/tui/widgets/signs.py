@@ -22,7 +22,14 @@ class Signs:
     busy: str
     """The spinner where motion is not wanted."""
     ended: str
+    cut: str
+    """Where a person cut the end off."""
     written: str
+    bookmark: str
+    note: str
+    unread: str
+    tag: str
+    """In front of a tag."""
     newline: str
     space: str
     ellipsis: str
@@ -46,7 +53,12 @@ UNICODE = Signs(
     spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
     busy="⠿",
     ended="∎",
+    cut="✂",
     written="✎",
+    bookmark="★",
+    note="†",
+    unread="•",
+    tag="#",
     newline="⏎",
     space="␣",
     ellipsis="…",
@@ -66,7 +78,12 @@ ASCII = Signs(
     spinner="|/-\\",
     busy="!",
     ended="$",
+    cut="%",
     written="w",
+    bookmark="@",
+    note="n",
+    unread="o",
+    tag="#",
     newline="/",
     space="_",
     ellipsis="..",

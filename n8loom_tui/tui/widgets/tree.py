@@ -56,6 +56,7 @@ class LoomTree(LineView):
         & > .loomtree--written { color: $text-accent; text-style: italic; }
         & > .loomtree--stream { color: $text-success; text-style: bold; }
         & > .loomtree--count { color: $foreground 60%; text-style: bold; }
+        & > .loomtree--tags { color: $text-secondary; }
         & > .loomtree--marks { color: $foreground 60%; }
         & > .loomtree--cursor {
             color: $block-cursor-blurred-foreground;
@@ -77,6 +78,7 @@ class LoomTree(LineView):
         "loomtree--written",
         "loomtree--stream",
         "loomtree--count",
+        "loomtree--tags",
         "loomtree--marks",
         "loomtree--cursor",
     }
@@ -321,6 +323,7 @@ class LoomTree(LineView):
             Segment(row.label, self._style(body, at_cursor)),
             Segment(row.count, self._style("count", at_cursor)),
             Segment(" " * row.gap, self._style("guides", at_cursor)),
+            Segment(row.tags, self._style("tags", at_cursor)),
             Segment(row.marks, self._style("marks", at_cursor)),
         ]
         return Strip(segments).adjust_cell_length(width, self._style("guides", at_cursor))

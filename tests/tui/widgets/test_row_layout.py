@@ -6,7 +6,10 @@ import pytest
 from rich.cells import cell_len
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.loom.marks import Marks
+from n8loom_tui.session.history_trees import CUT
 from n8loom_tui.tui.widgets.row_layout import lay_out
+from n8loom_tui.tui.widgets.row_views import Branch, RowView
 from n8loom_tui.tui.widgets.rows import TreeRows
 from n8loom_tui.tui.widgets.signs import ASCII, UNICODE, Signs
 
@@ -19,7 +22,7 @@ def draw(
     lines = []
     for view in rows.views(0, len(rows)):
         row = lay_out(view, signs, width, view.node is streaming, signs.spinner[0])
-        lines.append(row.guides + row.stream + row.label + row.count + " " * row.gap + row.marks)
+        lines.append(row.guides + row.stream + row.label + row.count + " " * row.gap + row.tags + row.marks)
     return [line.rstrip() for line in lines]
 
 
@@ -109,5 +112,23 @@ def test_parts_add_up_to_the_width_for_any_text(hostile: list[str], node: Maker)
     for view in rows.views(0, len(rows)):
         for width in (20, 33, 80):
             row = lay_out(view, UNICODE, width, True, "⠋")
-            parts = row.guides + row.stream + row.label + row.count + " " * row.gap + row.marks
+            parts = row.guides + row.stream + row.label + row.count + " " * row.gap + row.tags + row.marks
             assert cell_len(parts) == width
+
+
+def test_marks_stand_at_the_end_and_tags_before_them(node) -> None:
+    made = node("some words of a branch")
+    made.marks = Marks(True, ("good", "\x1b[31m漢" * 9), "a note", True)
+    made.finish = CUT
+    view = RowView(made, Branch.MIDDLE, 0, (), False, False, 0)
+    for signs in (UNICODE, ASCII):
+        row = lay_out(view, signs, 60, False, "")
+        assert row.marks == signs.unread + signs.note + signs.bookmark + signs.cut
+        assert row.tags.startswith("#good #")
+        assert "\x1b" not in row.tags
+        assert cell_len(row.tags) <= 21
+        for width in range(1, 80):
+            row = lay_out(view, signs, width, True, "x")
+            parts = row.guides + row.stream + row.label + row.count + " " * row.gap + row.tags + row.marks
+            assert cell_len(parts) == width or width < 8
+    assert row.tags and row.marks.endswith("x")

@@ -1,0 +1,63 @@
+"""Which texts of the trees wait for the model's tokenizer: asking the engine for their token ids, and entering them.
+
+A text may be edited while its token ids are on their way. So each request carries an id for the text, not for the node,
+and an answer about a text that is no longer there is dropped.
+"""
+
+from __future__ import annotations
+
+from n8loom_tui.loom.heddle import Heddle, Loom, new_id
+from n8loom_tui.loom.protocol import Encode, Encoded, Framing, Segment
+from n8loom_tui.session.change import Change
+from n8loom_tui.session.history_trees import Trees
+
+
+class Encoding:
+    """The texts on their way."""
+
+    def __init__(self, trees: Trees) -> None:
+        self._trees = trees
+        self._asked: dict[str, tuple[str, str]] = {}
+
+    def path(self, node: Heddle) -> tuple[Segment, ...]:
+        """The path down to a node, as a request to the engine holds it."""
+        return tuple(self._segment(above) for above in node.path())
+
+    def _segment(self, node: Heddle) -> Segment:
+        if node.encoded:
+            return node.segment()
+        name = new_id()
+        self._asked[name] = node.id, node.source_text()
+        return Segment(name, None, node.source_text(), node.framing())
+
+    def request(self, node: Heddle) -> Encode:
+        """A request for the token ids of a node's text."""
+        return Encode(new_id(), self.path(node))
+
+    def wanted(self) -> list[Heddle]:
+        """Nodes of the trees whose text no tokenizer has read yet."""
+        return [node for node in self._trees.nodes.values() if not node.encoded and not node.tokens]
+
+    def ask_for(self, change: Change) -> None:
+        """Have what came into the trees without token ids encoded."""
+        trees = self._trees
+        for node in {node.id: node for node in change.unencoded}.values():
+            if node.id in trees.nodes and not node.encoded and not node.tokens:
+                change.requests.append(self.request(node))
+        change.unencoded.clear()
+
+    def take(self, event: Encoded, change: Change) -> None:
+        """Enter token ids that came."""
+        name, text = self._asked.get(event.node_id, ("", ""))
+        node = self._trees.nodes.get(name)
+        if node is None or node.encoded or node.source_text() != text:
+            return
+        foreign = bool(node.tokens)
+        node.set_span(list(event.tokens), event.text, list(event.ends))
+        self._trees.fingerprints.pop(node.id, None)
+        if isinstance(node, Loom):
+            node.chat_template_used = event.framing is Framing.CHAT
+        if not foreign:
+            # The file keeps the ids of the model that made them: with that model it goes on exactly.
+            self._trees.pending.content(node)
+        change.touch(node)

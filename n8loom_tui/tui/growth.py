@@ -1,0 +1,239 @@
+"""What grows: branches that the engine is asked for, their tokens as they come, and what waits for a branch to end.
+
+A request is a step of the history from the moment it is made; its branches enter the tree at once, and the step grows
+with those that had to wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from n8loom_tui.loom.heddle import Heddle, Kind, new_id
+from n8loom_tui.loom.marks import UNREAD
+from n8loom_tui.loom.protocol import (
+    BranchFinished,
+    BranchSpec,
+    BranchToken,
+    Encoded,
+    Event,
+    Finish,
+    Ramify,
+    RequestFailed,
+    SamplingParams,
+    Source,
+)
+from n8loom_tui.loom.seeds import branch_seed
+from n8loom_tui.session.change import Change
+from n8loom_tui.session.history import History, Step
+from n8loom_tui.session.history_edits import EditError, enter
+from n8loom_tui.session.history_ops import Operation, Take
+from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.tui.backend import ModelInfo
+from n8loom_tui.tui.encoding import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class _Deferred:
+    """A ramify on a node that still grows: it starts when the node has ended."""
+
+    nodes: list[Heddle]
+    n: int
+    params: SamplingParams
+    step: Step
+
+
+class Growth:
+    """The branches of a document that grow, by id, in `growing`."""
+
+    def __init__(self, trees: Trees, history: History, encoding: Encoding) -> None:
+        self._trees = trees
+        self._history = history
+        self._encoding = encoding
+        self.model: ModelInfo | None = None
+        self.growing: dict[str, Heddle] = {}
+        self._requests: dict[str, list[str]] = {}
+        self._deferred: list[_Deferred] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many ramifies wait for a branch that still grows."""
+        return len(self._deferred)
+
+    # ---------------------------------------------------------------- starting
+
+    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
+        """Grow `n` branches from each node; from those that still grow when they have ended.
+
+        Raises:
+            EditError: the model ended all of these nodes, or there is none.
+        """
+        open_nodes = [node for node in nodes if not node.terminal]
+        if not open_nodes:
+            raise EditError("The model ended here. Write a text child to go on from it, or trim it.")
+        change = Change()
+        step = self._history.begin("ramify")
+        late = [node for node in open_nodes if not self._can_start(node)]
+        now = [node for node in open_nodes if self._can_start(node)]
+        if late:
+            self._deferred.append(_Deferred(late, n, params, step))
+            step.awaits += 1
+        if now:
+            self._grow(_Deferred(now, n, params, step), change)
+        return change
+
+    def _can_start(self, node: Heddle) -> bool:
+        """Not while it still grows, nor while it isn't known whether its token ids are the model's."""
+        return node.id not in self.growing and (self.model is not None or not self._trees.fingerprints)
+
+    def _grow(self, wanted: _Deferred, change: Change) -> None:
+        sources = []
+        operations: list[Operation] = []
+        branches: list[Heddle] = []
+        for index, node in enumerate(wanted.nodes):
+            # Counted on from the children there are, so that with a fixed seed the next ones are others.
+            first = index * wanted.n + len(node.children)
+            seeds = [branch_seed(wanted.params.seed, first + k) for k in range(wanted.n)]
+            children = [self._sprout(wanted.params, seed) for seed in seeds]
+            specs = tuple(BranchSpec(child.id, seed) for child, seed in zip(children, seeds, strict=True))
+            sources.append(Source(self._encoding.path(node), specs))
+            operations.append(enter(self._trees, node, children))
+            branches += children
+        self._history.extend(wanted.step, operations, change)
+        request = Ramify(new_id(), tuple(sources), wanted.params)
+        self.growing.update((child.id, child) for child in branches)
+        self._requests[request.id] = [child.id for child in branches]
+        change.requests.append(request)
+
+    def _sprout(self, params: SamplingParams, seed: int) -> Heddle:
+        child = Heddle.from_span([], "", [], kind=Kind.GENERATED)
+        child.provenance = provenance(self.model, params, seed)
+        child.marks = UNREAD
+        return child
+
+    # ----------------------------------------------------------------- growing
+
+    def apply(self, events: Iterable[Event]) -> Change:
+        """Enter what the engine told; what waited for a branch that has ended is started."""
+        change = Change()
+        for event in events:
+            match event:
+                case BranchToken(branch_id=branch):
+                    node = self.growing.get(branch)
+                    if node is not None:
+                        node.append_token(
+                            event.token, event.text, event.logprob, event.alternatives, event.entropy
+                        )
+                        change.touch(node)
+                case BranchFinished(branch_id=branch, reason=reason):
+                    self._end(branch, reason, change)
+                case Encoded():
+                    self._encoding.take(event, change)
+                case RequestFailed(request_id=request):
+                    for branch in self._requests.pop(request, []):
+                        self._end(branch, Finish.CANCELLED, change)
+        self._start_due(change)
+        return change
+
+    def _end(self, branch: str, reason: Finish, change: Change, *, keep_empty: bool = False) -> None:
+        node = self.growing.pop(branch, None)
+        if node is None:
+            return
+        if reason is Finish.CANCELLED:
+            self._drop_deferred(node)
+            if not (node.tokens or keep_empty or node.marks.by_hand):
+                self._history.forget(node, change)
+                return
+        node.finish = str(reason)
+        node.terminal = reason is Finish.EOS
+        self._trees.pending.content(node)
+        change.touch(node)
+        change.finished.append(node)
+
+    def _start_due(self, change: Change) -> None:
+        """Start what waited for branches that have ended now."""
+        waiting, self._deferred = self._deferred, []
+        for deferred in waiting:
+            alive = [node for node in deferred.nodes if node.id in self._trees.nodes]
+            if not all(self._can_start(node) for node in alive):
+                self._deferred.append(replace(deferred, nodes=alive))
+                continue
+            ready = [node for node in alive if not node.terminal]
+            if ready:
+                self._grow(replace(deferred, nodes=ready), change)
+            self._settle(deferred)
+
+    # ---------------------------------------------------------------- stopping
+
+    def _drop_deferred(self, node: Heddle) -> None:
+        """A branch was stopped: what waited for it to end is not wanted either."""
+        waiting, self._deferred = self._deferred, []
+        for deferred in waiting:
+            nodes = [other for other in deferred.nodes if other is not node]
+            if nodes:
+                self._deferred.append(replace(deferred, nodes=nodes))
+            else:
+                self._settle(deferred)
+
+    def forget_waiting(self, step: Step | None = None) -> bool:
+        """Drop every ramify that waits for a branch to end (those of one step, if given). Whether there was one."""
+        dropped = [deferred for deferred in self._deferred if step is None or deferred.step is step]
+        self._deferred = [deferred for deferred in self._deferred if deferred not in dropped]
+        for deferred in dropped:
+            self._settle(deferred)
+        return bool(dropped)
+
+    def _settle(self, deferred: _Deferred) -> None:
+        """Something that waited was started, or dropped."""
+        deferred.step.awaits -= 1
+        self._history.drop_if_empty(deferred.step)
+
+    def below(self, node: Heddle) -> frozenset[str]:
+        """The branches that grow at this node or below it."""
+        return frozenset(
+            branch for branch, grown in self.growing.items() if any(a is node for a in grown.ancestors())
+        )
+
+    def end_taken(self, operations: Iterable[Operation], change: Change, *, keep_empty: bool) -> None:
+        """End the branches that operations are going to take out of the trees, and have the engine stop them."""
+        taken = {name for made in operations if isinstance(made, Take) for name in made.nodes}
+        for branch, node in list(self.growing.items()):
+            if any(above.id in taken for above in node.ancestors()):
+                change.stop.add(branch)
+                self._end(branch, Finish.CANCELLED, change, keep_empty=keep_empty)
+
+    def cancel_all(self) -> Change:
+        """End every branch as it stands: nothing more will be told of them."""
+        change = Change()
+        self.forget_waiting()
+        for branch in list(self.growing):
+            self._end(branch, Finish.CANCELLED, change)
+        return change
+
+    def note_growing(self) -> None:
+        """Have the text of growing branches stored as far as it has come."""
+        for node in self.growing.values():
+            if node.tokens:
+                self._trees.pending.content(node)
+
+
+def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> dict[str, Any]:
+    """Where a generated node comes from, as it is stored."""
+    values: dict[str, Any] = {
+        "temp": params.temp,
+        "max_tokens": params.max_tokens,
+        "min_p": params.min_p,
+        "top_p": params.top_p,
+        "top_k": params.top_k,
+        "repetition_penalty": params.repetition_penalty,
+        "stop_strings": list(params.stop_strings),
+    }
+    return {
+        "model": model.name if model else None,
+        "fingerprint": model.fingerprint if model else None,
+        "params": values,
+        "seed": seed,
+        "time": time.time(),
+    }

@@ -1,0 +1,55 @@
+"""Undo and redo over everything that can happen to a document, its file included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.fake_backend import FakeBackend
+from support.hand import Hand, facts
+
+from n8loom_tui.tui.saving import Saving
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_number_of_things_is_undone_to_the_start_and_done_again_to_the_end(
+    tmp_path: Path, seed: int
+) -> None:
+    saving = Saving.open(tmp_path / "a.loom")
+    hand = Hand(saving.document, FakeBackend(eos_after=seed % 3 * 2), seed)
+    for number in range(300):
+        hand.act()
+        if number % 7 == 0:
+            saving.document.growth.note_growing()
+            saving.save("now and then")
+        if number % 100 == 99:
+            saving.save("leave")
+            assert saving.close()
+            saving = Saving.open(tmp_path / "a.loom")
+            assert not saving.notices
+            hand = Hand(saving.document, FakeBackend(), seed + number)
+    hand.finish()
+    hand.travel(saving.document.redo)
+    end = facts(saving.document)
+    hand.travel(saving.document.undo)
+    assert facts(saving.document) == []
+    hand.travel(saving.document.redo)
+    assert facts(saving.document) == end
+    saving.save("end")
+    assert saving.close()
+
+    again = Saving.open(tmp_path / "a.loom")
+    hand = Hand(again.document, FakeBackend(), seed)
+    hand.finish()
+    assert facts(again.document) == end
+    hand.travel(again.document.undo)
+    assert facts(again.document) == []
+    again.save("all undone")
+    assert again.close()
+
+    third = Saving.open(tmp_path / "a.loom")
+    assert facts(third.document) == []
+    hand = Hand(third.document, FakeBackend(), seed)
+    hand.travel(third.document.redo)
+    assert facts(third.document) == end
+    assert third.close()
