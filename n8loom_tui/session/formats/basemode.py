@@ -35,7 +35,8 @@ _KEYS = frozenset(
 )  # fmt: skip
 _METADATA_KEYS = frozenset({"bookmarked", "name", "context", own.KEY})
 _CONTEXT = "context"
-_OWN = EVERYTHING - {Fact.BOOKMARK, Fact.LOGPROBS, Fact.TOKENS, Fact.TITLE}
+_LEFT_OUT = frozenset({Fact.LOGPROBS, Fact.TOKENS, Fact.ODDS})
+_OWN = EVERYTHING - _LEFT_OUT - {Fact.BOOKMARK, Fact.TITLE}
 """What stands in a node's `metadata` under our own key."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = 1_000_000
@@ -212,7 +213,7 @@ FORMAT = Format(
     _recognises,
     _read,
     _write,
-    holds=EVERYTHING - {Fact.LOGPROBS, Fact.TOKENS},
+    holds=EVERYTHING - _LEFT_OUT,
     current=True,
     aliases=("basemode",),
 )

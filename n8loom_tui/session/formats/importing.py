@@ -9,7 +9,7 @@ from typing import Any
 
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import no_collector
-from n8loom_tui.session.record import everything
+from n8loom_tui.session.record import LETTERS, everything
 from n8loom_tui.session.store import default_session_path, resolve_session_path, write_new
 
 from . import json_text, jsonl
@@ -45,6 +45,7 @@ def import_file(source: str | Path, session: Path | None = None) -> tuple[Path, 
             models=planted.models,
             current=None if planted.current is None else planted.current.id,
             folded=planted.folded,
+            meta={LETTERS: planted.letters} if planted.letters else None,
         )
         target = _free_path(Path(name).stem) if session is None else resolve_session_path(session)
         write_new(target, changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +31,9 @@ def named(planted: Planted) -> dict[str, Heddle]:
 
 
 def marks(node: Heddle) -> dict[str, Any]:
-    return node.provenance.get("marks", {})
+    """Those that there are."""
+    found = asdict(node.marks)
+    return {name: value for name, value in found.items() if value}
 
 
 def test_n8loom() -> None:
@@ -57,8 +60,8 @@ def test_pyloom() -> None:
     nodes = named(planted)
     grown, edited = nodes["b1"], nodes["b2"]
     assert root.kind is Kind.PROMPT and grown.kind is Kind.GENERATED and edited.kind is Kind.EDITED
-    assert marks(grown) == {"bookmark": True, "tags": ["wet"], "note": "keep this", "unread": True}
-    assert marks(edited) == {"tags": ["canonical"]}
+    assert marks(grown) == {"bookmark": True, "tags": ("wet",), "note": "keep this", "unread": True}
+    assert marks(edited) == {"tags": ("canonical",)}
     assert edited.provenance["imported"]["title"] == "The dry year"
     assert planted.folded == {"b2"} and planted.current is edited
     assert (grown.provenance["model"], grown.finish) == ("weathervane", "length")
@@ -138,9 +141,9 @@ def test_exoloom() -> None:
     (root,) = planted.roots
     assert outline(root) == ("The boats", [(" talk", [" softly"]), " sleep"])
     nodes = named(planted)
-    assert marks(nodes["e4"]) == {"bookmark": True} and marks(nodes["e2"]) == {"tags": ["pruned"]}
+    assert marks(nodes["e4"]) == {"bookmark": True} and marks(nodes["e2"]) == {"tags": ("pruned",)}
     assert marks(root) == {"note": "What the boats say"}
-    assert root.provenance == {"author": "Ada", "imported": {"title": "Harbour"}, "marks": marks(root)}
+    assert root.provenance == {"author": "Ada", "imported": {"title": "Harbour"}}
     assert (nodes["e2"].kind, nodes["e2"].provenance["model"]) == (Kind.GENERATED, "tin-7b")
     assert len(notices) == 1
 
@@ -173,7 +176,7 @@ def test_json_lines(bom: str) -> None:
     planted, _ = read_foreign(loom_files.jsonl().encode(bom))
     assert outline(planted.roots[0]) == ("Once", [(" upon", [" a time"]), " there"])
     there = named(planted)["t"]
-    assert marks(there) == {"bookmark": True, "tags": ["old"]} and there.provenance["model"] == "m"
+    assert marks(there) == {"bookmark": True, "tags": ("old",)} and there.provenance["model"] == "m"
 
 
 def test_a_line_that_is_none_costs_that_node_alone() -> None:

@@ -17,7 +17,7 @@ from n8loom_tui.session.formats.outline import Node, Outline, Pieces
 from n8loom_tui.session.formats.plant import plant
 from n8loom_tui.session.formats.tally import Tally
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import everything
+from n8loom_tui.session.record import LETTERS, everything
 from n8loom_tui.session.store import read_session, write_new
 
 BOTH_WAYS = [f for f in FORMATS.values() if f.read is not None and f.write is not None]
@@ -41,6 +41,8 @@ FACTS: dict[Fact, Callable[[Node], Any]] = {
     Fact.LOGPROBS: lambda node: (
         (pieces.texts, pieces.logprobs, pieces.alternatives) if (pieces := known(node)) else None
     ),
+    Fact.ODDS: lambda node: (node.pieces().others, node.pieces().entropies) if node.pieces else None,
+    Fact.LETTERS: lambda node: node.letters,
     Fact.MORE: lambda node: node.more,
 }
 
@@ -64,7 +66,7 @@ def grown(draw: random.Random, root: bool, texts: tuple[str, ...]) -> Node:
         node.finish = draw.choice(["eos", "length", "stop"])
         node.terminal = node.finish == "eos"
     if draw.random() < 0.3:
-        node.bookmark, node.tags, node.note = True, ("good", "käse #2"), "a\nnote \x1b[1m"
+        node.bookmark, node.tags, node.note = True, ("good", "käse"), "a\nnote \x1b[1m"
     node.unread = draw.random() < 0.3
     node.title = draw.choice(["", "", "A title"])
     node.more = {"time": 3.5, "draft": {"of": [1, None]}} if draw.random() < 0.2 else {}
@@ -75,6 +77,9 @@ def grown(draw: random.Random, root: bool, texts: tuple[str, ...]) -> Node:
         pieces = Pieces(list(text), logprobs, draw.choice([[], alternatives]))
         if node.model:
             pieces.tokens = [draw.getrandbits(draw.choice([7, 15, 31])) for _ in range(count)]
+        if pieces.tokens and not pieces.alternatives:
+            pieces.others = [[17, -0.5, 2**17, -3.25], *([] for _ in text[1:])]
+            pieces.entropies = [1.25, *(None for _ in text[1:])]
         node.pieces = partial(lambda found: found, pieces)
     return node
 
@@ -89,6 +94,7 @@ def forest(texts: tuple[str, ...], count: int = 150, seed: int = 3) -> Outline:
         nodes.append(node)
     for node in nodes:
         node.folded = bool(node.children) and draw.random() < 0.3
+    nodes[5].letters, nodes[9].letters = ("a", "Z"), ("b",)
     return Outline(roots, draw.choice(nodes))
 
 
@@ -97,7 +103,11 @@ def session(tmp_path, trees):
     planted = plant(forest(trees.hostile), Tally())
     assert planted.current is not None
     changes = everything(
-        planted.roots, models=planted.models, current=planted.current.id, folded=planted.folded
+        planted.roots,
+        models=planted.models,
+        current=planted.current.id,
+        folded=planted.folded,
+        meta={LETTERS: planted.letters},
     )
     write_new(tmp_path / "a.loom", changes)
     return tmp_path / "a.loom"
