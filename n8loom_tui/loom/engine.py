@@ -35,13 +35,15 @@ from .protocol import (
     Score,
     Segment,
     Source,
+    Spell,
+    Spelled,
     Stop,
 )
 from .reading import Reader
 from .sampling import choose
 from .scoring import Scoring
 from .support import context_length, eos_tokens
-from .text import CONTEXT_TOKENS, effective_framing, encode
+from .text import CONTEXT_TOKENS, effective_framing, encode, spell
 from .trial import serve
 
 MAX_ROWS = 64
@@ -107,6 +109,8 @@ class Engine(Reader):
                 self._jobs.append(Job(request))
             case Encode():
                 self._encode(request)
+            case Spell():
+                self._spell(request)
             case Score():
                 self._begin_scoring(request)
             case Stop():
@@ -117,6 +121,13 @@ class Engine(Reader):
             self._resolve(request.path)
         except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
             self._events.append(RequestFailed(request.id, f"the text could not be encoded: {error}"))
+
+    def _spell(self, request: Spell) -> None:
+        try:
+            texts = tuple(spell(self.tokenizer, request.before, token) for token in request.tokens)
+            self._events += [Spelled(request.id, texts), RequestFinished(request.id)]
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            self._events.append(RequestFailed(request.id, f"the tokens could not be decoded: {error}"))
 
     def _stop(self, branch_ids: frozenset[str] | None) -> None:
         def meant(branch: Branch) -> bool:

@@ -20,17 +20,14 @@ class Nursery:
         self.growing: dict[str, Heddle] = {}
         self._nodes = {node.id: node}
 
-    def sprout(self, request: Ramify) -> list[Heddle]:
+    def sprout(self, request: Ramify) -> None:
         """Enter a node for each branch of a request, under the branch's id."""
-        sprouts = []
         for source in request.sources:
             parent = self._nodes[source.path[-1].node_id]
             for spec in source.branches:
                 child = generated(parent, request.params, spec)
                 child.id = spec.id
                 self._nodes[child.id] = self.growing[child.id] = parent.add_child(child)
-                sprouts.append(child)
-        return sprouts
 
     def take(self, event: Event) -> Heddle | None:
         """Enter what an event tells. Returns the node that it was of."""
@@ -68,7 +65,7 @@ def _grow(node: Heddle, run: Run) -> Generator[dict[str, Any], None, list[Heddle
         requests = run.take(event)
         for request in requests:
             if isinstance(request, Ramify):
-                touched.update((child.id, child) for child in nursery.sprout(request))
+                nursery.sprout(request)
         return requests
 
     first = run.begin()

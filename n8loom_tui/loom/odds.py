@@ -198,6 +198,13 @@ class Odds:
             self._packed, self._columns = self._columns.pack(), None
         return self._packed
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is known of any token."""
+        columns = self._unpacked()
+        known = (value for value in (*columns.logprobs, *columns.entropies) if not math.isnan(value))
+        return next(known, None) is None and all(code == _NONE for code in columns.codes)
+
     def __len__(self) -> int:
         return len(self._columns.logprobs) if self._columns is not None else _count(self._packed)
 

@@ -240,6 +240,15 @@ class Encode:
 
 
 @dataclass(frozen=True, slots=True)
+class Spell:
+    """Find out what each of these tokens would add to the text, were it to stand behind the tokens `before`."""
+
+    id: str
+    before: tuple[int, ...]
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """Find out how probable the tokens of a path are: of its nodes `node_ids`, or of all (None)."""
 
@@ -262,7 +271,7 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Score | Stop
+Request = Ramify | Encode | Spell | Score | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +283,14 @@ class Encoded:
     text: str
     ends: tuple[int, ...]
     framing: Framing
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """The texts of the tokens of a `Spell`, one each. Half a character is shown as U+FFFD."""
+
+    request_id: str
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +388,7 @@ class EngineStats:
 
 Event = (
     Encoded
+    | Spelled
     | RequestStarted
     | PrefillProgress
     | BranchToken

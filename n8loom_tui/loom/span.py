@@ -6,7 +6,6 @@ together is what it was.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,8 +54,7 @@ class Span:
         if self.odds is None:
             return None
         part = self.odds.part(start, stop)
-        known = any(not math.isnan(value) for value in (*part.logprobs, *part.entropies))
-        return part if known or any(part.alternatives) else None
+        return None if part.blank else part
 
     def then(self, other: Span) -> Span:
         """This span and another one behind it."""

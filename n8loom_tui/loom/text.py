@@ -116,6 +116,12 @@ def decode_span(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) ->
     return EncodedText(list(tokens), "".join(pieces), ends)
 
 
+def spell(tokenizer: Any, before: Sequence[int], token: int) -> str:
+    """The text that a token would add behind `before`; half a character is shown as U+FFFD."""
+    tail = before[-CONTEXT_TOKENS:]
+    return IncrementalDecoder(tokenizer, tail).push(token) or decode(tokenizer, [token])
+
+
 def leading_special_tokens(tokenizer: Any, text: str = "a") -> list[int]:
     """The special tokens that the tokenizer itself puts before a text (a BOS, say). Often none."""
     inner = _inner(tokenizer)

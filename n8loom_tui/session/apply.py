@@ -41,6 +41,7 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
         _UPSERT,
         (_row(record, refs[record.model], origins[record.origin], changes.at) for record in changes.records),
     )
+    _know(db, changes.records)
     for parent, children in changes.orders.items():
         db.executemany(
             _PLACE, ((parent, place, child, parent, place) for place, child in enumerate(children))
@@ -112,6 +113,17 @@ def _fold(db: sqlite3.Connection, folded: frozenset[str]) -> None:
 
 def _set_folded(db: sqlite3.Connection, value: int, nodes: Iterable[str]) -> None:
     db.executemany("UPDATE nodes SET folded = ? WHERE id = ?", ((value, node) for node in nodes))
+
+
+def _know(db: sqlite3.Connection, records: Iterable[NodeRecord]) -> None:
+    """Enter what is known of the nodes' tokens; of most written ones nothing is, and they have no row for it."""
+    db.executemany(
+        "DELETE FROM odds WHERE node = ?", ((record.id,) for record in records if record.odds is None)
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO odds (node, data) VALUES (?, ?)",
+        ((record.id, record.odds) for record in records if record.odds is not None),
+    )
 
 
 def _mark(db: sqlite3.Connection, marks: Mapping[str, Marks]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.odds import Odds
 
 from . import schema
 from .errors import UNREADABLE, one_line
@@ -82,6 +83,8 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
         if schema.version(db) >= schema.WITH_HISTORY:
             nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks"))
             _take_steps(db, loaded)
+        if schema.version(db) >= schema.WITH_ODDS:
+            nodes.know(_read_table(db, loaded, "node, data", "odds"))
     _take_meta(db, loaded, nodes.live)
     return loaded
 
@@ -264,6 +267,20 @@ class _Nodes:
                 node.marks = Marks(bool(bookmark), tuple(words), unpack_text(note), bool(unread))
             except NOT_IN_ORDER:
                 self._loaded.note(f"Node {name}: its marks could not be read.")
+
+    def know(self, rows: list[tuple[Any, ...]]) -> None:
+        """Give nodes what is known of their tokens. It is not looked into before it is asked for."""
+        for name, data in rows:
+            node = self._nodes.get(name) if isinstance(name, str) else None
+            if node is None or not node.encoded:
+                continue
+            try:
+                odds = Odds.unpack(data)
+                if len(odds) != len(node.tokens):
+                    raise ValueError("of other tokens")
+                node.odds = odds
+            except NOT_IN_ORDER:
+                self._loaded.note(f"Node {name}: the probabilities of its tokens could not be read.")
 
     def _open_circles(self, trashed: set[str]) -> None:
         """What is reached from no root hangs in a circle: the first node of each becomes a root."""

@@ -41,7 +41,8 @@ class NodeRecord:
 
     `framing` is 'chat' or 'raw' for a loom (a root with a prompt) and None for any other node; `user_prompt`
     is a loom's alone. The provenance is JSON in two parts: `origin`, which many nodes share (None if there is
-    no such part), and what is the node's own. `model` None leaves what is stored.
+    no such part), and what is the node's own. `model` None leaves what is stored. `odds` is what is known of the
+    tokens, packed.
     """
 
     id: str
@@ -59,6 +60,7 @@ class NodeRecord:
     origin: str | None
     provenance: str
     model: ModelRef | None = None
+    odds: bytes | None = None
 
     @classmethod
     def of(cls, node: Heddle, model: ModelRef | None = None) -> NodeRecord:
@@ -82,6 +84,7 @@ class NodeRecord:
             origin=to_json(shared, otherwise="{}") if shared else None,
             provenance=to_json(own, otherwise="{}"),
             model=model,
+            odds=None if node.odds is None else node.odds.pack(),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.loom.odds import Odds
 
 from .packing import unpack, unpack_ends, unpack_text
 
@@ -71,8 +72,11 @@ def node_of(row: tuple[Any, ...], origins: Origins) -> Heddle:
     node.finish = _text_or_none(finish)
     node.created = _time(created)
     node.provenance = _provenance(provenance, origin, origins)
+    logprobs = node.provenance.pop("logprobs", None)
     if encoded:
         node.set_span(*_span(tokens, ends, text))
+        if logprobs is not None:
+            node.odds = _odds(logprobs, len(node.tokens))
     else:
         node.set_span([], text, [])
         node.encoded = False
@@ -115,6 +119,14 @@ def _span(packed_tokens: bytes, packed_ends: bytes, text: str) -> tuple[list[int
     if len(tokens) != len(ends) or (ends[-1] > len(text) if ends else text):
         raise ValueError("the ends do not match the text")
     return tokens, text, ends
+
+
+def _odds(logprobs: Any, count: int) -> Odds | None:
+    """The odds of a node of an old session, which kept the logprobs in the provenance."""
+    if not isinstance(logprobs, list) or not all(isinstance(value, float | int) for value in logprobs):
+        return None
+    known = [float(value) if -1e6 < value <= 0 else math.nan for value in logprobs[:count]]
+    return Odds.of([*known, *([math.nan] * (count - len(known)))])
 
 
 def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:

@@ -11,6 +11,8 @@ Migrations are never edited once released; what is needed later is appended.
     origins     the part of a provenance that many nodes share (model, sampling values), as JSON.
     models      what the token ids of a node belong to.
     marks       bookmark, tags (a JSON list), note and unread: a row for each node that has any of them.
+    odds        what is known of a node's tokens, as `loom/odds.py` packs it: a row for each node of which
+                anything is. (Before version 3 only the logprobs were kept, in the provenance.)
     steps       the history: what was done, step by step (`id` rises). `state` is a `record.StepState`,
                 `operations` as `history_ops.py` packs them; they name nodes, and what they took away is kept
                 as nodes of the trash.
@@ -83,14 +85,20 @@ MIGRATIONS: tuple[str, ...] = (
         operations BLOB NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE odds (node TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 WITH_HISTORY = 2
 """The first version with `marks` and `steps`."""
+WITH_ODDS = 3
+"""The first version with `odds`."""
 
 TABLES: tuple[frozenset[str], ...] = (
     frozenset({"meta", "models", "nodes", "origins"}),
     frozenset({"marks", "steps"}),
+    frozenset({"odds"}),
 )
 """The tables that each migration adds."""
 

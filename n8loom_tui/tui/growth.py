@@ -143,9 +143,10 @@ class Growth:
             return
         if reason is Finish.CANCELLED:
             self._drop_deferred(node)
-            if not (node.tokens or keep_empty or node.marks.by_hand):
-                self._history.forget(node, change)
-                return
+        silent = not node.tokens and reason in {Finish.CANCELLED, Finish.CONDITION}
+        if silent and not (keep_empty or node.marks.by_hand):
+            self._history.forget(node, change)
+            return
         node.finish = str(reason)
         node.terminal = reason is Finish.EOS
         self._trees.pending.content(node)

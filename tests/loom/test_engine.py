@@ -30,6 +30,8 @@ from n8loom_tui.loom.protocol import (
     SamplingParams,
     Segment,
     Source,
+    Spell,
+    Spelled,
     Stop,
 )
 from n8loom_tui.loom.sampling import Choice
@@ -381,6 +383,17 @@ def test_closing_a_stream_early_keeps_the_children_and_frees_the_engine() -> Non
         assert kid.finish == "cancelled"
     (more,) = root.children[0].ramify(n=1, temp=0, max_tokens=3)
     assert more.tokens == greedy(root.model, root.children[0].get_prefix_tokens(), 3)
+
+
+def test_tokens_are_spelled_on_request() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    the, end = (TOKENIZER.encode(text)[0] for text in (" the", "🌷"))
+    engine.submit(Spell("s", tuple(PATH), (the, end)))
+    assert engine.step() == [Spelled("s", (" the", "\ufffd")), RequestFinished("s")]
+    engine.submit(Spell("s", (), (-1,)))
+    (failed,) = engine.step()
+    assert isinstance(failed, RequestFailed)
+    assert "could not be decoded" in failed.message
 
 
 def test_a_stream_that_fails_leaves_no_empty_children(monkeypatch: pytest.MonkeyPatch) -> None:

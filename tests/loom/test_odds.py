@@ -89,6 +89,16 @@ def test_parts_and_what_they_are_joined_to() -> None:
     assert Odds.joined([(None, 3), (None, 4)]) is None
 
 
+def test_it_can_be_told_that_nothing_is_known() -> None:
+    assert Odds().blank
+    assert odds_of([UNKNOWN, UNKNOWN]).blank
+    odds = odds_of([UNKNOWN, (math.nan, (Alternative(1, -1.0),), math.nan), UNKNOWN])
+    assert not odds.blank
+    assert odds.part(0, 1).blank
+    assert not odds_of([(-1.0, (), math.nan)]).blank
+    assert not odds_of([(math.nan, (), 1.0)]).blank
+
+
 def test_very_improbable_alternatives_are_as_improbable_as_can_be_told() -> None:
     odds = Odds.of([-100.0], [(Alternative(1, -500.0), Alternative(2, -math.inf))])
     assert odds.logprobs == [-100.0]

@@ -19,6 +19,7 @@ from n8loom_tui.loom.text import (
     encode_continuation,
     has_chat_template,
     leading_special_tokens,
+    spell,
 )
 
 NASTY = [
@@ -226,3 +227,14 @@ def test_the_texts_along_a_path_add_up_to_its_tokens(kind: str) -> None:
             for k in range(1, len(node.tokens) + 1):
                 shown = decode_span(tokenizer, node.parent.get_prefix_tokens(), node.tokens[:k]).text
                 assert node.text[: node.ends[k - 1]] == shown
+
+
+@pytest.mark.parametrize("kind", list(TOKENIZERS))
+def test_a_tokens_text_is_what_it_adds_behind_others(kind: str) -> None:
+    tokenizer = tiny_tokenizer(kind)
+    tokens = [t for t in tokenizer.encode("in the end, the abc") if decode(tokenizer, [t]) not in {"<s>", ""}]
+    told = "".join(spell(tokenizer, tokens[:index], token) for index, token in enumerate(tokens))
+    assert told.strip() == decode(tokenizer, tokens).strip()
+    *first, last = tokenizer.encode("🌷", add_special_tokens=False)
+    assert spell(tokenizer, [*tokens, *first[:-1]], first[-1]) == "\ufffd"
+    assert spell(tokenizer, [*tokens, *first], last) == "🌷"

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.loom.odds import Odds
+from n8loom_tui.loom.protocol import Alternative
 
 HOSTILE = (
     "plain",
@@ -58,6 +60,9 @@ def make_forest(count: int = 60, seed: int = 0) -> list[Heddle]:
         else:
             node = make_node(text, parent)
             node.kind = draw.choice(list(Kind))
+        if index % 3 == 0 and node.tokens:
+            others = (Alternative(index * 3000, -0.25), Alternative(7, -3.5))
+            node.odds = Odds.of([-draw.random() for _ in node.tokens], [others] * len(node.tokens))
         if index % 5 == 0:
             node.terminal, node.finish = True, "eos"
         nodes.append(node)
@@ -79,6 +84,7 @@ def node_facts(node: Heddle) -> tuple[object, ...]:
         node.finish,
         node.created,
         node.provenance,
+        None if node.odds is None else node.odds.pack(),
         loom,
     )
 

@@ -69,6 +69,26 @@ def test_no_root_at_all(session) -> None:
     assert len(loaded.problems) == 2
 
 
+@pytest.mark.parametrize(
+    "data",
+    ["x'00'", "'text'", "x''", "zeroblob(2)", "x'ff02'", "x'0002' || zeroblob(16)", "zeroblob(100000)"],
+)
+def test_probabilities_that_are_none(session, data) -> None:
+    """The node is there without them."""
+    meddle(session, f"INSERT INTO odds SELECT id, CAST({data} AS BLOB) FROM nodes WHERE id = 'c'")
+    loaded = read_session(session)
+    assert shape(loaded.roots) == ["0root 1a 2b 3c 1d", "0other"]
+    (c,) = (node for node in loaded.roots[0].walk() if node.id == "c")
+    assert c.odds is None
+    assert c.alternatives == [()]
+    assert loaded.problems == ["Node c: the probabilities of its tokens could not be read."]
+
+
+def test_probabilities_of_no_node(session) -> None:
+    meddle(session, "INSERT INTO odds VALUES ('nobody', x'0002')")
+    assert read_session(session).problems == []
+
+
 def test_a_trash_with_a_circle(session) -> None:
     meddle(session, "UPDATE nodes SET parent = 'c', deleted = 1.0 WHERE id = 'a'")
     loaded = read_session(session)

@@ -1,4 +1,4 @@
-"""The history and the marks in the file: stored with the change, there after reopening, and added to older files."""
+"""The history and the marks in the file: stored with the change, there after reopening, and in older files from then on."""
 
 from __future__ import annotations
 
@@ -237,6 +237,8 @@ def test_the_first_versions_file_is_upgraded_in_its_place(old) -> None:
     (root,) = session.trees.roots
     (a,) = root.children
     assert (root.text, a.text, a.tokens, a.provenance["seed"]) == ("hi", "abc", [97, 98, 99], 7)
+    assert a.logprobs == [-1.0, -2.0, -3.0]
+    assert "logprobs" not in a.provenance
     assert list(session.trees.trash) == ["gone"]
     assert not session.undo()
     session.do(edits.clip(session.trees, a, 1))
@@ -246,6 +248,7 @@ def test_the_first_versions_file_is_upgraded_in_its_place(old) -> None:
     assert session.undo()
     assert session.undo()
     assert [child.text for child in session.trees.roots[0].children] == ["abc"]
+    assert session.trees.roots[0].children[0].logprobs == [-1.0, -2.0, -3.0]
     assert session.store.close(LONG)
     with contextlib.closing(sqlite3.connect(old)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
