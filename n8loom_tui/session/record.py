@@ -18,6 +18,8 @@ from n8loom_tui.loom.marks import NO_MARKS, Marks
 
 CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
+LETTERS = "letters"
+"""The meta key of the letter marks: by letter, the id of the node that it marks."""
 SHARED = ("model", "fingerprint", "params")
 """The keys of a provenance that are the same for all branches of a request."""
 

@@ -20,14 +20,13 @@ from n8loom_tui.session.history_edits import EditError, counted
 from n8loom_tui.session.history_ops import HistoryError, Operation, inverse
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.pending import Pending
+from n8loom_tui.session.record import LETTERS
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
 from n8loom_tui.tui.growth import Growth
 
 __all__ = ["Change", "Document", "EditError", "counted"]
 
-LETTERS = "letters"
-"""The key of a session's value that holds the letter marks."""
 BROKEN = "This can't be {}: {}. The trees are as they were."
 GROWS = "This branch still grows. {}"
 

@@ -17,11 +17,11 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import LETTERS, Changes, ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
-from n8loom_tui.tui.document import LETTERS, Document
+from n8loom_tui.tui.document import Document
 
 PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""

@@ -53,7 +53,8 @@ def assert_same(exported: dict[str, Any], root: Heddle) -> int:
 def test_the_export_equals_the_tree(tmp_path, trees) -> None:
     roots = trees.forest(200)
     write_new(tmp_path / "a.loom", everything(roots[:1]))
-    assert export_session(tmp_path / "a.loom", "n8loom", str(tmp_path / "out.json")) == []
+    (notice,) = export_session(tmp_path / "a.loom", "n8loom", str(tmp_path / "out.json"))
+    assert "model (" in notice and "text" not in notice
     text = (tmp_path / "out.json").read_text("utf-8")
     assert assert_same(json.loads(text), roots[0]) == roots[0].count_children()
     assert "\x1b" not in text
@@ -75,12 +76,12 @@ def test_of_several_looms_the_current_ones_is_written_and_the_others_are_told(tm
     current = trees.node("here", trees.node("there", roots[1]))
     write_new(tmp_path / "a.loom", everything(roots, current=current.id))
     (notice,) = export_session(tmp_path / "a.loom", "n8loom", tmp_path / "out.json")
-    assert "2 other looms" in notice
+    assert "other looms (2)" in notice
     assert_same(json.loads((tmp_path / "out.json").read_text("utf-8")), roots[1])
-    export_session(tmp_path / "a.loom", "n8loom", tmp_path / "out.json", root=roots[2].id)
+    export_session(tmp_path / "a.loom", "n8loom", tmp_path / "out.json", node=roots[2].id)
     assert_same(json.loads((tmp_path / "out.json").read_text("utf-8")), roots[2])
-    with pytest.raises(SessionError, match="no loom 'nope'"):
-        export_session(tmp_path / "a.loom", "n8loom", tmp_path / "out.json", root="nope")
+    with pytest.raises(SessionError, match="no node 'nope'"):
+        export_session(tmp_path / "a.loom", "n8loom", tmp_path / "out.json", node="nope")
 
 
 def test_deleted_nodes_are_not_exported(tmp_path, trees) -> None:
@@ -111,7 +112,7 @@ def test_what_cannot_be_exported_leaves_the_output_as_it_was(tmp_path, trees) ->
         ("missing", "n8loom"),
         ("empty.loom", "n8loom"),
         ("none.loom", "n8loom"),
-        ("a.loom", "pyloom"),
+        ("a.loom", "exoloom"),
     ):
         with pytest.raises(SessionError):
             export_session(tmp_path / session, to, out)
@@ -149,8 +150,10 @@ def test_a_link_is_followed(tmp_path, trees) -> None:
 def test_an_unknown_format_names_the_nearest() -> None:
     with pytest.raises(SessionError, match="did you mean n8loom"):
         find_format("n8lom")
-    with pytest.raises(SessionError, match="there is n8loom"):
+    with pytest.raises(SessionError, match="there is n8loom, pyloom"):
         find_format("\x1b[31m")
+    with pytest.raises(SessionError, match="only read"):
+        find_format("logitloom")
     assert all(name == name.lower() and FORMATS[name].name == name for name in FORMATS)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .format import Format
 from .hang import nested
 from .outline import Outline
 from .pyloom import NodeMaker
-from .registry import Format
 from .tally import Tally
 
 

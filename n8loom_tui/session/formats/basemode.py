@@ -21,10 +21,10 @@ from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
 from .facts import EVERYTHING, Fact
+from .format import Format
 from .hang import Entry, flat
 from .limits import LATEST
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _KEYS = frozenset(
@@ -35,7 +35,8 @@ _KEYS = frozenset(
 )  # fmt: skip
 _METADATA_KEYS = frozenset({"bookmarked", "name", "context", own.KEY})
 _CONTEXT = "context"
-_OWN = EVERYTHING - {Fact.BOOKMARK, Fact.LOGPROBS, Fact.TOKENS, Fact.TITLE}
+_LEFT_OUT = frozenset({Fact.LOGPROBS, Fact.TOKENS, Fact.ODDS})
+_OWN = EVERYTHING - _LEFT_OUT - {Fact.BOOKMARK, Fact.TITLE}
 """What stands in a node's `metadata` under our own key."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS = 1_000_000
@@ -212,7 +213,7 @@ FORMAT = Format(
     _recognises,
     _read,
     _write,
-    holds=EVERYTHING - {Fact.LOGPROBS, Fact.TOKENS},
+    holds=EVERYTHING - _LEFT_OUT,
     current=True,
     aliases=("basemode",),
 )

@@ -18,9 +18,9 @@ from typing import Any
 from n8loom_tui.loom.heddle import Kind
 
 from . import values
+from .format import Format
 from .hang import NOT_NODES, Entry, flat
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _FILE_KEYS = frozenset({"loomType", "schemaVersion", "tree", "lens"})

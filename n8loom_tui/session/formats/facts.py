@@ -11,6 +11,9 @@ from n8loom_tui.loom.heddle import Kind
 from .outline import Node, Outline
 from .tally import Tally
 
+_TIME = "time"
+"""What a provenance calls the time that `created` tells."""
+
 
 class _Fact(NamedTuple):
     label: str
@@ -33,10 +36,12 @@ class Fact(Enum):
     NOTE = _Fact("note", lambda node: bool(node.note))
     UNREAD = _Fact("that it is unread", lambda node: node.unread)
     FOLDED = _Fact("that it is folded", lambda node: node.folded)
+    LETTERS = _Fact("letter mark", lambda node: bool(node.letters))
     TITLE = _Fact("title", lambda node: bool(node.title))
     TOKENS = _Fact("token ids", lambda node: node.has_tokens)
     LOGPROBS = _Fact("token probabilities", lambda node: node.has_logprobs)
-    MORE = _Fact("further provenance", lambda node: bool(node.more))
+    ODDS = _Fact("alternatives by token id, and entropies", lambda node: node.has_odds)
+    MORE = _Fact("further provenance", lambda node: bool(node.more.keys() - {_TIME}))
 
 
 CURRENT = "where you stood"

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import ModelRef
+from n8loom_tui.session.record import LETTERS, ModelRef
 
 from . import values
-from .marks import KEY as MARKS
-from .marks import take_marks
 from .outline import Node, Outline, Pieces
-from .pieces import IMPORTED, of_heddle
+from .own import TOLD
+from .pieces import IMPORTED, is_told, of_heddle
 from .tally import Tally
-
-_TOLD = frozenset({"model", "fingerprint", "params", "seed", "time", "logprobs", IMPORTED, MARKS})
-"""The keys of a provenance that a node has fields for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +42,8 @@ def gather(loaded: LoadedSession, chosen: Chosen) -> Outline:
         for above, below in pairwise(path):
             above.children.append(below)
         outline.roots = path[:1]
-    else:
-        outline.roots = [maker.tree(top) for top in (loaded.roots if start is None else [start])]
+        return outline
+    outline.roots = [maker.tree(top) for top in (loaded.roots if start is None else [start])]
     outline.current = maker.current
     return outline
 
@@ -77,6 +71,11 @@ class _Maker:
     def __init__(self, loaded: LoadedSession) -> None:
         self._loaded = loaded
         self.current: Node | None = None
+        self._letters: dict[str, tuple[str, ...]] = {}
+        letters = loaded.meta.get(LETTERS)
+        for letter, name in letters.items() if isinstance(letters, dict) else ():
+            if isinstance(name, str):
+                self._letters[name] = (*self._letters.get(name, ()), letter)
 
     def tree(self, top: Heddle) -> Node:
         root = self.node(top)
@@ -89,7 +88,7 @@ class _Maker:
         return root
 
     def node(self, heddle: Heddle) -> Node:
-        known, nobody = heddle.provenance, Tally()
+        known, marks, nobody = heddle.provenance, heddle.marks, Tally()
         ref = self._loaded.models.get(heddle.id, ModelRef(""))
         node = Node(
             id=heddle.id,
@@ -101,28 +100,31 @@ class _Maker:
             model=values.name(known.get("model"), nobody) or ref.name,
             fingerprint=ref.fingerprint or values.name(known.get("fingerprint"), nobody),
             seed=values.whole(known.get("seed"), 0, 2**64),
+            bookmark=marks.bookmark,
+            tags=marks.tags,
+            note=marks.note,
+            unread=marks.unread,
             folded=heddle.id in self._loaded.folded_ids,
-            more={key: value for key, value in known.items() if key not in _TOLD},
+            letters=self._letters.get(heddle.id, ()),
         )
         if isinstance(params := known.get("params"), dict):
             node.params = values.params(params.items(), nobody)
         if isinstance(heddle, Loom):
             node.chat, node.prompt = heddle.chat_template_used, heddle.user_prompt
-        if isinstance(imported := known.get(IMPORTED), dict):
-            node.title = values.name(imported.get("title"), nobody)
-        told = _has_texts(imported)
+        told = is_told(heddle)
         if heddle.tokens or told:
             node.pieces = partial(_pieces, heddle)
             node.has_tokens = bool(heddle.tokens)
-            node.has_logprobs = told or bool(known.get("logprobs"))
-        take_marks(heddle, node)
+            node.has_odds = heddle.odds is not None
+            node.has_logprobs = told or node.has_odds
+        node.more = {key: value for key, value in known.items() if key not in TOLD}
+        if isinstance(imported := node.more.pop(IMPORTED, None), dict):
+            node.title = values.name(imported.get("title"), nobody)
+            if "texts" in imported and not told:  # what is known by our own tokens has come in its place
+                node.more[IMPORTED] = {key: value for key, value in imported.items() if key != "title"}
         if heddle.id == self._loaded.current_id:
             self.current = node
         return node
-
-
-def _has_texts(imported: Mapping[str, Any] | None) -> bool:
-    return isinstance(imported, dict) and "texts" in imported
 
 
 def _pieces(heddle: Heddle) -> Pieces:

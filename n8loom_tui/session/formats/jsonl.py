@@ -18,11 +18,11 @@ from n8loom_tui.session.record import to_json
 
 from . import own, values
 from .facts import EVERYTHING
+from .format import Format
 from .hang import Entry, TooManyNodesError, flat
 from .json_text import SHALLOW, Decoder, JsonError, as_utf8
 from .limits import MOST_NODES
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _KEYS = frozenset({"id", "text", "parent_id", "parentId", "current"}) | own.KEYS

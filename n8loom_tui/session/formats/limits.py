@@ -15,12 +15,10 @@ LONGEST_TEXT = 4_000_000
 """Characters of a node; several such texts fit into one row of a session."""
 LONGEST_NOTE = 100_000
 LONGEST_NAME = 400
-"""Characters of a model's name, a title, a tag."""
+"""Characters of a model's name or a title."""
 LONGEST_ID = 64
-MOST_TAGS = 100
 MOST_PIECES = 100_000
 """Tokens of a node whose probabilities are kept."""
-MOST_ALTERNATIVES = 128
 LARGEST_TOKEN = 2**31
 LATEST = 253_402_300_799.0
 """Seconds since 1970 at the end of the year 9999."""

@@ -17,9 +17,9 @@ from n8loom_tui.loom.heddle import Kind
 from n8loom_tui.loom.protocol import Finish
 
 from . import values
+from .format import Format
 from .hang import nested
 from .outline import Node, Outline, Pieces
-from .registry import Format
 from .tally import Tally
 
 _VERSION = "isLogitLoomTreeVersion"

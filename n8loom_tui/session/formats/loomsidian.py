@@ -17,9 +17,9 @@ from n8loom_tui.session.record import to_json
 
 from . import json_out, values
 from .facts import Fact
+from .format import Format
 from .hang import Entry, flat
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _NOTE_KEYS = frozenset({"current", "searchTerm", "generating", "nodes"})

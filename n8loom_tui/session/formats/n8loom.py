@@ -14,10 +14,10 @@ from typing import Any
 
 from . import values
 from .facts import Fact
+from .format import Format
 from .hang import nested
 from .json_out import nested as nested_json
 from .outline import Node, Outline
-from .registry import Format
 from .tally import Tally
 
 _KEYS = frozenset({"node_id", "text", "display_text", "terminal", "children"})

@@ -22,12 +22,16 @@ class Pieces:
         alternatives: by token, what else could have stood there: texts and log probabilities in turn, the best first.
             Empty if there are none.
         tokens: the token ids, in the vocabulary of the node's `fingerprint`. Empty if they are not known.
+        others: as `alternatives`, with token ids for texts.
+        entropies: the entropies of the tokens' places, in nats; None where not known. Empty if none is.
     """
 
     texts: list[str] = field(default_factory=list)
     logprobs: list[float | None] = field(default_factory=list)
     alternatives: list[list[str | float]] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    others: list[list[int | float]] = field(default_factory=list)
+    entropies: list[float | None] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class Node:
         title: a heading that another program gave it.
         more: whatever else is known of where it comes from, of JSON's types.
         pieces: its text in tokens, if that is known; a call, for there are many.
-        has_tokens, has_logprobs: whether a session knows its token ids and their probabilities.
+        has_tokens, has_logprobs, has_odds: whether a session knows its token ids, their probabilities, and what its
+            model else could have said.
     """
 
     id: str = ""
@@ -66,11 +71,13 @@ class Node:
     note: str = ""
     unread: bool = False
     folded: bool = False
+    letters: tuple[str, ...] = ()
     title: str = ""
     more: dict[str, Any] = field(default_factory=dict)
     pieces: Callable[[], Pieces] | None = None
     has_tokens: bool = False
     has_logprobs: bool = False
+    has_odds: bool = False
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it, each before its children, in order. Any depth."""

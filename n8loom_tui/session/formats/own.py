@@ -17,12 +17,15 @@ from .tally import Tally
 KEY = "n8loom"
 """Where another format has room for it."""
 
+TOLD = frozenset({"model", "fingerprint", "params", "seed"})
+"""The keys of a provenance that a node has fields for."""
+
 _KINDS = {str(kind): kind for kind in Kind}
 KEYS = frozenset(
     {
         "kind", "framing", "prompt", "finish", "terminal", "created", "model", "fingerprint", "params", "seed",
-        "bookmark", "tags", "note", "unread", "folded", "title", "texts", "tokens", "logprobs", "alternatives",
-        "provenance",
+        "bookmark", "tags", "note", "unread", "folded", "title", "letters", "texts", "tokens", "logprobs",
+        "alternatives", "others", "entropies", "provenance",
     }
 )  # fmt: skip
 
@@ -46,6 +49,7 @@ def to_own(node: Node, *, root: bool, facts: frozenset[Fact] = EVERYTHING) -> di
         "note": (Fact.NOTE, node.note),
         "unread": (Fact.UNREAD, node.unread),
         "folded": (Fact.FOLDED, node.folded),
+        "letters": (Fact.LETTERS, list(node.letters)),
         "title": (Fact.TITLE, node.title),
         "provenance": (Fact.MORE, node.more),
     }
@@ -53,7 +57,7 @@ def to_own(node: Node, *, root: bool, facts: frozenset[Fact] = EVERYTHING) -> di
     if node.pieces is not None and Fact.LOGPROBS in facts:
         pieces = node.pieces()
         wanted |= {"texts": pieces.texts, "logprobs": pieces.logprobs, "alternatives": pieces.alternatives}
-        wanted |= {"tokens": pieces.tokens} if Fact.TOKENS in facts else {}
+        wanted |= {"tokens": pieces.tokens, "others": pieces.others, "entropies": pieces.entropies}
     return {
         key: value for key, value in wanted.items() if not (value is False or value in (None, "", [], {}))
     }
@@ -76,14 +80,15 @@ def from_own(found: dict[str, Any], node: Node, tally: Tally) -> None:
         node.params = values.params(params.items(), tally)
     node.seed = values.whole(found.get("seed"), 0, 2**64)
     node.bookmark = values.flag(found.get("bookmark")) or node.bookmark
-    node.tags = values.names(found.get("tags"), tally) or node.tags
+    node.tags = values.tags(found.get("tags"), tally) or node.tags
     node.note = values.note(found.get("note"), tally) or node.note
     node.unread = values.flag(found.get("unread")) or node.unread
     node.folded = values.flag(found.get("folded")) or node.folded
+    node.letters = values.letters(found.get("letters"), tally)
     node.title = values.name(found.get("title"), tally) or node.title
     more = found.get("provenance")
     if isinstance(more, dict):
-        node.more = more
+        node.more = {key: value for key, value in more.items() if key not in TOLD}
     pieces = checked(found, node.text, tally)
     if pieces is not None:
         node.pieces = partial(_known, pieces)

@@ -3,13 +3,17 @@ or less, when it was split or edited since."""
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+import math
+from collections.abc import Callable
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.loom.odds import Odds
+from n8loom_tui.loom.protocol import MOST_ALTERNATIVES, Alternative
 
 from . import values
-from .limits import LARGEST_TOKEN, MOST_ALTERNATIVES, MOST_PIECES
+from .limits import LARGEST_TOKEN, MOST_PIECES
 from .outline import Pieces
 from .tally import Tally
 
@@ -18,31 +22,58 @@ IMPORTED = "imported"
 UNFITTING = "Nodes whose token probabilities do not fit their text, left out"
 
 
+def is_told(heddle: Heddle) -> bool:
+    """Whether another program's tokens of a text are all that is known of their probabilities."""
+    imported = heddle.provenance.get(IMPORTED)
+    return heddle.odds is None and isinstance(imported, dict) and "texts" in imported
+
+
 def of_heddle(heddle: Heddle) -> Pieces | None:
     """A heddle's text in tokens, if it is known: its own tokens, or those another program knew."""
-    known = heddle.provenance.get(IMPORTED)
-    if isinstance(known, dict) and "texts" in known:
-        told = checked(known, heddle.text, Tally())
-        if told is not None and told.texts == _texts(heddle):
+    texts = [heddle.text[start:end] for start, end in pairwise((0, *heddle.ends))]
+    if is_told(heddle):
+        told = checked(heddle.provenance[IMPORTED], heddle.text, Tally())
+        if told is not None and told.texts == texts:
             told.tokens = list(heddle.tokens)
         return told
     if not heddle.tokens:
         return None
-    logprobs = heddle.provenance.get("logprobs")
-    count = len(heddle.tokens)
-    pieces = Pieces(_texts(heddle), tokens=list(heddle.tokens))
-    if isinstance(logprobs, list) and len(logprobs) >= count:
-        pieces.logprobs = [values.logprob(value) for value in logprobs[:count]]
+    pieces = Pieces(texts, tokens=list(heddle.tokens))
+    if (odds := heddle.odds) is not None:
+        pieces.logprobs = _known(odds.logprobs)
+        pieces.entropies = _known(odds.entropies)
+        others = [list(chain.from_iterable(alternatives)) for alternatives in odds.alternatives]
+        pieces.others = others if any(others) else []
     return pieces
 
 
-def _texts(heddle: Heddle) -> list[str]:
-    text = heddle.text
-    return [text[start:end] for start, end in pairwise((0, *heddle.ends))]
+def _known(numbers: list[float]) -> list[float | None]:
+    """Numbers of 32 bits, no longer than they need to be; empty if none is known."""
+    found = [None if math.isnan(number) else float(f"{number:.9g}") for number in numbers]
+    return found if any(number is not None for number in found) else []
+
+
+def odds_of(pieces: Pieces) -> Odds | None:
+    """What pieces know by token ids, as a heddle keeps it; None if there is nothing."""
+    if not (pieces.logprobs or pieces.others or pieces.entropies):
+        return None
+    unknown = [math.nan] * len(pieces.texts)
+    return Odds.of(
+        _numbers(pieces.logprobs) or unknown,
+        [
+            [Alternative(int(token), logprob) for token, logprob in zip(found[::2], found[1::2], strict=True)]
+            for found in pieces.others
+        ],
+        _numbers(pieces.entropies),
+    )
+
+
+def _numbers(found: list[float | None]) -> list[float]:
+    return [math.nan if number is None else number for number in found]
 
 
 def checked(found: dict[str, Any], text: str, tally: Tally) -> Pieces | None:
-    """The columns `texts`, `logprobs`, `alternatives` and `tokens` as far as they make sense of `text`."""
+    """The columns `texts`, `logprobs` and so on as far as they make sense of `text`."""
     texts = found.get("texts")
     if not isinstance(texts, list) or not texts:
         return None
@@ -51,36 +82,48 @@ def checked(found: dict[str, Any], text: str, tally: Tally) -> Pieces | None:
         tally.mended[UNFITTING] += 1
         return None
     pieces = Pieces(texts)
-    logprobs = _column(found, "logprobs", len(texts), tally)
-    pieces.logprobs = [values.logprob(value) for value in logprobs]
-    pieces.alternatives = [
-        _alternatives(value) for value in _column(found, "alternatives", len(texts), tally)
-    ]
-    tokens = _column(found, "tokens", len(texts), tally)
-    if tokens and all(values.whole(token, 0, LARGEST_TOKEN - 1) is not None for token in tokens):
-        pieces.tokens = tokens
+
+    def column(name: str) -> list[Any]:
+        values_found = found.get(name)
+        if values_found is None:
+            return []
+        if not isinstance(values_found, list) or len(values_found) != len(texts):
+            tally.mended[values.ODD] += 1
+            return []
+        return values_found
+
+    pieces.logprobs = [values.logprob(value) for value in column("logprobs")]
+    pieces.alternatives = [_in_turn(value, _text) for value in column("alternatives")]
+    tokens = [_token(value) for value in column("tokens")]
+    if tokens and None not in tokens:
+        pieces.tokens = [token for token in tokens if token is not None]
+        pieces.others = [_in_turn(value, _token) for value in column("others")]
+        pieces.entropies = [_entropy(value) for value in column("entropies")]
     return pieces
 
 
-def _column(found: dict[str, Any], name: str, length: int, tally: Tally) -> list[Any]:
-    column = found.get(name)
-    if column is None:
-        return []
-    if not isinstance(column, list) or len(column) != length:
-        tally.mended[values.ODD] += 1
-        return []
-    return column
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def _alternatives(value: Any) -> list[str | float]:
-    """Texts and log probabilities in turn."""
+def _token(value: Any) -> int | None:
+    return values.whole(value, 0, LARGEST_TOKEN - 1)
+
+
+def _entropy(value: Any) -> float | None:
+    found = values.number(value)
+    return found if found is not None and found >= 0 else None
+
+
+def _in_turn(value: Any, read: Callable[[Any], Any]) -> list[Any]:
+    """Alternatives and their log probabilities in turn."""
     if not isinstance(value, list):
         return []
-    result: list[str | float] = []
-    for text, logprob in zip(value[: 2 * MOST_ALTERNATIVES : 2], value[1::2], strict=False):
-        known = values.logprob(logprob)
-        if isinstance(text, str) and known is not None:
-            result += (text, known)
+    result: list[Any] = []
+    for other, logprob in zip(value[: 2 * MOST_ALTERNATIVES : 2], value[1::2], strict=False):
+        known, found = values.logprob(logprob), read(other)
+        if found is not None and known is not None:
+            result += (found, known)
     return result
 
 

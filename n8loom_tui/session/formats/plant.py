@@ -8,23 +8,25 @@ from itertools import accumulate
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
+from n8loom_tui.loom.marks import NO_MARKS, Marks
 from n8loom_tui.session.record import ModelRef
 
 from .hang import REPEATED
-from .marks import put_marks
 from .outline import Node, Outline
-from .pieces import IMPORTED
+from .pieces import IMPORTED, odds_of
 from .tally import Tally
 
 
 @dataclass(slots=True)
 class Planted:
-    """Trees as they enter a session. `models`: by node id, whose token ids a node holds."""
+    """Trees as they enter a session. `models`: by node id, whose token ids a node holds; `letters`: by letter
+    mark, the id of its node."""
 
     roots: list[Heddle] = field(default_factory=list)
     current: Heddle | None = None
     folded: set[str] = field(default_factory=set)
     models: dict[str, ModelRef] = field(default_factory=dict)
+    letters: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
 
@@ -61,7 +63,9 @@ def _heddle(node: Node, parent: Heddle | None, now: float, planted: Planted, tal
     heddle.finish, heddle.terminal = node.finish, node.terminal
     heddle.created = now if node.created is None else node.created
     _provenance(node, heddle, planted)
-    put_marks(node, heddle)
+    marks = Marks(node.bookmark, node.tags, node.note, node.unread)
+    heddle.marks = NO_MARKS if marks == NO_MARKS else marks  # shared by the many that have none
+    planted.letters |= dict.fromkeys(node.letters, heddle.id)
     if node.folded and node.children:
         planted.folded.add(heddle.id)
     return heddle
@@ -77,22 +81,27 @@ def _provenance(node: Node, heddle: Heddle, planted: Planted) -> None:
         known["params"] = node.params
     if node.seed is not None:
         known["seed"] = node.seed
-    imported: dict[str, Any] = {"title": node.title} if node.title else {}
+    imported: dict[str, Any] = dict(known[IMPORTED]) if isinstance(known.get(IMPORTED), dict) else {}
+    if node.title:
+        imported["title"] = node.title
     if node.pieces is not None:
-        pieces = node.pieces()
-        exact = bool(pieces.tokens) and bool(node.fingerprint)
-        if exact:
-            heddle.set_span(pieces.tokens, node.text, list(accumulate(map(len, pieces.texts))))
-            planted.models[heddle.id] = ModelRef(node.model, node.fingerprint)
-        if exact and pieces.logprobs and not pieces.alternatives and None not in pieces.logprobs:
-            known["logprobs"] = pieces.logprobs
-        elif pieces.logprobs or pieces.alternatives:
-            columns = {
-                "texts": pieces.texts,
-                "logprobs": pieces.logprobs,
-                "alternatives": pieces.alternatives,
-            }
-            imported |= {name: column for name, column in columns.items() if column}
+        imported |= _pieces(node, heddle, planted)
     if imported:
         known[IMPORTED] = imported
     heddle.provenance = known
+
+
+def _pieces(node: Node, heddle: Heddle, planted: Planted) -> dict[str, Any]:
+    """Put a node's tokens on its heddle. Returns what a heddle has no place for, since it is told by texts."""
+    assert node.pieces is not None
+    pieces = node.pieces()
+    exact = bool(pieces.tokens and node.fingerprint)
+    if exact:
+        told_by_texts = bool(pieces.alternatives) and not (pieces.others or pieces.entropies)
+        odds = None if told_by_texts else odds_of(pieces)
+        heddle.set_span(pieces.tokens, node.text, list(accumulate(map(len, pieces.texts))), odds)
+        planted.models[heddle.id] = ModelRef(node.model, node.fingerprint)
+    if not (pieces.alternatives or (pieces.logprobs and not exact)):
+        return {}
+    columns = {"texts": pieces.texts, "logprobs": pieces.logprobs, "alternatives": pieces.alternatives}
+    return {name: column for name, column in columns.items() if column}

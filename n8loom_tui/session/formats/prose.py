@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .facts import Fact
+from .format import Format
 from .outline import Node, Outline
-from .registry import Format
 
 _DEEPEST = 20
 """Levels that are set off by spaces; what lies deeper tells its level instead."""

@@ -20,15 +20,16 @@ from functools import partial
 from typing import Any
 
 from n8loom_tui.loom.heddle import Kind
+from n8loom_tui.loom.protocol import MOST_ALTERNATIVES
 from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
 from .facts import EVERYTHING, Fact
+from .format import Format
 from .hang import nested
-from .limits import LATEST, MOST_ALTERNATIVES
+from .limits import LATEST
 from .outline import Node, Outline, Pieces
 from .pieces import fitted
-from .registry import Format
 from .tally import Tally
 
 NODE_KEYS = frozenset(
@@ -54,6 +55,7 @@ _OWN = EVERYTHING - {
     Fact.FINISH,
     Fact.LOGPROBS,
     Fact.TOKENS,
+    Fact.ODDS,
 }
 """What stands in a node's `meta` under our own key."""
 
@@ -122,7 +124,7 @@ class NodeMaker:
         return node
 
     def _marks(self, raw: dict[str, Any], known: str | None, node: Node) -> None:
-        tags = list(values.names(raw.get("tags"), self._tally))
+        tags = list(values.tags(raw.get("tags"), self._tally))
         tags += [mark for mark in _OLD_MARKS if values.flag(raw.get(mark))]
         if known in self._canonical:
             tags.append("canonical")
@@ -190,6 +192,8 @@ def _pieces(tokens: list[Any]) -> Pieces:
             pieces.alternatives.append(_alternatives(raw.get("counterfactuals")))
     if not any(pieces.alternatives):
         pieces.alternatives = []
+    if all(logprob is None for logprob in pieces.logprobs):
+        pieces.logprobs = []
     return pieces
 
 
@@ -309,6 +313,6 @@ FORMAT = Format(
     _recognises,
     _read,
     _write,
-    holds=EVERYTHING - {Fact.TOKENS},
+    holds=EVERYTHING - {Fact.TOKENS, Fact.ODDS},
     current=True,
 )

@@ -1,38 +1,44 @@
-"""What a format is."""
+"""The list of all formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import difflib
 
-from .facts import Fact
-from .outline import Outline
-from .tally import Tally
+from n8loom_tui.session.errors import SessionError
+
+from . import bare, basemode, exoloom, jsonl, logitloom, loomsidian, n8loom, prose, pyloom
+from .format import Format
+
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (logitloom, exoloom, n8loom, pyloom, loomsidian, basemode, jsonl, bare)
+} | {format.name: format for format in (prose.TEXT, prose.MARKDOWN)}
+"""By name, in the order in which a file is tried: what has a mark of its own comes before what is plain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format of another program, or one for people.
+def readable() -> list[str]:
+    """The names of the formats that are read."""
+    return [format.name for format in FORMATS.values() if format.read is not None]
 
-    Attributes:
-        name: what it is called on the command line.
-        title: what it is, for people.
-        recognises: whether a file's value (JSON, or `jsonl.Lines`) is of this format. None: it is not read.
-        read: such a value as an outline; what could not be taken is counted. It may take the value apart.
-        write: an outline as text, piece by piece. None: it is not written.
-        holds: what it can say of a node, besides text, order and children.
-        current: it can say where the person stood.
-        single: it holds one tree.
-        aliases: further names.
+
+def writable() -> list[str]:
+    """The names of the formats that are written."""
+    return [format.name for format in FORMATS.values() if format.write is not None]
+
+
+def find_format(name: str) -> Format:
+    """The format of this name that can be written.
+
+    Raises:
+        SessionError: there is none; the message names the nearest one.
     """
-
-    name: str
-    title: str
-    recognises: Callable[[Any], bool] | None = None
-    read: Callable[[Any, Tally], Outline] | None = None
-    write: Callable[[Outline], Iterator[str]] | None = None
-    holds: frozenset[Fact] = frozenset()
-    current: bool = False
-    single: bool = False
-    aliases: tuple[str, ...] = ()
+    wanted = name.strip().lower()
+    names = {alias: format for format in FORMATS.values() for alias in (format.name, *format.aliases)}
+    found = names.get(wanted)
+    if found is not None and found.write is not None:
+        return found
+    if found is not None:
+        raise SessionError(f"{found.title} is only read; there is {', '.join(writable())}.")
+    near = difflib.get_close_matches(wanted, [name for name in names if names[name].write], n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}?" if near else f"there is {', '.join(writable())}."
+    raise SessionError(f"There is no format {name!r}; {meant}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from n8loom_tui.session.errors import one_line
 
-MOST_NAMES = 12
+MOST_NAMES = 30
 
 
 class Tally:

@@ -7,22 +7,25 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from n8loom_tui.loom.marks import LONGEST_TAG, MOST_TAGS
+
 from .limits import (
     LATEST,
     LONGEST_ID,
     LONGEST_NAME,
     LONGEST_NOTE,
     LONGEST_TEXT,
-    MOST_TAGS,
 )
 from .tally import Tally
 
 NO_TEXT = "Nodes without a text, or whose text is none, taken as empty"
 CUT = f"Texts longer than {LONGEST_TEXT:,} characters, cut there"
+TAGS = "Tags that were no words, made such"
 ODD = "Values of a wrong type or size, left out"
 
 _MOST_PARAMS = 40
-_MOST_STOPS = 100
+_MOST_ITEMS = 100
+_DEEPEST_PARAM = 3
 _WHOLE = frozenset(
     {"max_tokens", "top_k", "min_tokens_to_keep", "repetition_context_size", "top_logprobs", "n_branches"}
 )
@@ -59,17 +62,34 @@ def _bounded(value: Any, most: int, tally: Tally) -> str:
     return value
 
 
-def names(value: Any, tally: Tally) -> tuple[str, ...]:
-    """A list of short names, each once."""
+def tags(value: Any, tally: Tally) -> tuple[str, ...]:
+    """A list of tags, each once. Ours are words: blanks in them become hyphens."""
     if value is None:
         return ()
     if not isinstance(value, list):
         tally.mended[ODD] += 1
         return ()
-    found = dict.fromkeys(name(item, tally) for item in value[:MOST_TAGS])
+    found: dict[str, None] = {}
+    for item in value[:MOST_TAGS]:
+        given = name(item, tally)
+        tag = "-".join(given.replace(",", " ").split()).strip("#")[:LONGEST_TAG]
+        if tag != given:
+            tally.mended[TAGS] += 1
+        found[tag] = None
     if len(value) > MOST_TAGS:
         tally.mended[ODD] += len(value) - MOST_TAGS
     found.pop("", None)
+    return tuple(found)
+
+
+def letters(value: Any, tally: Tally) -> tuple[str, ...]:
+    """Letter marks: single characters."""
+    if value is None:
+        return ()
+    found = value if isinstance(value, list) and len(value) <= MOST_TAGS else [None]
+    if not all(isinstance(letter, str) and len(letter) == 1 and letter.isprintable() for letter in found):
+        tally.mended[ODD] += 1
+        return ()
     return tuple(found)
 
 
@@ -143,7 +163,7 @@ def _of_date(value: str) -> float | None:
 
 
 def params(found: Iterable[tuple[Any, Any]], tally: Tally) -> dict[str, Any]:
-    """Sampling values: short names with numbers, texts or lists of texts. Those known by name are of their type."""
+    """Sampling values: short names with small values of JSON's types. Those known by name are of their type."""
     result: dict[str, Any] = {}
     for label, value in found:
         if value is None:
@@ -163,13 +183,23 @@ def _param(label: Any, value: Any) -> Any:
         return whole(value, 0, 10**9)
     if label in _REAL:
         return number(value)
-    if isinstance(value, list):
-        right = len(value) <= _MOST_STOPS and all(
-            isinstance(v, str) and len(v) <= LONGEST_NAME for v in value
-        )
-        return value if right else None
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST_NAME else None
-    if isinstance(value, bool) or whole(value, -(2**63), 2**63) is not None:
-        return value
-    return number(value)
+    return value if _small(value, _DEEPEST_PARAM) else None
+
+
+def _small(value: Any, depth: int) -> bool:
+    """Whether a value is of JSON's types, short, and no deeper than that."""
+    match value:
+        case bool() | None:
+            return True
+        case int():
+            return -(2**63) <= value < 2**64
+        case float():
+            return math.isfinite(value)
+        case str():
+            return len(value) <= LONGEST_NAME
+        case list():
+            return depth > 0 and len(value) <= _MOST_ITEMS and all(_small(item, depth - 1) for item in value)
+        case dict():
+            items = value.items() if depth > 0 and len(value) <= _MOST_ITEMS else ((None, None),)
+            return all(isinstance(key, str) and _small(item, depth - 1) for key, item in items)
+    return False

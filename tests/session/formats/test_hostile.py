@@ -1,0 +1,178 @@
+"""Files that mean no good: each opens as far as it makes sense, or gives one clear line."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from support import loom_files
+from support.mutations import mutated
+
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.formats import importing, read_foreign
+from n8loom_tui.session.formats.importing import import_file
+from n8loom_tui.session.formats.limits import LONGEST_TEXT
+from n8loom_tui.session.store import read_session
+
+
+def read(value: Any) -> tuple[list[str], str]:
+    """The texts that come out, and what was said."""
+    planted, notices = read_foreign(value if isinstance(value, bytes) else json.dumps(value).encode())
+    assert all(notice.isprintable() for notice in notices)
+    return [node.text for root in planted.roots for node in root.walk()], "\n".join(notices)
+
+
+def nodes(*entries: tuple[Any, Any]) -> dict[str, Any]:
+    """A file of basemode-loom with these ids and parents; each node's text is its place."""
+    return {
+        "version": 1,
+        "nodes": [
+            {"id": key, "parent_id": parent, "text": str(place)}
+            for place, (key, parent) in enumerate(entries)
+        ],
+    }
+
+
+def test_ids_that_repeat() -> None:
+    texts, said = read(nodes(("a", None), ("b", "a"), ("b", "a"), ("c", "b")))
+    assert texts == ["0", "1", "3", "2"] and "came twice" in said and ": 1." in said
+    texts, said = read({"text": "x", "children": [{"id": "i", "text": "y"}, {"id": "i", "text": "z"}]})
+    assert texts == ["x", "y", "z"] and "came twice" in said
+
+
+def test_circles_are_cut_open() -> None:
+    texts, said = read(nodes(("a", "b"), ("b", "c"), ("c", "a"), ("r", None), ("s", "s"), ("below", "a")))
+    assert texts == ["3", "0", "2", "1", "5", "4"] and "Circles" in said and ": 2." in said
+
+
+def test_missing_parents() -> None:
+    texts, said = read(nodes(("a", None), ("b", "nobody"), ("c", "b"), ("d", {"no": 1})))
+    assert texts == ["0", "3", "1", "2"] and "parent is missing" in said
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, True, 7, 1e400, "x", [], [1], {}, {"a": 1}, [[]], "\ud800", -1, "\0"]
+)
+@pytest.mark.parametrize("name", loom_files.ALL)
+def test_wrong_types_everywhere(name: str, wrong: Any) -> None:
+    """Each value of a file in turn is another one."""
+    whole = loom_files.ALL[name]()
+    for place in range(len(_places(whole))):
+        value = loom_files.ALL[name]()
+        holder, key = _places(value)[place]
+        holder[key] = wrong
+        try:
+            read(value)
+        except SessionError as error:
+            assert str(error).isprintable()
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Where the values of a file stand: in which table or list, under which key."""
+    places: list[tuple[Any, Any]] = []
+    stack = [value]
+    while stack:
+        holder = stack.pop()
+        keys = (
+            list(holder)
+            if isinstance(holder, dict)
+            else range(len(holder))
+            if isinstance(holder, list)
+            else ()
+        )
+        places += [(holder, key) for key in keys]
+        stack += [holder[key] for key in keys]
+    return places
+
+
+def test_texts_and_numbers_beyond_all_bounds() -> None:
+    texts, said = read(
+        {"text": "x" * (LONGEST_TEXT + 5), "children": [{"text": "y", "tags": ["t" * 10**4] * 500}]}
+    )
+    assert list(map(len, texts)) == [LONGEST_TEXT, 1] and "cut there" in said
+    file = loom_files.basemode()
+    file["nodes"][0] |= {"max_tokens": 10**30, "temperature": 1e999, "created_at": "9" * 10**5}
+    assert "wrong type or size" in read(file)[1]
+
+
+def test_too_many_nodes(monkeypatch) -> None:
+    monkeypatch.setattr("n8loom_tui.session.formats.hang.MOST_NODES", 1000)
+    monkeypatch.setattr("n8loom_tui.session.formats.jsonl.MOST_NODES", 1000)
+    many = [{"id": i, "parent_id": None, "text": ""} for i in range(1001)]
+    for data in (
+        json.dumps({"text": "", "children": [{"text": ""}] * 1000}),
+        json.dumps({"nodes": many}),
+        "\n".join(map(json.dumps, many)),
+    ):
+        with pytest.raises(SessionError, match=r"more than .* nodes"):
+            read(data.encode())
+
+
+def test_a_file_that_is_too_large(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(importing, "LARGEST_FILE", 1_000_000)
+    (tmp_path / "a").write_bytes(b" " * 1_000_001)
+    with pytest.raises(SessionError, match="is larger than"):
+        import_file(tmp_path / "a", tmp_path / "out")
+    with pytest.raises(SessionError, match="is larger than"):
+        import_file("/dev/zero", tmp_path / "out")
+    assert not (tmp_path / "out.loom").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "nothing in it"),
+        (b"SQLite format 3\0....", "--session"),
+        (b"\0\1\2\3", "not JSON"),
+        (b"just some words", "not JSON"),
+        (b'{"some": "thing"}', "no format known here"),
+        (b"[[[]]]", "no format known here"),
+        (b"[" * 100_000 + b"]" * 100_000, "no format known here"),
+        (b'{"nodes": {}}', "there is no node in it"),
+        (b'{"root": {"text": "", "mutable": false, "children": []}}', "there is no node in it"),
+        (json.dumps(loom_files.pyloom()).encode()[:-1], "breaks off"),
+    ],
+)
+def test_what_is_no_loom_gives_a_line(tmp_path, data: bytes, message: str) -> None:
+    path = tmp_path / "evil\x1b[31m\n.json"
+    path.write_bytes(data)
+    with pytest.raises(SessionError, match=message) as error:
+        import_file(path, tmp_path / "out")
+    assert str(error.value).isprintable()
+    assert not (tmp_path / "out.loom").exists()
+
+
+def test_nothing_that_is_there_is_replaced(tmp_path) -> None:
+    (tmp_path / "in").write_text(json.dumps(loom_files.bare()))
+    (tmp_path / "out.loom").write_text("precious")
+    with pytest.raises(SessionError, match="exists already"):
+        import_file(tmp_path / "in", tmp_path / "out")
+    assert (tmp_path / "out.loom").read_text() == "precious"
+    for missing in (tmp_path / "nobody", tmp_path, tmp_path / "in" / "in", "\0"):
+        with pytest.raises(SessionError) as error:
+            import_file(missing, tmp_path / "new")
+        assert str(error.value).isprintable()
+
+
+def test_mutated_files(tmp_path) -> None:
+    """Bytes and structure of small files changed at random; what opens makes a session in order."""
+    draw = random.Random(5)
+    opened = refused = 0
+    for index in range(500):
+        data = mutated(draw)
+        try:
+            _, notices = read_foreign(data)
+        except SessionError as error:
+            assert str(error).isprintable()
+            refused += 1
+            continue
+        assert all(notice.isprintable() for notice in notices)
+        opened += 1
+        if index % 5 == 0:
+            (tmp_path / "in").write_bytes(data)
+            session, _ = import_file(tmp_path / "in", tmp_path / f"{index}.loom")
+            loaded = read_session(session)
+            assert loaded.problems == [] and loaded.nodes > 0
+    assert min(opened, refused) > 100
