@@ -56,6 +56,8 @@ def run(lab: Lab) -> None:
             continue
         path = lab.prompts.path("decode", prefix)
         cache = cache_of(engine, path)
+        # What an engine makes once, at its first step this far down, is no branch's memory.
+        _begun(EngineBranches(engine, [source(path, 1)], SamplingParams(max_tokens=most))).close()
         for branches in lab.settings.branches:
             lab.tell(f"decode: prefix {prefix}, {branches} branches")
             lab.report.decode.append(_Cell(lab, engine, path, cache, branches).measure())

@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from n8loom_tui.bench.settings import BenchSettings
+from n8loom_tui.models.device import Device
 
 FORMAT = 1
 """The version of the JSON."""
+UNDISTURBED = 0.9
+"""How many cores a bench on a CPU uses at least, if it gets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,8 @@ class Report:
     settings: BenchSettings
     started: str
     seconds: float = 0.0
+    cores_used: float = 0.0
+    """Processor time over time: on a CPU, less than one core tells that something else had the machine."""
     complete: bool = False
     decode: list[DecodeRow] = field(default_factory=list)
     leaves: list[LeavesRow] = field(default_factory=list)
@@ -167,6 +172,11 @@ class Report:
     prefill: list[PrefillRow] = field(default_factory=list)
     joining: list[JoiningRow] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the process did not get the processor when it wanted it. It always does, where the CPU computes."""
+        return self.host.device == Device.CPU and self.cores_used < UNDISTURBED
 
     def note(self, text: str) -> None:
         """Say something about the figures, once."""

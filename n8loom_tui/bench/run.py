@@ -97,7 +97,7 @@ def _measure(lab: Lab, bar: _Bar) -> BaseException | None:
     """Run the sections. What was found out is in the lab's report, whatever happens; what broke is returned."""
     sections = {section: _section(section) for section in lab.settings.sections}
     bar.begin(sum(module.units(lab.settings) for module in sections.values()))
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     try:
         for module in sections.values():
             module.run(lab)
@@ -106,6 +106,7 @@ def _measure(lab: Lab, bar: _Bar) -> BaseException | None:
         return error
     finally:
         lab.report.seconds = time.perf_counter() - begun
+        lab.report.cores_used = (time.process_time() - used) / lab.report.seconds
     return None
 
 

@@ -61,6 +61,7 @@ def ways(tokens: int) -> dict[str, SamplingParams]:
             repetition_penalty=1.1,
             repetition_context_size=64,
             stop_strings=(UNSAID,),
+            top_logprobs=8,
             max_tokens=tokens,
         ),
     }

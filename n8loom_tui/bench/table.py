@@ -28,6 +28,11 @@ def show(report: Report, console: Console) -> None:
     console.print()
     for note in report.notes:
         console.print(Text(f"* {one_line(note)}"), soft_wrap=True)
+    if report.disturbed:
+        share = f"{report.cores_used:.0%} of one core"
+        console.print(
+            Text(f"* the machine was busy with something else: this got {share}; trust the ratios alone")
+        )
     state = "" if report.complete else ", ended early: what was not finished is missing"
     console.print(Text(f"measured in {report.seconds:.0f} s{state}"))
 

@@ -56,6 +56,7 @@ def test_everything_is_measured_and_printed_as_plain_text(
     assert told["model"] == "smollm2"
     assert told["complete"] is True
     assert told["host"]["threads"] == 1
+    assert told["cores_used"] > 0
     assert told["host"]["threads_chosen"] == "given"
     assert {"python", "mlx", "mlx-lm"} <= set(told["host"]["versions"])
     assert told["settings"]["prefixes"] == list(SETTINGS["prefixes"])

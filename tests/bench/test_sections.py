@@ -110,7 +110,8 @@ def test_leaves(lab: Lab) -> None:
 def test_sampling_switches_everything_on() -> None:
     ways = sampling.ways(5)
     default, everything = ways["the app's default"], ways["everything on"]
-    assert ways["the best token"].temp == 0
+    assert (ways["the best token"].temp, ways["the best token"].top_logprobs) == (0, 0)
+    assert everything.top_logprobs == 8
     for field in dataclasses.fields(everything):
         if field.name not in ("seed", "max_tokens", "top_logprobs", "until"):
             assert getattr(everything, field.name) != getattr(default, field.name), field.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -109,3 +110,13 @@ def test_names_and_notes_cannot_write_to_the_terminal() -> None:
 def test_json_has_no_figure_that_json_does_not_know() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         report(Timing(float("nan"), 1, 1, 1), 1).to_json()
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "said"), [("cpu", 0.4, True), ("cpu", 1.7, False), ("metal", 0.1, False)]
+)
+def test_a_machine_that_was_busy_with_something_else_is_told_of(
+    device: str, cores: float, said: bool
+) -> None:
+    shown = Report("model", "network", replace(HOST, device=device), BenchSettings(), "", cores_used=cores)
+    assert ("busy with something else: this got 40% of one core" in printed(shown, terminal=False)) == said
