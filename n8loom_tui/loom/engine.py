@@ -19,15 +19,14 @@ import mlx.core as mx
 from . import kernels
 from .batch import Joining, Logits, Row, Rows
 from .branch import Branch
+from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
 from .paths import Resolved, resolve
-from .prefill import ToRead
 from .protocol import (
     Encode,
     EngineStats,
     Event,
     Finish,
-    PrefillProgress,
     Ramify,
     Request,
     RequestFailed,
@@ -35,7 +34,6 @@ from .protocol import (
     RequestStarted,
     Score,
     Segment,
-    Source,
     Stop,
 )
 from .reading import Reader
@@ -73,7 +71,7 @@ class Engine(Reader):
         self.together, self.network = self.serving.together, self.serving.network
         self.context_length = context_length(model)
         self.max_rows = max_rows
-        self._eos = eos_tokens(tokenizer)
+        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length)
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
         """What keeps the path of a running branch in the store, by the branch's id."""
@@ -82,7 +80,7 @@ class Engine(Reader):
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
-        self._steps = self._tokens = self._reused = 0
+        self._steps = self._tokens = 0
         self._reset_rows()
 
     def _reset_rows(self) -> None:
@@ -205,93 +203,35 @@ class Engine(Reader):
         for event in events:
             next((box for box in self._inboxes if box.wants(event)), runner).events.append(event)
 
-    # ------------------------------------------------------------- beginnings
+    # ----------------------------------------------------- beginning and reading
 
     def _begin(self) -> None:
-        """Encode the paths of the requests that are next."""
+        """Begin the requests that are next."""
         while (job := self._queue.next_to_begin()) is not None:
             self._events.append(RequestStarted(job.id))
             try:
-                paths = [self._resolve(source.path) for source in job.request.sources]
-                for path in paths:
-                    path.check(self.context_length)
+                self._events += self._intake.begin(job)  # what is told before an error stays told
             except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-                self.last_error = error
-                self._events.append(RequestFailed(job.id, str(error) or type(error).__name__))
-                self._queue.remove(job)
-                continue
-            for source, path in zip(job.request.sources, paths, strict=True):
-                self._sprout(job, source, path)
-            job.started = True
-            for waiting in job.sources:
-                known = self.store.match_length(waiting.before)
-                waiting.covered = known == len(waiting.before)
-                job.total += len(waiting.before) - known
-                self._reused += known
-            self._retire(job)
-
-    def _sprout(self, job: Job, source: Source, resolved: Resolved) -> None:
-        """Begin the branches of a source. Those that are given the same tokens go on from one path."""
-        starts: dict[tuple[int, ...], Waiting] = {}
-        for spec in source.branches:
-            if spec.id in job.cancelled:
-                continue
-            params = spec.params or job.request.params
-            room = self.context_length - len(resolved.path) if self.context_length else params.max_tokens
-            given = tuple(known.token for known in spec.given)
-            if given not in starts:
-                path = [*resolved.path, *given] if given else resolved.path
-                starts[given] = Waiting(path, (*resolved.ends, len(path)))
-            start = starts[given]
-            branch = Branch(
-                spec.id, job.id, spec.seed, start.path, params, self.tokenizer, self._eos, room, spec.given
-            )
-            self._events += branch.begin()
-            start.branches.append(branch)
-        job.sources += starts.values()
-
-    def _resolve(self, segments: Iterable[Segment]) -> Resolved:
-        resolved = resolve(self.tokenizer, segments)
-        self._events += resolved.told
-        return resolved
-
-    # ---------------------------------------------------------------- reading
+                self._fail(error, {job.id})
+            else:
+                self._retire(job)
 
     def _read(self) -> None:
         """Read one chunk: of a path that is to be continued or, in turn with that, of one to be scored."""
-        job = None
         self._scored = bool(self._scorings) and not self._scored
-        if not self._scored:
-            job = self._queue.next_to_read()
+        job = None if self._scored else self._queue.next_to_read()
         if job is not None:
             try:
-                self._read_chunk(job)
+                self._events += self._intake.read(job)
             except Exception as error:  # noqa: BLE001
                 self._fail(error, {job.id})
         elif self._scorings:
             self._score(self._scorings[0])
 
-    def _read_chunk(self, job: Job) -> None:
-        if not job.reading:
-            if job.prefill is not None:
-                self.close(job.prefill)
-            job.read_now = job.unread()
-            job.prefill = self.prefilling(ToRead(source.before, source.ends) for source in job.read_now)
-            job.read += job.prefill.total
-        prefill = job.prefill
-        assert prefill is not None
-        if not prefill.done:
-            prefill.step(self.chunk)
-            read = job.read - prefill.remaining
-            self._events.append(PrefillProgress(job.id, read, max(job.total, job.read)))
-        for source in job.read_now:
-            source.covered = source.covered or self._covers(source)
-        if prefill.done and not all(source.covered for source in job.read_now):
-            raise MemoryError("the memory for fragments is too small for this text: raise --kv-budget")
-
-    def _covers(self, source: Waiting) -> bool:
-        """Whether all that has to be read before a path can be continued is there."""
-        return self.store.match_length(source.before) == len(source.before)
+    def _resolve(self, segments: Iterable[Segment]) -> Resolved:
+        resolved = resolve(self.tokenizer, segments)
+        self._events += resolved.told
+        return resolved
 
     # ---------------------------------------------------------------- joining
 
@@ -301,7 +241,7 @@ class Engine(Reader):
         if room <= 0 or not len(self._queue):
             return
         running = Counter(row.owner.request_id for row in self._batch.rows)
-        picks = self._fitting(self._alike(self._queue.picks(room, running, self._still_covered)))
+        picks = self._fitting(self._alike(self._queue.picks(room, running, self._intake.covers)))
         if not picks:
             return
         try:
@@ -312,11 +252,6 @@ class Engine(Reader):
                     self._join([pick for pick in picks if pick.job is job])
                 except Exception as error:  # noqa: BLE001
                     self._fail(error, {job.id})
-
-    def _still_covered(self, source: Waiting) -> bool:
-        """As `_covers`; a path that has been dropped meanwhile is read again."""
-        source.covered = self._covers(source)
-        return source.covered
 
     def _alike(self, picks: list[Pick]) -> list[Pick]:
         """Of picks those that may be in one batch with each other and with the running rows.
@@ -355,9 +290,9 @@ class Engine(Reader):
 
     def _join(self, picks: list[Pick]) -> None:
         joining = self._joining(picks)
+        pins = {id(one): self.store.pin(one.path[:-1]) for one in joining}
         now = self._batch.footprint([replace(one, reach=0) for one in joining], self.store)
         self.store.make_room(max(0, now - self._batch.nbytes))
-        pins = {id(one): self.store.pin(one.path[:-1]) for one in joining}
         self._batch.join(joining, self.store)
         for one in joining:
             self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
@@ -371,8 +306,7 @@ class Engine(Reader):
         if job.waiting or job.id not in self._queue:
             return
         self._queue.remove(job)
-        if job.prefill is not None:
-            self.close(job.prefill)
+        self._intake.close(job)
         self._end_requests({job.id})
 
     def _end_requests(self, ended: set[str]) -> None:
@@ -401,9 +335,9 @@ class Engine(Reader):
                 continue
             self._events += branch.take(choice)
         self._tokens += len(rows)
+        self._sweep()
         for request_id, reason in broken.items():
             self._fail(reason, {request_id})
-        self._sweep()
 
     def _forward(self, tokens: list[int]) -> Logits:
         """The logits of one step, `[rows, vocabulary]`: a token per row of the batch."""
@@ -504,7 +438,7 @@ class Engine(Reader):
             kv_bytes=self.store.nbytes,
             kv_budget=self.store.budget,
             prefilled=self.prefilled,
-            reused=self._reused,
+            reused=self._intake.reused,
             evicted=self.store.evicted_bytes,
             evictions=self.store.evictions,
             recomputed=self.recomputed,

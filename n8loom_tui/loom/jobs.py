@@ -147,7 +147,13 @@ class Queue:
         return request_id in self._jobs
 
     def add(self, job: Job) -> None:
-        """Put a request at the end."""
+        """Put a request at the end.
+
+        Raises:
+            ValueError: one of that id waits already.
+        """
+        if job.id in self._jobs:
+            raise ValueError(f"a request of the id {job.id!r} waits already")
         self._jobs[job.id] = job
         self._unbegun.append(job)
 
