@@ -21,12 +21,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import mlx.core as mx
 import numpy as np
+import numpy.typing as npt
 
 from .columns import ModelColumns, Pair
 from .kernels import softmax
 
 if TYPE_CHECKING:
     from .batch import Batch, Group
+
+
+Positions = npt.NDArray[np.int32]
+"""One number per row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,8 @@ class View:
     own: Visible
 
 
-def _bounded(first: np.ndarray, count: int, last: np.ndarray | None = None) -> Visible:
-    """Columns of `count` where each row sees those from its `first` on, and up to its `last`."""
-    low = max(int(first.min(initial=count)), 0)
+def _bounded(low: int, count: int, first: Positions, last: Positions | None = None) -> Visible:
+    """Columns `low` up to `count`, where each row sees those from its `first` on, and up to its `last`."""
     columns = np.arange(low, count)
     seen = columns >= first[:, None]
     if last is not None:
@@ -78,14 +82,17 @@ def look(batch: Batch[Any], window: int | None) -> View:
 def _look(batch: Batch[Any], window: int | None) -> View:
     lengths, positions = batch.step.cursor.lengths, batch.step.positions
     begin = positions - window + 1 if window is not None else np.zeros_like(positions)
-    own = _bounded(begin - (positions - lengths), batch.step.cursor.width, lengths)
+    first = begin - (positions - lengths)
+    # The model's own attention is given all columns, ours only those that some row sees.
+    low = max(int(first.min()), 0) if batch.shared and len(first) else 0
+    own = _bounded(low, batch.step.cursor.width, first, lengths)
     if batch.order is not None:
         begin = begin[batch.order]
     spans: list[Visible | None] = []
     for span in batch.spans:
-        size = len(span.level.tokens)
-        visible = _bounded(begin[span.low : span.high] - span.level.start, size)
-        spans.append(visible if visible.first < size else None)
+        size, first = len(span.level.tokens), begin[span.low : span.high] - span.level.start
+        low = max(int(first.min()), 0)
+        spans.append(_bounded(low, size, first) if low < size else None)
     return View(spans, own)
 
 
@@ -166,6 +173,7 @@ def attend(
     *,
     window: int | None = None,
     sinks: mx.array | None = None,
+    cap: float | None = None,
 ) -> mx.array:
     """Attention of one token per row over its levels and its own columns.
 
@@ -174,6 +182,7 @@ def attend(
         own_keys, own_values: `[rows, kv_heads, columns, D]` and `[rows, kv_heads, columns, value_dim]`.
         window: how many tokens are seen, the row's own included; None for all.
         sinks: `[heads]`, a score per head that takes its share of the softmax and gives nothing.
+        cap: scores are bent to stay below it, `cap · tanh(score / cap)`.
 
     Returns:
         `[rows, heads, 1, value_dim]`.
@@ -184,7 +193,7 @@ def attend(
     kv_heads = own_keys.shape[1]
     q = (queries * scale).reshape(rows, kv_heads, heads // kv_heads, dim)
     own_keys, own_values = (part[:, :, view.own.first :] for part in (own_keys, own_values))
-    own = view.own.hide(q @ own_keys.swapaxes(-1, -2))
+    own = view.own.hide(_capped(q @ own_keys.swapaxes(-1, -2), cap))
     sink = None if sinks is None else sinks.astype(own.dtype).reshape(1, kv_heads, -1, 1)
     out: mx.array
     if not batch.spans:
@@ -194,10 +203,13 @@ def attend(
         order, backwards = batch.step.order, batch.step.backwards
         if order is not None:
             q, own = q[order], own[order]
-        weights, levels = _levels(batch, cache.ordinal, view, q, own, sink)
+        scores = _level_scores(batch, cache.ordinal, view, q, cap)
+        weights, levels = _levels(batch, cache.ordinal, view, scores, own, sink)
         if backwards is not None:
-            weights, levels = weights[backwards], levels[backwards]
-        out = weights @ own_values + levels
+            weights = weights[backwards]
+            levels = levels if levels is None else levels[backwards]
+        out = weights @ own_values
+        out = out if levels is None else out + levels
     return out.reshape(rows, heads, 1, own_values.shape[3])
 
 
@@ -213,19 +225,36 @@ def _softmax(scores: Sequence[mx.array], sink: mx.array | None) -> list[mx.array
     return [weights[..., low:high] for low, high in itertools.pairwise(ends)]
 
 
-def _levels(
-    batch: Batch[Any], ordinal: int, view: View, q: mx.array, own: mx.array, sink: mx.array | None
-) -> tuple[mx.array, mx.array]:
-    """Attention over all levels, for rows in the batch's order.
+def _capped(scores: mx.array, cap: float | None) -> mx.array:
+    return scores if cap is None else mx.tanh(scores / cap) * cap
 
-    Takes the own scores `[rows, kv_heads, g, columns]`; gives the weights for them, and what the levels'
-    values come to, `[rows, kv_heads, g, value_dim]`.
-    """
+
+def _level_scores(
+    batch: Batch[Any], ordinal: int, view: View, q: mx.array, cap: float | None
+) -> dict[int, mx.array]:
+    """The scores `[n, kv_heads, g, tokens]` of each span that is seen, by its index."""
     scores: dict[int, mx.array] = {}
     for index, (span, visible) in enumerate(zip(batch.spans, view.spans, strict=True)):
         if visible is not None:
             keys = span.level.pairs[ordinal][0][:, visible.first :]
-            scores[index] = visible.hide(_folded(q[span.low : span.high], keys.swapaxes(-1, -2)))
+            folded = _folded(q[span.low : span.high], keys.swapaxes(-1, -2))
+            scores[index] = visible.hide(_capped(folded, cap))
+    return scores
+
+
+def _levels(
+    batch: Batch[Any],
+    ordinal: int,
+    view: View,
+    scores: dict[int, mx.array],
+    own: mx.array,
+    sink: mx.array | None,
+) -> tuple[mx.array, mx.array | None]:
+    """Attention over all levels, for rows in the batch's order.
+
+    Takes the own scores `[rows, kv_heads, g, columns]`; gives the weights for them, and what the levels'
+    values come to, `[rows, kv_heads, g, value_dim]`; None if none is seen.
+    """
     weights: dict[int, list[mx.array]] = {index: [] for index in scores}
     owns: list[mx.array] = []
     for group in batch.groups:
@@ -243,8 +272,8 @@ def _levels(
         results[index] = _folded(_joined(parts), values)
     none = mx.zeros((), own.dtype)
     summed = [_summed(batch, group, results, none) for group in batch.groups]
-    if all(part is none for part in summed):
-        return _joined(owns), none
+    if not results:
+        return _joined(owns), None
     shape = next(result.shape[1:] for result in results.values())
     sizes = [group.high - group.low for group in batch.groups]
     return _joined(owns), _joined(
@@ -313,9 +342,12 @@ def install(model: Any) -> bool:
 
     Returns whether there was any to wrap. Where a model calls another function, its rows get their whole path.
     """
+    from . import capped  # which needs this module
+
     found = False
     for name in {type(module).__module__ for module in model.modules()}:
         module = sys.modules.get(name)
+        found = found or (module is not None and capped.install(module))
         original = getattr(module, "scaled_dot_product_attention", None)
         if module is None or original is None:
             continue

@@ -55,6 +55,11 @@ class Branch:
         """The token to feed next."""
         return self.sampled[-1] if self.sampled else self.path[-1]
 
+    @property
+    def reach(self) -> int:
+        """How many more tokens it may be fed at most."""
+        return max(0, min(self.params.max_tokens, self.room) - self._taken)
+
     def context(self) -> Sequence[int]:
         """The last token ids of the path, as many as the repetition penalty looks at."""
         size = self.params.repetition_context_size

@@ -115,13 +115,14 @@ class MlxColumns:
         self._have_room(longest, some)
         for row, own in enumerate(owns, first):
             for index, part in enumerate(own or ()):
-                array = self._arrays[index]
-                array[row : row + 1, :, : part.shape[1]] = part[None]
+                _put(self._arrays[index], row, part)
         mx.eval(self._arrays)
 
     def append(self, keys: mx.array, values: mx.array, cursor: Cursor) -> Pair:
         self._have_room(cursor.width, (keys[0], values[0]))
         for array, new in zip(self._arrays, (keys, values), strict=True):
+            if not array.size:
+                continue
             if cursor.same:
                 array[: self._rows, :, cursor.width - 1 : cursor.width] = new
             else:
@@ -151,7 +152,7 @@ class MlxColumns:
     def _move(self, moves: Sequence[tuple[int, int]]) -> None:
         """Copy rows, `(from, to)`, in place. No row that is copied from is copied to."""
         for array in self._arrays:
-            for source, target in moves:
+            for source, target in moves if array.size else ():
                 row = array[mx.array([source])]
                 mx.eval(row)  # else the array would be in use twice, and be copied as a whole
                 array[target : target + 1] = row
@@ -159,7 +160,8 @@ class MlxColumns:
 
     def wipe(self, row: int) -> None:
         for array in self._arrays:
-            array[row] = mx.zeros_like(array[row])
+            if array.size:
+                array[row] = mx.zeros_like(array[row])
         mx.eval(self._arrays)
 
     def reserve(self, rows: int, columns: int) -> None:
@@ -184,5 +186,14 @@ class MlxColumns:
         rows, wanted = max(rows, have[0]), max(have[2], -(-wanted // ROOM_STEP) * ROOM_STEP)
         for index, array in enumerate(self._arrays):
             grown = mx.zeros((rows, array.shape[1], wanted, array.shape[3]), array.dtype)
-            grown[: have[0], :, : have[2]] = array
+            if array.size:
+                grown[: have[0], :, : have[2]] = array
             self._arrays[index] = grown
+
+
+def _put(array: mx.array, row: int, part: mx.array) -> None:
+    """Write a row's first columns. MLX divides by zero where it writes nothing: some values have no width."""
+    if part.shape != (array.shape[1], part.shape[1], array.shape[3]):
+        raise ValueError(f"keys or values of shape {part.shape} do not fit the batch's {array.shape}")
+    if part.size:
+        array[row : row + 1, :, : part.shape[1]] = part[None]

@@ -7,26 +7,26 @@ is computed first, in chunks between the steps of the branches that already run.
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
-from itertools import chain
+from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
 
 from . import kernels
-from .batch import Joining, Logits, Rows
+from .batch import Joining, Logits, Row, Rows
 from .branch import Branch
-from .jobs import Inbox, Job, Waiting
-from .prefill import ToRead
+from .intake import Intake
+from .jobs import Inbox, Job, Pick, Queue, Waiting
+from .paths import Resolved, resolve
 from .protocol import (
     Encode,
-    Encoded,
     EngineStats,
     Event,
     Finish,
-    PrefillProgress,
     Ramify,
     Request,
     RequestFailed,
@@ -34,20 +34,22 @@ from .protocol import (
     RequestStarted,
     Score,
     Segment,
-    Source,
     Spell,
     Spelled,
     Stop,
 )
 from .reading import Reader
-from .sampling import choose
+from .sampling import BrokenLogits, choose
 from .scoring import Scoring
+from .store import Pin
 from .support import context_length, eos_tokens
-from .text import CONTEXT_TOKENS, effective_framing, encode, spell
+from .text import spell
 from .trial import serve
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
+WEIGHED = 16
+"""After how many steps it is counted anew how many bytes the growing rows take."""
 
 
 def default_budget() -> int:
@@ -71,26 +73,29 @@ class Engine(Reader):
         self.serving = serve(model, self.layout)
         self.together, self.network = self.serving.together, self.serving.network
         self.context_length = context_length(model)
-        self._max_rows = max_rows
-        self._eos = eos_tokens(tokenizer)
-        self._jobs: deque[Job] = deque()
+        self.max_rows = max_rows
+        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length)
+        self._queue = Queue()
+        self._pins: dict[str, Pin] = {}
+        """What keeps the path of a running branch in the store, by the branch's id."""
         self._scorings: deque[Scoring] = deque()
         self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
-        self._tokens = self._reused = 0
-        self._reset_batch()
+        self._steps = self._tokens = 0
+        self._reset_rows()
 
-    def _reset_batch(self) -> None:
+    def _reset_rows(self) -> None:
         self._batch: Rows[Branch] = self.serving.rows(self.model, self.layout)
+        self._pins.clear()
 
     # --------------------------------------------------------------- requests
 
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._jobs or self._scorings or self._events or len(self._batch))
+        return bool(len(self._queue) or self._scorings or self._events or len(self._batch))
 
     @property
     def running(self) -> int:
@@ -100,13 +105,13 @@ class Engine(Reader):
     @property
     def reading(self) -> bool:
         """Whether a path is being read between the steps."""
-        return bool(self._scorings) or any(job.prefill is not None for job in self._jobs)
+        return bool(self._scorings) or any(job.reading for job in self._queue)
 
     def submit(self, request: Request) -> None:
         """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
         match request:
             case Ramify():
-                self._jobs.append(Job(request))
+                self._queue.add(Job(request))
             case Encode():
                 self._encode(request)
             case Spell():
@@ -136,7 +141,7 @@ class Engine(Reader):
         for scoring in list(self._scorings):
             if branch_ids is None or scoring.request.id in branch_ids:
                 self._end_scoring(scoring)
-        for job in self._jobs:
+        for job in self._queue:
             self._events += job.cancel_unbegun(branch_ids)
             for branch in filter(meant, job.branches()):
                 self._events += branch.end(Finish.CANCELLED)
@@ -144,23 +149,23 @@ class Engine(Reader):
             if meant(row.owner):
                 self._events += row.owner.end(Finish.CANCELLED)
         self._sweep()
+        for job in self._queue:
+            self._retire(job)
 
     # ------------------------------------------------------------------ steps
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
-        self._scored = bool(self._scorings) and not self._scored  # in turn with what is to be continued
-        if self._scored:
-            self._score(self._scorings[0])
-        else:
-            try:
-                self._prepare()
-            except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
-                self._fail(error, {job.request.id for job in list(self._jobs)[:1]})
+        self._begin()
+        self._read()
+        self._admit()
         try:
             self._decode()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
             self._fail(error, {row.owner.request_id for row in self._batch.rows})
+        self._steps += 1
+        if self._steps % WEIGHED == 0:
+            self._weigh()
         events, self._events = self._events, []
         return events
 
@@ -186,7 +191,9 @@ class Engine(Reader):
                     self._deliver(self.step(), inbox)
                     continue
                 events, inbox.events = inbox.events, []
-                for further in chain.from_iterable(map(follow, events)) if follow is not None else ():
+                for further in (
+                    itertools.chain.from_iterable(map(follow, events)) if follow is not None else ()
+                ):
                     inbox.expect(further)
                     self.submit(further)
                 yield events
@@ -208,115 +215,141 @@ class Engine(Reader):
         for event in events:
             next((box for box in self._inboxes if box.wants(event)), runner).events.append(event)
 
-    def _prepare(self) -> None:
-        """Bring the first waiting request forward: encode, read a chunk, or let its branches join."""
-        for job in [job for job in self._jobs if job.empty]:
-            self._jobs.remove(job)
-            self._close(job)
-        if not self._jobs:
-            self.store.release()
-            return
-        job = self._jobs[0]
-        if not job.started:
-            self._begin(job)
-            return
-        if job.prefill is not None and not job.prefill.done:
-            job.prefill.step(self.chunk)
-            self._progress(job)
-        elif not self._next_prefill(job):
-            self._join(job)
+    # ----------------------------------------------------- beginning and reading
 
-    def _begin(self, job: Job) -> None:
-        """Encode a request's paths."""
-        request = job.request
-        self._events.append(RequestStarted(request.id))
-        self.store.hold()
+    def _begin(self) -> None:
+        """Begin the requests that are next."""
+        while (job := self._queue.next_to_begin()) is not None:
+            self._events.append(RequestStarted(job.id))
+            try:
+                self._events += self._intake.begin(job)  # what is told before an error stays told
+            except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+                self._fail(error, {job.id})
+            else:
+                self._retire(job)
+
+    def _read(self) -> None:
+        """Read one chunk: of a path that is to be continued or, in turn with that, of one to be scored."""
+        self._scored = bool(self._scorings) and not self._scored
+        job = None if self._scored else self._queue.next_to_read()
+        if job is not None:
+            try:
+                self._events += self._intake.read(job)
+            except Exception as error:  # noqa: BLE001
+                self._fail(error, {job.id})
+        elif self._scorings:
+            self._score(self._scorings[0])
+
+    def _resolve(self, segments: Iterable[Segment]) -> Resolved:
+        resolved = resolve(self.tokenizer, segments)
+        self._events += resolved.told
+        return resolved
+
+    # ---------------------------------------------------------------- joining
+
+    def _admit(self) -> None:
+        """Let waiting branches join, as many as there is room for, whose paths are covered."""
+        room = self.max_rows - len(self._batch)
+        if room <= 0 or not len(self._queue):
+            return
+        running = Counter(row.owner.request_id for row in self._batch.rows)
+        picks = self._fitting(self._alike(self._queue.picks(room, running, self._intake.covers)))
+        if not picks:
+            return
         try:
-            paths = [self._resolve(source.path, job.ends) for source in request.sources]
-            self._check_paths(paths)
-        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-            self.last_error = error
-            self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
-            self._jobs.popleft()
-            self.store.release()
+            self._join(picks)
+        except Exception:  # noqa: BLE001 - one of them may be at fault: each by itself
+            for job in dict.fromkeys(pick.job for pick in picks):
+                try:
+                    self._join([pick for pick in picks if pick.job is job])
+                except Exception as error:  # noqa: BLE001
+                    self._fail(error, {job.id})
+
+    def _alike(self, picks: list[Pick]) -> list[Pick]:
+        """Of picks those that may be in one batch with each other and with the running rows.
+
+        A path of one token has no state before it yet, and a model may treat that unlike a state of zeros.
+        """
+        if not self.layout.state or not picks:
+            return picks
+        fresh = not picks[0].source.before
+        if fresh and len(self._batch):
+            return []
+        return [pick for pick in picks if (not pick.source.before) == fresh]
+
+    def _fitting(self, picks: list[Pick]) -> list[Pick]:
+        """As many picks as fit into half of the budget for fragments; the other half keeps what they go on from.
+
+        One row fits always, or nothing could ever run.
+        """
+        least = 0 if len(self._batch) else 1
+        while len(picks) > least:
+            if self._batch.footprint(self._joining(picks), self.store) <= self.store.budget // 2:
+                break
+            picks = picks[: max(least, len(picks) // 2)]
+        return picks
+
+    @staticmethod
+    def _joining(picks: list[Pick]) -> list[Joining[Branch]]:
+        """Picks by source. Each row's reach is counted as the longest of its source."""
+        sources: dict[Waiting, list[Branch]] = {}
+        for pick in picks:
+            sources.setdefault(pick.source, []).append(pick.branch)
+        return [
+            Joining(source.path, branches, max(branch.reach for branch in branches))
+            for source, branches in sources.items()
+        ]
+
+    def _join(self, picks: list[Pick]) -> None:
+        joining = self._joining(picks)
+        pins = {id(one): self.store.pin(one.path[:-1]) for one in joining}
+        now = self._batch.footprint([replace(one, reach=0) for one in joining], self.store)
+        self.store.make_room(max(0, now - self._batch.nbytes))
+        self._batch.join(joining, self.store)
+        for one in joining:
+            self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
+        for job in dict.fromkeys(pick.job for pick in picks):
+            job.taken({id(pick.branch) for pick in picks})
+            self._retire(job)
+        self._weigh()
+
+    def _retire(self, job: Job) -> None:
+        """Take a request out of the queue that has nothing waiting any more. It ends with its last branch."""
+        if job.waiting or job.id not in self._queue:
             return
-        for source, path in zip(request.sources, paths, strict=True):
-            self._sprout(job, source, path)
-        job.started = True
-        job.total = sum(max(0, len(p) - 1 - self.store.match_length(p[:-1])) for p in paths)
-        self._reused += sum(len(p) - 1 for p in paths) - job.total
+        self._queue.remove(job)
+        self._intake.close(job)
+        self._end_requests({job.id})
 
-    def _sprout(self, job: Job, source: Source, path: list[int]) -> None:
-        """Begin the branches of a source. Those that are given the same tokens go on from one path."""
-        params = job.request.params
-        room = self.context_length - len(path) if self.context_length else params.max_tokens
-        starts: dict[tuple[int, ...], Waiting] = {}
-        for spec in source.branches:
-            if spec.id in job.cancelled:
-                continue
-            given = tuple(known.token for known in spec.given)
-            start, branches = starts.setdefault(given, ([*path, *given] if given else path, []))
-            job.ends.setdefault(id(start), (*job.ends[id(path)], len(start)))
-            branch = Branch(
-                spec.id, job.request.id, spec.seed, start, params, self.tokenizer, self._eos, room, spec.given
-            )
-            self._events += branch.begin()
-            branches.append(branch)
-        job.sources += starts.values()
+    def _end_requests(self, ended: set[str]) -> None:
+        """Tell of the requests among these that neither run nor wait any more."""
+        running = {row.owner.request_id for row in self._batch.rows}
+        for request_id in sorted(ended - running):
+            if request_id not in self._queue:
+                self._events.append(RequestFinished(request_id))
 
-    def _check_paths(self, paths: list[list[int]]) -> None:
-        for path in paths:
-            if not path:
-                raise ValueError("there is nothing to continue: the prompt is empty. Write something first")
-            if self.context_length and len(path) >= self.context_length:
-                raise ValueError(
-                    f"the text is {len(path)} tokens long and the model reads {self.context_length}: "
-                    "go on from a node higher up, or trim"
-                )
-
-    def _next_prefill(self, job: Job) -> bool:
-        """Begin to read the paths that are not covered. False when all are."""
-        prefill = self.prefilling(ToRead(path[:-1], job.ends.get(id(path), ())) for path in job.paths())
-        if prefill.done:
-            return False
-        job.prefill = prefill
-        job.read += prefill.total
-        self.store.hold()
-        return True
-
-    def _progress(self, job: Job) -> None:
-        assert job.prefill is not None
-        read = job.read - job.prefill.remaining
-        self._events.append(PrefillProgress(job.request.id, read, max(job.total, job.read)))
-        if job.prefill.done:
-            self.close(job.prefill)
-            job.prefill = None
-
-    def _join(self, job: Job) -> None:
-        """Let branches of a request join the batch, as many as there is room for."""
-        room = self._max_rows - len(self._batch)
-        if room <= 0:
-            return
-        taken = job.take(room)
-        try:
-            self._batch.join([Joining(path, branches) for path, branches in taken], self.store)
-        except Exception:
-            job.sources = taken + job.sources  # so that they are told that it failed
-            raise
-        self.store.release()
+    # --------------------------------------------------------------- decoding
 
     def _decode(self) -> None:
         """One token for every running branch."""
-        rows = self._batch.rows
+        rows = list(self._batch.rows)
         if not rows:
             return
         table = self._forward([row.owner.next_token for row in rows])
+        broken: dict[str, BrokenLogits] = {}
         for row, values in zip(rows, table, strict=True):
             branch = row.owner
-            choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
+            try:
+                choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
+            except BrokenLogits as error:
+                row.broken = True
+                broken[branch.request_id] = error
+                continue
             self._events += branch.take(choice)
         self._tokens += len(rows)
         self._sweep()
+        for request_id, reason in broken.items():
+            self._fail(reason, {request_id})
 
     def _forward(self, tokens: list[int]) -> Logits:
         """The logits of one step, `[rows, vocabulary]`: a token per row of the batch."""
@@ -325,65 +358,70 @@ class Engine(Reader):
     def _sweep(self) -> None:
         """Keep the fragments of the branches that ended, and take them out of the batch."""
         ended = [(i, row) for i, row in enumerate(self._batch.rows) if row.owner.finish is not None]
+        if not ended:
+            return
         for index, row in ended:
-            branch = row.owner
-            start = len(branch.path) - 1
-            fragment = self._batch.cut(index, start)
-            if fragment is not None:
-                self.store.put([*branch.path, *branch.sampled], start, fragment, self._batch.snapshots(index))
-        if ended:
-            self._batch.leave(lambda branch: branch.finish is not None)
-        running = {row.owner.request_id for row in self._batch.rows}
-        for request_id in {row.owner.request_id for _, row in ended} - running:
-            if not any(job.request.id == request_id for job in self._jobs):
-                self._events.append(RequestFinished(request_id))
+            self._keep(index, row)
+        self._leave()
+        self._end_requests({row.owner.request_id for _, row in ended})
 
-    def _close(self, job: Job) -> None:
-        """A request that has nothing waiting any more is finished, unless its branches still run."""
-        if job.prefill is not None:
-            self.close(job.prefill)
-        if not any(row.owner.request_id == job.request.id for row in self._batch.rows):
-            self._events.append(RequestFinished(job.request.id))
+    def _keep(self, index: int, row: Row[Branch]) -> None:
+        """Put what a row has computed into the store."""
+        branch = row.owner
+        start = len(branch.path) - 1
+        fragment = self._batch.cut(index, start) if not row.broken else None
+        if fragment is not None:
+            self.store.put([*branch.path, *branch.sampled], start, fragment, self._batch.snapshots(index))
+
+    def _leave(self) -> None:
+        """Take out the rows of the branches that have ended."""
+        for row in self._batch.rows:
+            if row.owner.finish is not None:
+                self._pins.pop(row.owner.id, None)
+        self._batch.leave(lambda branch: branch.finish is not None)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Count what the rows take against the budget for fragments."""
+        self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
 
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""
         self.last_error = error
         branches = [row.owner for row in self._batch.rows if row.owner.request_id in failed]
-        for job in [job for job in self._jobs if job.request.id in failed]:
+        for job in [job for job in self._queue if job.id in failed]:
             branches += job.branches()
-            self._jobs.remove(job)
+            self._queue.remove(job)
+            if job.prefill is not None:
+                job.prefill.drop()
         for branch in branches:
             if branch.finish is None:
                 self._events += branch.end(Finish.CANCELLED)
-        if branches:
-            self._reset_batch_of(failed)
-        self.store.release()
+        # A step may have broken halfway through the columns: nothing of these rows is kept.
+        if all(row.owner.request_id in failed for row in self._batch.rows):
+            self._reset_rows()
+            self._weigh()
+        else:
+            self._leave()
         message = str(error) or type(error).__name__
         self._events += [RequestFailed(request_id, message) for request_id in sorted(failed)]
-
-    def _reset_batch_of(self, failed: set[str]) -> None:
-        """Take failed rows out. A step may have broken halfway through the columns: nothing is kept."""
-        if all(row.owner.request_id in failed for row in self._batch.rows):
-            self._reset_batch()
-        else:
-            self._batch.leave(lambda branch: branch.finish is not None)
 
     # ---------------------------------------------------------------- scoring
 
     def _begin_scoring(self, request: Score) -> None:
         self._events.append(RequestStarted(request.id))
-        ends: dict[int, tuple[int, ...]] = {}
         try:
-            path = self._resolve(request.path, ends)
-            if self.context_length and len(path) > self.context_length:
+            resolved = self._resolve(request.path)
+            length = len(resolved.path)
+            if self.context_length and length > self.context_length:
                 raise ValueError(
-                    f"the text is {len(path)} tokens long and the model reads {self.context_length}"
+                    f"the text is {length} tokens long and the model reads {self.context_length}"
                 )
         except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
             self.last_error = error
             self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
             return
-        self._scorings.append(Scoring(self, request, path, ends[id(path)]))
+        self._scorings.append(Scoring(self, request, resolved.path, resolved.ends))
 
     def _score(self, scoring: Scoring) -> None:
         """Read a chunk for the first request that asks for probabilities."""
@@ -403,40 +441,16 @@ class Engine(Reader):
         scoring.close()
         self._events.append(RequestFinished(scoring.request.id))
 
-    # ---------------------------------------------------------------- reading
-
-    def _resolve(
-        self, segments: Iterable[Segment], ends: dict[int, tuple[int, ...]] | None = None
-    ) -> list[int]:
-        """A path's token ids; texts in it are encoded, and their ids told. `ends` notes where its nodes end."""
-        path: list[int] = []
-        stops: list[int] = []
-        for segment in segments:
-            stops.append(len(path))
-            if segment.tokens is not None:
-                path += segment.tokens
-                continue
-            framing = effective_framing(self.tokenizer, segment.framing)
-            span = encode(self.tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
-            path += span.tokens
-            self._events.append(
-                Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing)
-            )
-        if ends is not None:
-            ends[id(path)] = (*stops[1:], len(path))
-        return path
-
     def stats(self) -> EngineStats:
         """What is going on."""
-        waiting = sum(job.waiting for job in self._jobs)
         return EngineStats(
             running=len(self._batch),
-            queued=waiting,
+            queued=sum(job.waiting for job in self._queue),
             tokens=self._tokens,
             kv_bytes=self.store.nbytes,
             kv_budget=self.store.budget,
             prefilled=self.prefilled,
-            reused=self._reused,
+            reused=self._intake.reused,
             evicted=self.store.evicted_bytes,
             evictions=self.store.evictions,
             recomputed=self.recomputed,

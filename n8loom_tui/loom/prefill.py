@@ -6,6 +6,7 @@ of different paths. What several of them begin with is read once, first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -29,6 +30,9 @@ SPACING = 16
 """Nodes' ends nearer to each other than so many tokens share a state. From it to the node's end costs one pass."""
 KEEP = 256
 """After how many tokens what has been read is put into the store."""
+
+
+_numbers = itertools.count()
 
 
 class Together(IntEnum):
@@ -72,6 +76,7 @@ class Prefill:
         self._network = network
         self._strand: Strand | NetworkStrand | None = None
         self._pins: list[Pin] = []
+        self._name = f"prefill {next(_numbers)}"
         self._read = 0
         self.recomputed = 0
         """How many of the tokens had been read before and were evicted."""
@@ -124,7 +129,7 @@ class Prefill:
                 self._keep(strand, row)
         if len(finished) == len(strand.rows):
             self._strand = None
-            self._store.reserve("prefill", 0)
+            self._store.reserve(self._name, 0)
             self.done = not self._rows()
             return
         left = [row for row in strand.rows if row not in finished]
@@ -150,10 +155,15 @@ class Prefill:
         for row in strand.rows if strand is not None else ():
             if strand is not None and row.position > row.kept:
                 self._keep(strand, row)
-        self._store.reserve("prefill", 0)
+        self._store.reserve(self._name, 0)
         for pin in self._pins:
             pin.release()
         self._pins.clear()
+
+    def drop(self) -> None:
+        """Let go of everything: a step has broken halfway, and what has been read since the last may be wrong."""
+        self._strand = None
+        self.close()
 
     # --------------------------------------------------------------- planning
 
@@ -166,7 +176,7 @@ class Prefill:
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
             self.recomputed += max(0, self._store.known_length(row.path[: row.stop]) - row.start)
-        self._store.reserve("prefill", self._footprint(rows))
+        self._store.reserve(self._name, self._footprint(rows))
         if self._network is not None:
             self._strand = NetworkStrand(self._network, self._store, rows)
         else:

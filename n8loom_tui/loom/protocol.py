@@ -206,12 +206,14 @@ class GivenToken:
 class BranchSpec:
     """A branch to be grown: the id that its events will carry, its seed, and what it begins with.
 
-    The `given` tokens are the branch's own: they are told like all others, and count as its first.
+    The `given` tokens are the branch's own: they are told like all others, and count as its first. `params` are
+    its own; None takes the request's.
     """
 
     id: str
     seed: int
     given: tuple[GivenToken, ...] = ()
+    params: SamplingParams | None = None
 
 
 @dataclass(frozen=True, slots=True)

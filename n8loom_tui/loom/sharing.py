@@ -103,9 +103,12 @@ class Plan:
     new: list[tuple[Level, int]] = field(default_factory=list)
 
 
-def plan(wanted: Sequence[Wanted], running: Running, overhead: int) -> Plan:
-    """Decide what is shared. Held levels are split where paths part, if that pays."""
-    planner = _Planner(wanted, running, overhead)
+def plan(wanted: Sequence[Wanted], running: Running, overhead: int, *, trial: bool = False) -> Plan:
+    """Decide what is shared. Held levels are split where paths part, if that pays.
+
+    For a `trial` nothing is touched; the plan then names levels that are not there.
+    """
+    planner = _Planner(wanted, running, overhead, trial)
     planner.place(None, 0, range(len(wanted)))
     planner.settle()
     return planner.plan
@@ -124,10 +127,11 @@ class _Rest:
 class _Planner:
     """Goes down all wanted paths at once, as a trie, along with the levels that are held."""
 
-    def __init__(self, wanted: Sequence[Wanted], running: Running, overhead: int) -> None:
+    def __init__(self, wanted: Sequence[Wanted], running: Running, overhead: int, trial: bool) -> None:
         self._wanted = wanted
         self._running = running
         self._overhead = overhead
+        self._trial = trial
         self._rests: list[_Rest] = []
         self._children: dict[Level | None, dict[int, list[Level]]] = defaultdict(lambda: defaultdict(list))
         for level in running.levels:
@@ -173,9 +177,7 @@ class _Planner:
             return
         rows, span = sum(self._wanted[index].rows for index in members), stop - start
         if held is not None and rows * span > self._overhead:
-            upper = held.split(span)
-            self._children[upper][held.tokens[0]].append(held)
-            self.place(upper, stop, members)
+            self.place(self._split(held, span), stop, members)
         elif held is None and (rows - 1) * span > self._overhead:
             self.place(self._make(parent, start, stop, members[0]), stop, members)
         else:
@@ -185,6 +187,16 @@ class _Planner:
                     self._rests.append(_Rest(group, parent, start, span))
                 else:
                     self._descend(parent, start, stop, group, held if token == onward else None)
+
+    def _split(self, held: Level, tokens: int) -> Level:
+        """Cut a level after so many tokens. Returns the part above, with the other below it."""
+        if self._trial:
+            upper = Level(held.parent, held.start, held.tokens[:tokens])
+            held = Level(upper, upper.stop, held.tokens[tokens:])
+        else:
+            upper = held.split(tokens)
+        self._children[upper][held.tokens[0]].append(held)
+        return upper
 
     def _together(self, position: int, members: list[int]) -> int:
         """Up to where the members' paths agree."""

@@ -39,7 +39,16 @@ class Singles(Generic[T]):
     @property
     def nbytes(self) -> int:
         """Bytes of all rows' caches."""
-        return sum(int(array.nbytes) for each in self._strands for array in arrays_in(each.caches))
+        return sum(map(self._size, self._strands))
+
+    def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:  # noqa: ARG002 - as `Rows` has it
+        """About how many bytes all rows take at most, if these join: all as much as the largest so far."""
+        largest = max((self._size(each) for each in self._strands), default=0)
+        return self.nbytes + largest * sum(len(one.owners) for one in joining)
+
+    @staticmethod
+    def _size(each: Strand) -> int:
+        return sum(int(array.nbytes) for array in arrays_in(each.caches))
 
     def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
         """Add rows behind the last. What is before the last token of each path must be held.

@@ -90,7 +90,9 @@ class FragmentStore:
 
     def reserve(self, what: str, nbytes: int) -> None:
         """Count bytes that are in use beside the fragments. Replaces the earlier figure of `what`."""
-        self._reserved[what] = nbytes
+        self._reserved.pop(what, None)
+        if nbytes:
+            self._reserved[what] = nbytes
         self.make_room(0)
 
     def make_room(self, nbytes: int) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import mlx.core as mx
+import numpy as np
 import pytest
+from support.architectures import build
 from support.faults import Breaking, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
@@ -218,8 +222,7 @@ def test_a_queued_request_that_is_stopped_finishes_though_the_queue_is_stuck() -
 
 def test_what_was_read_before_a_stop_is_not_lost(engine: Engine) -> None:
     engine.submit(ramify("a", path=PATH * 12))
-    for _ in range(3):
-        engine.step()
+    engine.step()
     engine.submit(Stop(None))
     drive(engine)
     assert engine.store.match_length(PATH * 12) == 64
@@ -456,3 +459,183 @@ def test_growing_another_node_inside_a_stream_loses_nothing() -> None:
     assert finals[-1]["type"] == "final"
     assert finals[-1]["tokens"] == [wanted] * 2
     assert finals[-1]["children"] == root.children[1:]
+
+
+# ------------------------------------------------------------------ side by side
+
+
+def test_each_branch_has_its_own_parameters(engine: Engine) -> None:
+    own = SamplingParams(temp=0, max_tokens=3, stop_strings=())
+    branches = (BranchSpec("long", 1), BranchSpec("short", 2, params=own))
+    source = Source((Segment("s", tuple(PATH)),), branches)
+    engine.submit(Ramify("r", (source,), SamplingParams(temp=0, max_tokens=6)))
+    events = drive(engine)
+    wanted = greedy(engine.model, PATH, 6)
+    assert said(events, "long") == wanted
+    assert said(events, "short") == wanted[:3]
+
+
+def test_a_covered_path_need_not_wait_for_a_long_one(engine: Engine) -> None:
+    engine.submit(ramify("known", 1))
+    drive(engine)
+    slow, quick = ramify("slow", path=[9, *PATH * 60]), ramify("quick", 2)
+    engine.submit(slow)
+    engine.submit(quick)
+    events = [event for _ in range(6) for event in engine.step()]
+    assert RequestFinished("quick") in events
+    assert not said(events, "slow0")
+    events += drive(engine)
+    assert_complete(events, slow, quick)
+    assert said(events, "slow1") == greedy(engine.model, [9, *PATH * 60], 5)
+
+
+def test_requests_read_in_turn(engine: Engine) -> None:
+    """A short text behind a very long one is not kept waiting for all of it."""
+    slow, quick = ramify("slow", path=[9, *PATH * 60]), ramify("quick", path=[8, *PATH * 8])
+    engine.submit(slow)
+    engine.submit(quick)
+    events = drive(engine)
+    assert_complete(events, slow, quick)
+    assert events.index(RequestFinished("quick")) < min(
+        index for index, e in enumerate(events) if isinstance(e, BranchToken) and e.branch_id == "slow0"
+    )
+    assert said(events, "quick0") == greedy(engine.model, [8, *PATH * 8], 5)
+
+
+def test_the_paths_of_a_request_that_are_covered_begin_at_once(engine: Engine) -> None:
+    engine.submit(ramify("known", 1))
+    drive(engine)
+    sources = tuple(
+        Source((Segment(name, tuple(path)),), (BranchSpec(name, 1),))
+        for name, path in (("slow", [9, *PATH * 30]), ("quick", PATH))
+    )
+    engine.submit(Ramify("r", sources, SamplingParams(temp=0, max_tokens=3)))
+    events = drive(engine)
+    first = [e.branch_id for e in events if isinstance(e, BranchToken)][:3]
+    assert first == ["quick"] * 3
+    assert said(events, "slow") == greedy(engine.model, [9, *PATH * 30], 3)
+
+
+def test_a_large_request_leaves_room_for_a_small_one() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER, max_rows=4)
+    large, small = ramify("large", 40), ramify("small", 2)
+    engine.submit(large)
+    events = [event for _ in range(3) for event in engine.step()]
+    engine.submit(small)
+    events += drive(engine)
+    assert_complete(events, large, small)
+    finished = [e.branch_id for e in events if isinstance(e, BranchFinished)]
+    assert finished.index("small1") < 12
+
+
+def test_rows_are_capped_by_memory_and_all_are_served_in_the_end() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    per_token = 2 * 2 * 2 * 16 * 4
+    request = ramify("r", 8, max_tokens=50)
+    engine.store.budget = 2 * per_token * (3 * (50 + len(PATH)) + len(PATH))
+    engine.submit(request)
+    events: list[Event] = []
+    most = 0
+    while engine.busy:
+        events += engine.step()
+        most = max(most, engine.running)
+    assert 1 <= most <= 4
+    assert_complete(events, request)
+    assert said(events, "r7") == greedy(engine.model, PATH, 50)
+    engine.store.budget = per_token
+    engine.submit(ramify("tight", 3))
+    assert said(drive(engine), "tight2") == greedy(engine.model, PATH, 5)
+
+
+def test_numbers_that_break_in_one_row_end_its_request_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = engine._forward
+    steps = iter(range(100))
+
+    def broken(tokens: list[int]) -> Any:
+        table = np.array(forward(tokens))
+        if next(steps) == 4:
+            table[[row.owner.id for row in engine._batch.rows].index("b1")] = np.nan
+        return table
+
+    monkeypatch.setattr(engine, "_forward", broken)
+    requests = [ramify("a", 2, max_tokens=5), ramify("b", 3, max_tokens=20), ramify("c", 2, max_tokens=12)]
+    for request in requests:
+        engine.submit(request)
+    events = drive(engine)
+    assert_complete(events, *requests)
+    assert [e.request_id for e in events if isinstance(e, RequestFailed)] == ["b"]
+    wanted = greedy(engine.model, PATH, 12)
+    assert said(events, "a1") == wanted[:5]
+    assert said(events, "c0") == said(events, "c1") == wanted
+    assert engine.store.match_length(PATH + wanted) >= len(PATH) + 11
+
+
+def test_what_fails_to_join_takes_nobody_with_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.submit(ramify("known", 1))
+    drive(engine)
+    original = engine._batch.join
+
+    def join(joining: Any, held: Any) -> None:
+        if any(owner.request_id == "bad" for one in joining for owner in one.owners):
+            raise RuntimeError("no room")
+        original(joining, held)
+
+    monkeypatch.setattr(engine._batch, "join", join)
+    requests = [ramify("good"), ramify("bad"), ramify("fine")]
+    for request in requests:
+        engine.submit(request)
+    events = drive(engine)
+    assert_complete(events, *requests)
+    assert RequestFailed("bad", "no room") in events
+    assert said(events, "fine1") == said(events, "good0") == greedy(engine.model, PATH, 5)
+
+
+def test_three_presses_at_one_node_hold_its_path_once() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    path = PATH * 60
+    for name in ("a", "b", "c"):
+        engine.submit(ramify(name, 4, path=path, max_tokens=8))
+        engine.step()
+    while engine.running != 12:
+        engine.step()
+    assert isinstance(engine._batch, Batch)
+    assert [len(span.level.tokens) for span in engine._batch.spans] == [len(path) - 1]
+    drive(engine)
+
+
+@pytest.mark.parametrize("architecture", ["recurrent_gemma", "mamba2"])
+def test_a_path_of_one_token_beside_others_whose_layers_have_states(architecture: str) -> None:
+    """Before the first token there is no state, which a model may treat unlike one of zeros."""
+    model = build(architecture)
+    engine = Engine(model, TOKENIZER)
+    paths = {"long": PATH, "first": [70], "late": [71], "more": PATH[:4]}
+    engine.submit(ramify("long", 2, path=PATH, max_tokens=12))
+    events = engine.step()
+    for name in ("first", "late", "more"):
+        engine.submit(ramify(name, 2, path=paths[name], max_tokens=6))
+    events += drive(engine)
+    for name, path in paths.items():
+        wanted = greedy(model, path, 12 if name == "long" else 6)
+        assert said(events, f"{name}0") == said(events, f"{name}1") == wanted
+
+
+def test_many_short_requests_leave_nothing_behind() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER, kv_budget=200_000)
+    numbers = random.Random(1)
+    sizes = []
+    for turn in range(6):
+        for index in range(50):
+            path = [numbers.randrange(256) for _ in range(numbers.randrange(1, 12))]
+            engine.submit(ramify(f"r{turn}-{index}", 2, path=path, max_tokens=numbers.randrange(1, 6)))
+            for _ in range(numbers.randrange(3)):
+                engine.step()
+            if index % 10 == 9:
+                engine.submit(Stop(frozenset({f"r{turn}-{index}0", f"r{turn}-{index - 1}1"})))
+        drive(engine)
+        assert engine.store.nbytes <= engine.store.budget
+        assert engine.store.reserved == 0
+        assert not (engine._pins or len(engine._queue) or engine._events or engine._inboxes)
+        sizes.append(mx.get_active_memory())
+    assert sizes[-1] - sizes[2] < 50_000
