@@ -9,6 +9,7 @@ from support.architectures import ARCHITECTURES, LEFT_OUT, build
 from support.breadth import Breadth, weave
 from support.readme import README, Row, table, write_table
 
+from n8loom_tui.loom import trial
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.support import UnsupportedModel
 from n8loom_tui.loom.trial import Mode
@@ -36,7 +37,7 @@ def kinds(layout: Layout) -> str:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_exact_or_refused(name: str, drawn_from: Any) -> None:
+def test_exact_or_refused(name: str, drawn_from: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build(name)
     try:
         tree = Breadth(model, drawn_from)
@@ -44,6 +45,11 @@ def test_exact_or_refused(name: str, drawn_from: Any) -> None:
         assert name in str(error) or str(ARCHITECTURES[name]["model_type"]) in str(error)
         ROWS[name] = Row(name, "", refused=str(error))
         return
+    if tree.engine.network is not None:
+        weave(tree)
+        assert tree.checked > 40
+        monkeypatch.setattr(trial, "network_for", lambda *_: None)  # as on a GPU
+        tree = Breadth(model, drawn_from)
     weave(tree)
     assert tree.checked > 40
     mode = tree.engine.serving.mode
