@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from n8loom_tui.models.blas import prepare_device
 
 _home = Path(tempfile.mkdtemp(prefix="n8loom-tests-"))
@@ -16,6 +18,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 prepare_device()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-table", action="store_true", help="write the README's table of architectures")
 
 
 def pytest_unconfigure() -> None:

@@ -106,9 +106,9 @@ class Prefill:
         width = self._width(strand.rows, tokens)
         strand.read([row.path[row.position : min(row.position + width, row.stop)] for row in strand.rows])
         for row in strand.rows:
-            step = min(width, row.stop - row.position)
-            row.position += step
-            self._read += step
+            before, row.position = row.position, min(row.position + width, row.stop)
+            self._read += row.position - before
+            self.recomputed += max(0, min(row.position, row.known) - before)
         self._collect(strand)
 
     def _width(self, rows: list[Row], tokens: int) -> int:
@@ -175,7 +175,7 @@ class Prefill:
             return
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
-            self.recomputed += max(0, self._store.known_length(row.path[: row.stop]) - row.start)
+            row.known = self._store.known_length(row.path[: row.stop])
         self._store.reserve(self._name, self._footprint(rows))
         if self._network is not None:
             self._strand = NetworkStrand(self._network, self._store, rows)

@@ -25,7 +25,10 @@ from .radix import State, common_length
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """What is read of one path: from `start` up to `stop`, and the positions whose states are to be kept."""
+    """What is read of one path: from `start` up to `stop`, and the positions whose states are to be kept.
+
+    `known` is how much of the path had been read once, when it was begun; `kept` what is in the store by now.
+    """
 
     path: list[int]
     start: int
@@ -33,6 +36,7 @@ class Row:
     marks: frozenset[int] = frozenset()
     position: int = 0
     kept: int = 0
+    known: int = 0
 
     def __post_init__(self) -> None:
         self.position = self.kept = self.start

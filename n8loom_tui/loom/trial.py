@@ -2,11 +2,13 @@
 
 The tree is read in every way that the engine reads: in chunks, siblings together, ends of different paths
 together, on from a state. Then rows of different lengths decode. The logits are compared with those of one pass
-over each path in the model's own caches. Windows are made as narrow as the tree is short, on both sides.
+over each path in the model's own caches. Windows are made as narrow as the tree is short, on both sides, and
+layers that attend to a choice of tokens choose few.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -29,13 +31,15 @@ from .strand import Row, Strand
 from .support import UnsupportedModel, model_name
 
 TRUNK = [1, 2, 3, 1, 2]
-KIDS = ([3, 1], [1, 1, 2, 3])
-ENDS = ([1, 3, 2, 1, 3], [2, 1, 3, 2])
-"""Two ends below two kids below a trunk."""
+KIDS = ([3, 1], [1, 1, 2, 3, 1])
+ENDS = ([1, 3, 2, 1], [2, 1, 3, 1, 2, 3])
+"""Two ends below two kids below a trunk; one path is several tokens longer than the other."""
 FED = 3
 """How many tokens of an end are fed; those before are read."""
 CHUNK = 6
 WINDOW = 5
+FEW = {"index_topk": 4, "index_topk_blocks": 2, "index_block_size": 4}
+"""Attributes of layers that attend to a choice of tokens alone, once there are more, and what they are meanwhile."""
 
 
 class Mode(StrEnum):
@@ -76,17 +80,33 @@ def serve(model: Any, layout: Layout | None = None) -> Serving:
     """
     reason = "its branches differ from a fresh run"
     try:
-        trial = Trial(model, layout if layout is not None else layout_of(model))
-        for together in trial.ways_to_read():
-            for serving in trial.ways_to_decode(together):
-                try:
-                    if trial.exact(serving):
-                        return serving
-                except Exception as error:  # noqa: BLE001 - a model's code may raise anything where it does not fit
-                    reason = str(error) or type(error).__name__
+        layout = layout if layout is not None else layout_of(model)
+        with _few_chosen(model, layout):
+            trial = Trial(model, layout)
+            for together in trial.ways_to_read():
+                for serving in trial.ways_to_decode(together):
+                    try:
+                        if trial.exact(serving):
+                            return serving
+                    except Exception as error:  # noqa: BLE001 - a model's code may raise anything where it does not fit
+                        reason = str(error) or type(error).__name__
     except Exception as error:  # noqa: BLE001
         reason = str(error) or type(error).__name__
     raise UnsupportedModel(f"{model_name(model)}: cannot be branched exactly ({reason})")
+
+
+@contextlib.contextmanager
+def _few_chosen(model: Any, layout: Layout) -> Iterator[None]:
+    """While it lasts, layers that choose among tokens choose fewer than the tree has."""
+    found = [] if layout.opaque else [(m, name) for m in model.modules() for name in FEW if hasattr(m, name)]
+    kept = [getattr(module, name) for module, name in found]
+    for module, name in found:
+        setattr(module, name, FEW[name])
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(found, kept, strict=True):
+            setattr(module, name, value)
 
 
 class _Narrow(RotatingKVCache):  # type: ignore[misc]

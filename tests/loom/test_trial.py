@@ -80,6 +80,17 @@ def test_a_window_that_is_not_kept_is_noticed(monkeypatch: pytest.MonkeyPatch) -
         serve(build("mellum"))
 
 
+@pytest.mark.parametrize("topk", [2, 1000])
+def test_a_choice_of_blocks_is_tried_however_many_are_chosen(topk: int) -> None:
+    """Its blocks are cut over the columns of the cache, so rows of different lengths cannot share them."""
+    model = build("minimax_m3_vl")
+    layers = [m for m in model.modules() if hasattr(m, "index_topk_blocks")]
+    for layer in layers:
+        layer.index_topk_blocks = topk
+    assert serve(model).mode is Mode.SINGLE
+    assert all(layer.index_topk_blocks == topk for layer in layers)
+
+
 def test_a_state_that_is_one_token_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Batch.snapshots
 
