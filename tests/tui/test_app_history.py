@@ -11,6 +11,8 @@ from support.fake_backend import FakeBackend
 from support.rig import Launcher, Rig
 from textual.widgets import Input
 
+from n8loom_tui.session.store import read_session
+from n8loom_tui.tui import app
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
@@ -311,3 +313,24 @@ async def test_a_cut_shows_and_a_dialog_outlives_its_node(launch: Launcher) -> N
             assert isinstance(rig.app.screen, LoomScreen)
             rig.app.show(rig.app.document.undo())
         assert (node.text, node.children, node.parent) == (" the flood came", [], rig.root)
+
+
+async def test_where_the_person_stands_and_what_is_folded_is_stored_meanwhile(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "SAVE_EVERY", 0.0)
+    path = tmp_path / "a.loom"
+    async with launch(free(), session=path) as rig:
+        await rig.ready()
+        await rig.press("space")
+        await rig.grown()
+        await rig.press("down", "enter")
+        await rig.grown()
+        await rig.press("z", "down")
+        one, two, _ = rig.root.children
+
+        def stored() -> bool:
+            found = read_session(path)
+            return found.current_id == two.id and found.folded_ids == {one.id}
+
+        await rig.until(stored)
