@@ -35,6 +35,8 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
         sqlite3.Error: the file refuses.
         UnicodeEncodeError: an id that is no text.
     """
+    if changes.purged is not None:
+        _purge(db, changes.purged)
     refs = {model: _model_id(db, model) for model in {record.model for record in changes.records}}
     origins = {origin: _origin_id(db, origin) for origin in {record.origin for record in changes.records}}
     db.executemany(
@@ -124,6 +126,15 @@ def _know(db: sqlite3.Connection, records: Iterable[NodeRecord]) -> None:
         "INSERT OR REPLACE INTO odds (node, data) VALUES (?, ?)",
         ((record.id, record.odds) for record in records if record.odds is not None),
     )
+
+
+def _purge(db: sqlite3.Connection, nodes: tuple[str, ...]) -> None:
+    """Empty the trash, and the history, which is about what is in it."""
+    db.executemany("DELETE FROM nodes WHERE id = ?", ((node,) for node in nodes))
+    db.executemany("DELETE FROM marks WHERE node = ?", ((node,) for node in nodes))
+    db.execute("DELETE FROM nodes WHERE deleted IS NOT NULL")
+    db.execute("DELETE FROM odds WHERE node NOT IN (SELECT id FROM nodes)")
+    db.execute("DELETE FROM steps")
 
 
 def _mark(db: sqlite3.Connection, marks: Mapping[str, Marks]) -> None:

@@ -213,6 +213,13 @@ class History:
                 return place.children[0]
         return place
 
+    def clear(self) -> None:
+        """Forget all steps, as when the trash is emptied that they are about."""
+        self._done = [step for step in self._done if step.awaits]
+        for step in self._done:
+            step.operations = []
+        self._undone.clear()
+
     # ------------------------------------------------------------- forgetting
 
     def forget(self, node: Heddle, change: Change) -> None:

@@ -5,7 +5,7 @@ Costs what it touches. What is taken out of a tree stays in memory, with all bel
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
@@ -43,7 +43,9 @@ class Trees:
     Attributes:
         roots: the trees, in order.
         nodes: all nodes of the trees by id.
-        trash: by id, what was taken out or cut off: the topmost nodes, what hung below them hangs there still.
+        trash: by id, what was taken out or cut off, the latest last: the topmost nodes, what hung below them hangs
+            there still.
+        where: by id of what is in the trash, the node that it hung below or was a part of, where that is known.
         fingerprints: by node id, the model whose token ids the node holds; where there is none, it is `model`.
         model: the fingerprint of the model in use.
         pending: what is to be stored.
@@ -54,11 +56,13 @@ class Trees:
         roots: Iterable[Heddle] = (),
         trash: Iterable[Heddle] = (),
         fingerprints: dict[str, str] | None = None,
+        where: Mapping[str, str] | None = None,
     ) -> None:
         self.roots: list[Heddle] = list(roots)
         self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
         self.trash: dict[str, Heddle] = {node.id: node for node in trash}
         self.fingerprints: dict[str, str] = dict(fingerprints or {})
+        self.where: dict[str, str] = dict(where or {})
         self.model: str | None = None
         self.pending = Pending()
 
@@ -76,6 +80,7 @@ class Trees:
     def set_aside(self, node: Heddle, owner: Heddle) -> Heddle:
         """Take in a new node that keeps what was, or may become, its owner's content, or a part of that."""
         self.trash[node.id] = node
+        self.where[node.id] = owner.id
         if owner.id in self.fingerprints and node.tokens:
             self.fingerprints[node.id] = self.fingerprints[owner.id]
         self.pending.aside(node, owner)
@@ -90,6 +95,16 @@ class Trees:
         self.pending.deleted([node])
         change.changed.pop(node.id, None)
         change.taken(parent, [node])
+
+    def empty_trash(self) -> int:
+        """Throw away for good what is in the trash: no operation may name it any more. Returns how many nodes went."""
+        gone = [node.id for top in self.trash.values() for node in top.walk()]
+        self.trash.clear()
+        self.where.clear()
+        for name in gone:
+            self.fingerprints.pop(name, None)
+        self.pending.purge(gone)
+        return len(gone)
 
     # ---------------------------------------------------------------- looking
 
@@ -199,11 +214,20 @@ class Trees:
             siblings[:] = [node for node in siblings if node.id not in gone]
         for node in nodes:
             node.parent = None
-            self.trash[node.id] = node
+            self._discard(node, parent)
             self._leave(node, change)
         self.pending.deleted(nodes)
         change.taken(parent, nodes)
         return parent if parent is not None else self.roots[0] if self.roots else None
+
+    def _discard(self, node: Heddle, parent: Heddle | None) -> None:
+        """Lay a node upon the trash."""
+        self.trash.pop(node.id, None)
+        self.trash[node.id] = node
+        if parent is not None:
+            self.where[node.id] = parent.id
+        else:
+            self.where.pop(node.id, None)
 
     def _leave(self, top: Heddle, change: Change) -> None:
         nodes, changed = self.nodes, change.changed
@@ -250,7 +274,7 @@ class Trees:
         node.parent, head.parent = parent, None
         head.children = []
         del self.nodes[head.id]
-        self.trash[head.id] = head
+        self._discard(head, parent)
         change.changed.pop(head.id, None)
         self.pending.content(node)
         self.pending.children(parent, [node])

@@ -34,7 +34,8 @@ class LoadedSession:
         roots: the trees, without what is in the trash. Nodes have no model yet.
         current_id: the node that the person stood on; None if that is not among them.
         folded_ids: nodes that are folded.
-        trash: what was taken out of the trees, and what was cut off nodes or replaced in them.
+        trash: what was taken out of the trees, and what was cut off nodes or replaced in them; the latest last.
+        where: by id of what is in the trash, the node that it hung below or was a part of.
         models: by node id, the model that the node's token ids belong to, where that is known; the trash's too.
         done, undone: the steps of the history, in the order in which they were done.
         last_step: the largest id that a step ever had.
@@ -46,6 +47,7 @@ class LoadedSession:
 
     roots: list[Heddle] = field(default_factory=list)
     trash: list[Heddle] = field(default_factory=list)
+    where: dict[str, str] = field(default_factory=dict)
     done: list[Step] = field(default_factory=list)
     undone: list[Step] = field(default_factory=list)
     last_step: int = 0
@@ -200,7 +202,7 @@ class _Nodes:
         self._origins = origins
         self._nodes: dict[str, Heddle] = {}
         self._parents: dict[str, Any] = {}
-        self._trash: set[str] = set()
+        self._trash: dict[str, float] = {}
         self._folded: set[str] = set()
         self._models: dict[str, ModelRef] = {}
 
@@ -220,7 +222,7 @@ class _Nodes:
                 self._loaded.note(problem)
             parents[name] = parent
             if deleted is not None:
-                self._trash.add(name)
+                self._trash[name] = deleted if isinstance(deleted, float) else 0.0
             if folded:
                 self._folded.add(name)
             if model is not None and model in self._known_models:
@@ -248,7 +250,9 @@ class _Nodes:
         self.live = _reach(loaded.roots)
         if len(trashed) + len(self.live) < len(nodes):
             self._open_circles(trashed)
-        loaded.trash = dropped
+        loaded.trash = sorted(dropped, key=lambda node: self._trash[node.id])
+        parents = {name: self._parents[name] for name in self._trash}
+        loaded.where = {name: parent for name, parent in parents.items() if isinstance(parent, str)}
         loaded.nodes, loaded.trashed = len(self.live), len(trashed)
         loaded.folded_ids = self._folded & self.live
         loaded.models = self._models

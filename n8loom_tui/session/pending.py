@@ -26,9 +26,10 @@ class Pending:
         self._steps: dict[int, StepRecord] = {}
         self._states: dict[int, StepState] = {}
         self._meta: dict[str, Any] = {}
+        self._purged: list[str] | None = None
 
     def __bool__(self) -> bool:
-        return any(
+        return self._purged is not None or any(
             (self._records, self._parents, self._deleted, self._marks, self._steps, self._states, self._meta)
         )
 
@@ -72,6 +73,15 @@ class Pending:
         """A value of the whole session is another one."""
         self._meta[key] = value
 
+    def purge(self, nodes: list[str]) -> None:
+        """The trash, with these nodes in it, and the history are to go for good."""
+        for notes in (self._records, self._parents, self._deleted, self._marks, self._beside):
+            for name in nodes:
+                notes.pop(name, None)
+        self._steps.clear()
+        self._states.clear()
+        self._purged = nodes
+
     def changes(
         self,
         label: str,
@@ -91,6 +101,7 @@ class Pending:
             marks={key: node.marks for key, node in self._marks.items()},
             steps=tuple(self._steps.values()),
             states=dict(self._states),
+            purged=None if self._purged is None else tuple(self._purged),
             meta={key: to_json(value) for key, value in self._meta.items()},
         )
         self.__init__()  # type: ignore[misc]

@@ -123,6 +123,8 @@ class Changes:
         marks: by node id, marks that are others.
         steps: steps of the history that are new, or whose operations are others.
         states: by step, where a step stands now.
+        purged: ids of all nodes in the trash, which is emptied before anything else, and the history with it; None
+            leaves both.
         meta: values of the whole session, as JSON.
         at: when, in seconds since 1970.
     """
@@ -135,6 +137,7 @@ class Changes:
     marks: Mapping[str, Marks] = field(default_factory=dict)
     steps: tuple[StepRecord, ...] = ()
     states: Mapping[int, StepState] = field(default_factory=dict)
+    purged: tuple[str, ...] | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
 

@@ -212,6 +212,9 @@ class SessionWriter:
                 schema.roll_back(db)
             raise
         self._check_identity()
+        if any(changes.purged is not None for changes in queue):
+            with contextlib.suppress(sqlite3.Error):  # it only makes the file smaller
+                db.execute("VACUUM")
         self._settle(db)
         return refused
 

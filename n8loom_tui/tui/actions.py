@@ -318,6 +318,12 @@ def _settings() -> Iterator[Action]:
 def _file() -> Iterator[Action]:
     group = Group.FILE
     yield Action("new_loom", group, "New loom", "Write a prompt and start a new tree from it.")
+    yield Action(
+        "trash",
+        group,
+        "Trash",
+        "Bring back what was deleted, cut off, or undone and left behind; or empty the trash.",
+    )
     yield Action("copy_text", group, "Copy the text", "Copy the text from the root to this node.")
     yield Action(
         "palette",

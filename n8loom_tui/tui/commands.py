@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import parse_tags
 from n8loom_tui.tui import clipboard, external_editor
-from n8loom_tui.tui.document import Change, EditError
+from n8loom_tui.tui.document import Change, EditError, counted
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import Choice, EditorScreen, Written
 from n8loom_tui.tui.screens.help import HelpScreen
+from n8loom_tui.tui.screens.trash import BringBack, Empty, TrashScreen
 from n8loom_tui.tui.settings import SETTINGS
 from n8loom_tui.tui.widgets.sanitize import visible
 
@@ -197,17 +198,28 @@ class Commands:
         self._change("edit", node, lambda: document.edit(node, text, sibling=sibling or bool(node.children)))
 
     def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
-        """Make a change that was asked for in a dialog, and go there. Meanwhile the node may have gone."""
-        app = self._app
-        try:
-            if node.id not in app.document.nodes:
-                raise EditError("The node that this was for is gone.")
+        """Make a change that was asked for in a dialog, and go there."""
+
+        def made() -> None:
+            self._see_there(node)
             if self._tree.is_folded(node):
                 self._tree.unfold(node)
-            app.show_there(change(), label)
+            self._app.show_there(change(), label)
+
+        self._attempt(made)
+
+    def _see_there(self, node: Heddle) -> None:
+        """While a dialog was open its node may have gone."""
+        if node.id not in self._app.document.nodes:
+            raise EditError("The node that this was for is gone.")
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do what a dialog was opened for; where it can't be done, say why."""
+        try:
+            action()
         except EditError as error:
-            app.tell(str(error), "warning")
-        app.refresh_bars()
+            self._app.tell(str(error), "warning")
+        self._app.refresh_bars()
 
     # --------------------------------------------------------------------- cut
 
@@ -257,15 +269,12 @@ class Commands:
             return None if whole else "a whole number of tokens, at least 1"
 
         def answered(text: str | None) -> None:
-            if text is None:
-                return
-            try:
-                if node.id not in self._app.document.nodes:
-                    raise EditError("The node that this was for is gone.")
-                then(int(text))
-            except EditError as error:
-                self._app.tell(str(error), "warning")
-            self._app.refresh_bars()
+            if text is not None:
+                self._attempt(lambda: chosen(int(text)))
+
+        def chosen(tokens: int) -> None:
+            self._see_there(node)
+            then(tokens)
 
         hint = f"{question} of its {len(node.tokens)} tokens?"
         self._app.push_screen(AskScreen(title, hint, str(proposed), check), answered)
@@ -389,6 +398,36 @@ class Commands:
 
     def do_new_loom(self, _count: int | None) -> None:
         self._app.write_prompt()
+
+    def do_trash(self, _count: int | None) -> None:
+        app = self._app
+        found = app.document.in_trash()
+        if not found:
+            raise EditError("The trash is empty.")
+
+        def chosen(choice: BringBack | Empty | None) -> None:
+            match choice:
+                case BringBack(node):
+                    self._attempt(lambda: app.show_there(app.document.bring_back(node), "bring back"))
+                case Empty():
+                    self._empty_trash()
+
+        app.push_screen(TrashScreen(found), chosen)
+
+    def _empty_trash(self) -> None:
+        app = self._app
+
+        def check(text: str) -> str | None:
+            return None if text.strip().lower() == "yes" else "yes, or esc"
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                gone = app.document.empty_trash()
+                app.saving.save("empty the trash")
+                app.tell(f"{counted(gone, 'node')} went for good.")
+
+        hint = "All of it goes for good, and nothing done so far can be undone any more. Type yes."
+        app.push_screen(AskScreen("Empty the trash", hint, "", check), answered)
 
     def do_copy_text(self, _count: int | None) -> None:
         text = self._node().get_display_text()

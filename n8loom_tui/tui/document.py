@@ -220,6 +220,29 @@ class Document:
         """
         return self._perform("make leaf", edits.make_leaf(node))
 
+    def in_trash(self) -> list[Heddle]:
+        """What can be brought back out of the trash, the latest first: all that says anything."""
+        return [top for top in reversed(self.trees.trash.values()) if top.text or top.children]
+
+    def bring_back(self, node: Heddle) -> Change:
+        """Bring a node back out of the trash, to where it was.
+
+        Raises:
+            EditError: what it hung below is not there any more.
+        """
+        where = self.trees.where.get(node.id)
+        if isinstance(node, Loom) or where is None:
+            return self.restore(node, None)
+        parent = self.nodes.get(where)
+        if parent is None:
+            raise EditError("What this hung below is in the trash too; bring that back first.")
+        return self.restore(node, parent)
+
+    def empty_trash(self) -> int:
+        """Throw away for good what is in the trash, and the history, which is about it. Returns how many nodes went."""
+        self.history.clear()
+        return self.trees.empty_trash()
+
     def restore(self, node: Heddle, parent: Heddle | None) -> Change:
         """Bring a node back out of the trash, below `parent` (None: as a root).
 

@@ -97,7 +97,16 @@ class Hand:
             [self.ramify] * 8
             + [self.let_grow] * 8
             + [self.write, self.trim, self.clip, self.split, self.merge, self.edit, self.mark] * 3
-            + [self.delete, self.leaf, self.stop, self.sort, self.restore, self.new_loom, self.many]
+            + [
+                self.delete,
+                self.leaf,
+                self.stop,
+                self.sort,
+                self.restore,
+                self.bring_back,
+                self.new_loom,
+                self.many,
+            ]
             + [self.undo] * 7
             + [self.redo] * 5
         )
@@ -160,6 +169,10 @@ class Hand:
 
     def sort(self) -> Change:
         return self.document.sort(self.random.choice((None, self.any_node())), lambda node: node.text[::-1])
+
+    def bring_back(self) -> Change | None:
+        found = self.document.in_trash()
+        return self.document.bring_back(self.random.choice(found)) if found else None
 
     def restore(self) -> Change | None:
         trash = list(self.document.trees.trash.values())

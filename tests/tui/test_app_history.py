@@ -16,6 +16,7 @@ from n8loom_tui.tui import app
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
+from n8loom_tui.tui.screens.trash import TrashScreen
 
 KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
@@ -334,3 +335,46 @@ async def test_where_the_person_stands_and_what_is_folded_is_stored_meanwhile(
             return found.current_id == two.id and found.folded_ids == {one.id}
 
         await rig.until(stored)
+
+
+@KEYMAPS
+async def test_the_trash_gives_back_and_is_emptied(launch: Launcher, keymap: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.loom"
+    async with launch(free(), keymap=keymap, session=path) as rig:
+        await rig.ready()
+        await key(rig, "trash")
+        assert isinstance(rig.app.screen, LoomScreen), "it is empty"
+        await key(rig, "ramify")
+        await rig.grown()
+        await key(rig, "row_down")
+        node = rig.current
+        await key(rig, "add_text")
+        await write(rig, "[/b]\x1b[31m own words")
+        await rig.until(lambda: rig.current.encoded)
+        await key(rig, "undo")
+        await key(rig, "bookmark")
+        await key(rig, "redo")
+        assert not node.children, "it was left behind"
+        await key(rig, "next_sibling")
+        await key(rig, "delete")
+        await key(rig, "trash")
+        assert isinstance(rig.app.screen, TrashScreen)
+        await rig.press("j", "k", "j", "enter")
+        assert (rig.current.text, rig.current.parent) == ("[/b]\x1b[31m own words", node)
+        await key(rig, "undo")
+        assert not node.children
+        await key(rig, "trash")
+        await rig.press("escape")
+        await key(rig, "trash")
+        await rig.press("E")
+        await answer(rig, "no")
+        assert isinstance(rig.app.screen, AskScreen)
+        await answer(rig, "yes")
+        assert rig.app.document.in_trash() == []
+        await key(rig, "undo")
+        assert len(rig.root.children) == 2
+        await key(rig, "bookmark")
+        await key(rig, "quit")
+    loaded = read_session(path)
+    assert (loaded.nodes, loaded.trashed, len(loaded.done)) == (3, 0, 1)
+    assert b"own words" not in path.read_bytes()

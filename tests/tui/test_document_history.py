@@ -61,6 +61,36 @@ def test_any_number_of_things_is_undone_to_the_start_and_done_again_to_the_end(
     assert third.close()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_after_the_trash_is_emptied_history_begins_anew(tmp_path: Path, seed: int) -> None:
+    saving = Saving.open(tmp_path / "a.loom")
+    hand = Hand(saving.document, FakeBackend(), seed)
+    for _ in range(120):
+        hand.act()
+    if seed % 2:
+        saving.save("use")
+    hand.finish()
+    bottom = facts(saving.document)
+    live = set(saving.document.nodes)
+    saving.document.empty_trash()
+    saving.save("empty the trash")
+    hand.seen.clear()
+    for _ in range(120):
+        hand.act()
+    hand.finish()
+    hand.travel(saving.document.redo)
+    end = facts(saving.document)
+    saving.save("use")
+    assert saving.close()
+    again = Saving.open(tmp_path / "a.loom")
+    assert not again.notices
+    assert facts(again.document) == end
+    Hand(again.document, FakeBackend(), seed).travel(again.document.undo)
+    assert facts(again.document) == bottom
+    assert set(again.document.nodes) == live
+    assert again.close()
+
+
 USE = """
 import sys
 from pathlib import Path
