@@ -129,11 +129,11 @@ def _know(db: sqlite3.Connection, records: Iterable[NodeRecord]) -> None:
 
 
 def _purge(db: sqlite3.Connection, nodes: tuple[str, ...]) -> None:
-    """Empty the trash, and the history, which is about what is in it."""
+    """Empty the trash, and the history, which is about what is in it. By name: what came out of the trash in this very
+    transaction may still look as if it were there (`compact`)."""
     db.executemany("DELETE FROM nodes WHERE id = ?", ((node,) for node in nodes))
     db.executemany("DELETE FROM marks WHERE node = ?", ((node,) for node in nodes))
-    db.execute("DELETE FROM nodes WHERE deleted IS NOT NULL")
-    db.execute("DELETE FROM odds WHERE node NOT IN (SELECT id FROM nodes)")
+    db.executemany("DELETE FROM odds WHERE node = ?", ((node,) for node in nodes))
     db.execute("DELETE FROM steps")
 
 

@@ -182,6 +182,39 @@ def test_many_changes_in_one_transaction_end_as_one_by_one(tmp_path, trees, monk
     assert again.store.close(LONG)
 
 
+def test_what_came_out_of_the_trash_just_before_it_was_emptied_stays(tmp_path, trees) -> None:
+    session = Session(tmp_path / "a.loom")
+    root, kept, gone = trees.loom(), trees.node("kept"), trees.node("gone")
+    session.do([edits.enter(session.trees, None, [root])])
+    session.do([edits.enter(session.trees, root, [kept, gone])])
+    session.do(edits.delete(session.trees, kept))
+    session.do(edits.delete(session.trees, gone))
+    session = session.again()
+    (root,) = session.trees.roots
+    queue: list[Changes] = []
+
+    def put() -> None:
+        queue.append(session.trees.pending.changes("x", session.trees.roots, lambda _nodes: {}))
+
+    back = edits.restore(session.trees, session.trees.trash[kept.id], root)
+    session.history.perform("restore", back, Change())
+    put()
+    session.history.clear()
+    assert session.trees.empty_trash() == 1
+    put()
+    session.history.perform("write", [edits.enter(session.trees, root, [trees.node("new")])], Change())
+    put()
+    assert session.store.close(LONG)
+    with contextlib.closing(schema.connect(tmp_path / "a.loom", schema.Mode.WRITE)) as db:
+        db.execute("BEGIN")
+        for changes in compact(queue):
+            apply(db, changes)
+        db.execute("COMMIT")
+    loaded = read_session(tmp_path / "a.loom")
+    assert [child.text for child in loaded.roots[0].children] == ["kept", "new"]
+    assert (loaded.trashed, len(loaded.done)) == (0, 1)
+
+
 def test_a_rescued_session_keeps_its_trash_its_marks_and_its_history(tmp_path, trees) -> None:
     session = grown(tmp_path / "a.loom", trees)
     session.undo()
