@@ -155,7 +155,7 @@ class History:
 
     def drop_if_empty(self, step: Step) -> None:
         """Forget a step in which nothing happened, nor is to happen."""
-        if not (step.operations or step.awaits) and step in self._done:
+        if not (step.operations or step.awaits or step is self._open) and step in self._done:
             self._done.remove(step)
 
     # ---------------------------------------------------------- undo and redo
@@ -247,7 +247,7 @@ class History:
     def _remove(self, step: Step) -> None:
         """Leave an empty step behind, unless something is still to happen in it: then it is stored anew."""
         self.trees.pending.state(step.id, StepState.LEFT)
-        if step.awaits:
+        if step.awaits or step is self._open:
             return
         for steps in (self._done, self._undone):
             if step in steps:

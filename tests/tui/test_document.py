@@ -107,6 +107,19 @@ def test_what_waits_for_a_branch_is_undone_first(hand: Hand) -> None:
     assert len(child.children) == 2
 
 
+def test_what_waits_within_a_step_of_several_edits_may_go_again(hand: Hand) -> None:
+    document = hand.document
+    (child,) = grow(hand, document.roots[0], 1, steps=2)
+    with document.one_step("several"):
+        hand.take(document.ramify([child], 2, PARAMS))
+        hand.take(document.delete(child))
+    assert document.waiting == 0
+    assert [step.label for step in document.history.undoable][-1] == "several"
+    hand.finish()
+    document.undo()
+    assert document.roots[0].children == [child]
+
+
 def test_a_growing_branch_is_not_edited(hand: Hand) -> None:
     document = hand.document
     (child,) = grow(hand, document.roots[0], 1, steps=2)
