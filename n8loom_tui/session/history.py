@@ -119,6 +119,13 @@ class History:
         self._done.append(step)
         return step
 
+    def late(self, step: Step) -> Step:
+        """The step that something belongs to which had to wait: the one that it was asked for in, or, if other things
+        were done or undone since, one of its own."""
+        if self._undone or not self._done or self._done[-1] is not step:
+            return self.begin(step.label)
+        return step
+
     def extend(self, step: Step, operations: Iterable[Operation], change: Change) -> None:
         """Carry out operations as a part of a step that was done.
 

@@ -1,7 +1,7 @@
 """What grows: branches that the engine is asked for, their tokens as they come, and what waits for a branch to end.
 
-A request is a step of the history from the moment it is made; its branches enter the tree at once, and the step grows
-with those that had to wait.
+A request is a step of the history from the moment it is made, and its branches enter the tree at once. Those that had
+to wait join the step, unless something else was done meanwhile.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ class Growth:
                 continue
             ready = [node for node in alive if not node.terminal]
             if ready:
-                self._grow(replace(deferred, nodes=ready), change)
+                step = self._history.late(deferred.step)
+                self._grow(replace(deferred, nodes=ready, step=step), change)
             self._settle(deferred)
 
     # ---------------------------------------------------------------- stopping

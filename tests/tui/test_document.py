@@ -9,7 +9,6 @@ from support.fake_backend import FakeBackend
 from support.hand import Hand, facts
 
 from n8loom_tui.loom.heddle import Heddle, Kind
-from n8loom_tui.loom.marks import Marks
 from n8loom_tui.loom.protocol import Encoded, Framing, SamplingParams
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document, EditError
@@ -100,11 +99,23 @@ def test_what_waits_for_a_branch_is_undone_first(hand: Hand) -> None:
     hand.finish()
     assert len(child.children) == 2
     hand.take(document.undo())
-    assert child.marks == Marks(unread=True)
+    assert (child.children, child.marks.bookmark) == ([], True), "it began after the bookmark was set"
     hand.take(document.undo())
-    assert child.children == []
+    assert not child.marks.bookmark
+    document.redo()
     document.redo()
     assert len(child.children) == 2
+
+
+def test_what_waited_is_one_step_with_what_it_was_asked_for_with(hand: Hand) -> None:
+    document = hand.document
+    (root,) = document.roots
+    (child,) = grow(hand, root, 1, steps=2)
+    hand.take(document.ramify([root, child], 2, PARAMS))
+    hand.finish()
+    assert (len(root.children), len(child.children)) == (3, 2)
+    document.undo()
+    assert (root.children, child.children) == ([child], [])
 
 
 def test_what_waits_within_a_step_of_several_edits_may_go_again(hand: Hand) -> None:
