@@ -1,4 +1,4 @@
-"""The history and the marks in the file: stored with the change, there after reopening, and in older files from then on."""
+"""The history and the marks in the file: stored with the change, there after reopening, in older files from then on."""
 
 from __future__ import annotations
 
