@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,15 @@ _SOON_ASLEEP = ("OPENBLAS_THREAD_TIMEOUT", "24")
 """Idle BLAS threads go to sleep after 2^24 cycles, some 6 ms: long enough to stay awake between the products of a
 step (sleeping earlier made a step 5 to 15 % longer), short enough to leave the cores alone while nothing is generated
 (by default they keep one busy)."""
+_AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+_NEEDS = {
+    b"SKYLAKEX": _AVX512,
+    b"COOPERLAKE": (*_AVX512, "avx512_bf16"),
+    b"SAPPHIRERAPIDS": (*_AVX512, "avx512_bf16"),
+    b"HASWELL": ("avx2", "fma"),
+    b"ZEN": ("avx2", "fma"),
+}
+"""What an OpenBLAS built for such a core takes for granted, as Linux names it."""
 _NVIDIA_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # the second one is WSL's
 
 
@@ -134,6 +144,11 @@ def _place() -> BlasChoice:
     path = _wheel_file("cmeel-openblas", "libopenblas.so.0")
     if path is None:
         return BlasChoice(REFERENCE, note="the reference BLAS is slow: pip install cmeel-openblas")
+    missing = _missing_instructions(path)
+    if missing:
+        return BlasChoice(
+            REFERENCE, note=f"the fast BLAS is built for processors with {missing}: this one has not"
+        )
     os.environ.setdefault(*_SOON_ASLEEP)
     try:
         _load_fortran()
@@ -143,6 +158,22 @@ def _place() -> BlasChoice:
         _library = None
         return BlasChoice(REFERENCE, note=f"the reference BLAS is slow: install libgfortran5 ({error})")
     return BlasChoice(OPENBLAS)
+
+
+def _missing_instructions(library: Path, processor: Path = Path("/proc/cpuinfo")) -> str:
+    """What instructions an OpenBLAS built for one kind of processor takes for granted and this one lacks; "" for none.
+
+    It says in its own text what it was built for. Running it elsewhere would end the process.
+    """
+    built = re.search(rb"OpenBLAS [\d.]+ [^\0]*", library.read_bytes())
+    if built is None or b"DYNAMIC_ARCH" in built[0]:
+        return ""
+    needed = next((flags for core, flags in _NEEDS.items() if core in built[0].split()), ())
+    with suppress(OSError):
+        line = re.search(r"^flags\s*:(.*)$", processor.read_text(), re.MULTILINE)
+        has = set(line[1].split()) if line is not None else set(needed)
+        return ", ".join(flag for flag in needed if flag not in has)
+    return ""
 
 
 def _cuda_in_use() -> bool:

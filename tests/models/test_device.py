@@ -148,3 +148,22 @@ def test_memory_is_known_on_linux() -> None:
     free = device.available_memory()
     assert free is not None
     assert 0 < free < int(Path("/proc/meminfo").read_text().split()[1]) * 1024
+
+
+@pytest.mark.parametrize(
+    ("built", "flags", "missing"),
+    [
+        (b"OpenBLAS 0.3.31 NO_AFFINITY SKYLAKEX MAX_THREADS=4", "fpu avx2 fma", "avx512f"),
+        (b"OpenBLAS 0.3.31 NO_AFFINITY SKYLAKEX MAX_THREADS=4", " ".join(blas._AVX512), ""),
+        (b"OpenBLAS 0.3.31 NO_AFFINITY HASWELL MAX_THREADS=4", "fpu avx2", "fma"),
+        (b"OpenBLAS 0.3.31 DYNAMIC_ARCH NO_AFFINITY SKYLAKEX MAX_THREADS=64", "fpu", ""),
+        (b"something else", "fpu", ""),
+    ],
+)
+def test_a_blas_for_other_processors_is_left_alone(
+    built: bytes, flags: str, missing: str, tmp_path: Path
+) -> None:
+    library, processor = tmp_path / "libopenblas.so.0", tmp_path / "cpuinfo"
+    library.write_bytes(b"\x7fELF\0\0" + built + b"\0more")
+    processor.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: none\n")
+    assert blas._missing_instructions(library, processor).split(", ")[0] == missing
