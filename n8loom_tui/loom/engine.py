@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from .batch import Joining, Logits, Row, Rows
 from .branch import Branch
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
-from .paths import Resolved, resolve
+from .paths import resolve
 from .protocol import (
     Encode,
     EngineStats,
@@ -33,14 +33,13 @@ from .protocol import (
     RequestFinished,
     RequestStarted,
     Score,
-    Segment,
     Spell,
     Spelled,
     Stop,
 )
 from .reading import Reader
 from .sampling import BrokenLogits, choose
-from .scoring import Scoring
+from .scoring import Scorings
 from .store import Pin
 from .support import context_length, eos_tokens
 from .text import spell
@@ -78,7 +77,7 @@ class Engine(Reader):
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
         """What keeps the path of a running branch in the store, by the branch's id."""
-        self._scorings: deque[Scoring] = deque()
+        self._scorings = Scorings(self, tokenizer, self.context_length)
         self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
@@ -95,7 +94,7 @@ class Engine(Reader):
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(len(self._queue) or self._scorings or self._events or len(self._batch))
+        return bool(len(self._queue) or len(self._scorings) or self._events or len(self._batch))
 
     @property
     def running(self) -> int:
@@ -105,7 +104,7 @@ class Engine(Reader):
     @property
     def reading(self) -> bool:
         """Whether a path is being read between the steps."""
-        return bool(self._scorings) or any(job.reading for job in self._queue)
+        return len(self._scorings) > 0 or any(job.reading for job in self._queue)
 
     def submit(self, request: Request) -> None:
         """Take a request. Its outcome is told by the events of later steps; a stop acts at once."""
@@ -117,13 +116,13 @@ class Engine(Reader):
             case Spell():
                 self._spell(request)
             case Score():
-                self._begin_scoring(request)
+                self._score(self._scorings.begin(request))
             case Stop():
                 self._stop(request.branch_ids)
 
     def _encode(self, request: Encode) -> None:
         try:
-            self._resolve(request.path)
+            self._events += resolve(self.tokenizer, request.path).told
         except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
             self._events.append(RequestFailed(request.id, f"the text could not be encoded: {error}"))
 
@@ -138,9 +137,7 @@ class Engine(Reader):
         def meant(branch: Branch) -> bool:
             return branch.finish is None and (branch_ids is None or branch.id in branch_ids)
 
-        for scoring in list(self._scorings):
-            if branch_ids is None or scoring.request.id in branch_ids:
-                self._end_scoring(scoring)
+        self._events += self._scorings.stop(branch_ids)
         for job in self._queue:
             self._events += job.cancel_unbegun(branch_ids)
             for branch in filter(meant, job.branches()):
@@ -230,20 +227,19 @@ class Engine(Reader):
 
     def _read(self) -> None:
         """Read one chunk: of a path that is to be continued or, in turn with that, of one to be scored."""
-        self._scored = bool(self._scorings) and not self._scored
+        self._scored = len(self._scorings) > 0 and not self._scored
         job = None if self._scored else self._queue.next_to_read()
         if job is not None:
             try:
                 self._events += self._intake.read(job)
             except Exception as error:  # noqa: BLE001
                 self._fail(error, {job.id})
-        elif self._scorings:
-            self._score(self._scorings[0])
+        elif len(self._scorings):
+            self._score(self._scorings.step(self.chunk))
 
-    def _resolve(self, segments: Iterable[Segment]) -> Resolved:
-        resolved = resolve(self.tokenizer, segments)
-        self._events += resolved.told
-        return resolved
+    def _score(self, told: Iterable[Event]) -> None:
+        self._events += told
+        self.last_error = self._scorings.last_error or self.last_error
 
     # ---------------------------------------------------------------- joining
 
@@ -405,41 +401,6 @@ class Engine(Reader):
             self._leave()
         message = str(error) or type(error).__name__
         self._events += [RequestFailed(request_id, message) for request_id in sorted(failed)]
-
-    # ---------------------------------------------------------------- scoring
-
-    def _begin_scoring(self, request: Score) -> None:
-        self._events.append(RequestStarted(request.id))
-        try:
-            resolved = self._resolve(request.path)
-            length = len(resolved.path)
-            if self.context_length and length > self.context_length:
-                raise ValueError(
-                    f"the text is {length} tokens long and the model reads {self.context_length}"
-                )
-        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-            self.last_error = error
-            self._events.append(RequestFailed(request.id, str(error) or type(error).__name__))
-            return
-        self._scorings.append(Scoring(self, request, resolved.path, resolved.ends))
-
-    def _score(self, scoring: Scoring) -> None:
-        """Read a chunk for the first request that asks for probabilities."""
-        try:
-            self._events += scoring.step(self.chunk)
-        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
-            self.last_error = error
-            self._events.append(RequestFailed(scoring.request.id, str(error) or type(error).__name__))
-            self._scorings.remove(scoring)
-            scoring.drop()
-            return
-        if scoring.done:
-            self._end_scoring(scoring)
-
-    def _end_scoring(self, scoring: Scoring) -> None:
-        self._scorings.remove(scoring)
-        scoring.close()
-        self._events.append(RequestFinished(scoring.request.id))
 
     def stats(self) -> EngineStats:
         """What is going on."""

@@ -9,11 +9,22 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .distribution import Distribution
 from .kernels.strand import NetworkStrand
+from .paths import resolve
 from .prefill import Prefill, ToRead
-from .protocol import Alternative, Event, PrefillProgress, Score, Scored
+from .protocol import (
+    Alternative,
+    Event,
+    PrefillProgress,
+    RequestFailed,
+    RequestFinished,
+    RequestStarted,
+    Score,
+    Scored,
+)
 from .reading import Reader
 from .strand import Row, Strand
 
@@ -155,3 +166,59 @@ class Scoring:
             tuple(others for _, others, _ in known),
             tuple(entropy for _, _, entropy in known),
         )
+
+
+class Scorings:
+    """The requests that ask for probabilities, served one after the other."""
+
+    def __init__(self, reader: Reader, tokenizer: Any, context_length: int | None) -> None:
+        self._reader = reader
+        self._tokenizer = tokenizer
+        self._context_length = context_length
+        self._waiting: deque[Scoring] = deque()
+        self.last_error: Exception | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def begin(self, request: Score) -> Iterator[Event]:
+        """Take a request, and encode its path."""
+        yield RequestStarted(request.id)
+        try:
+            resolved = resolve(self._tokenizer, request.path)
+            yield from resolved.told
+            length, limit = len(resolved.path), self._context_length
+            if limit and length > limit:
+                raise ValueError(f"the text is {length} tokens long and the model reads {limit}")
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
+            yield self._failed(request, error)
+            return
+        self._waiting.append(Scoring(self._reader, request, resolved.path, resolved.ends))
+
+    def step(self, tokens: int) -> Iterator[Event]:
+        """Read up to `tokens` more for the first request."""
+        scoring = self._waiting[0]
+        try:
+            yield from scoring.step(tokens)
+        except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
+            scoring.drop()
+            self._waiting.remove(scoring)
+            yield self._failed(scoring.request, error)
+            return
+        if scoring.done:
+            yield self._end(scoring)
+
+    def stop(self, request_ids: frozenset[str] | None) -> Iterator[Event]:
+        """End these requests, or all (None). What has been read is kept."""
+        for scoring in list(self._waiting):
+            if request_ids is None or scoring.request.id in request_ids:
+                yield self._end(scoring)
+
+    def _end(self, scoring: Scoring) -> Event:
+        self._waiting.remove(scoring)
+        scoring.close()
+        return RequestFinished(scoring.request.id)
+
+    def _failed(self, request: Score, error: Exception) -> Event:
+        self.last_error = error
+        return RequestFailed(request.id, str(error) or type(error).__name__)

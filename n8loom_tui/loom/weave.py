@@ -105,7 +105,7 @@ def _recorded(params: SamplingParams) -> dict[str, Any]:
 def generated(parent: Heddle, params: SamplingParams, spec: BranchSpec) -> Heddle:
     """A node for a branch that goes on from `parent`, with its seed recorded. It stands nowhere yet."""
     node = Heddle.from_span([], "", [], kind=Kind.GENERATED, model=parent.model, tokenizer=parent.tokenizer)
-    node.provenance = {"params": _recorded(params), "seed": spec.seed}
+    node.provenance = {"params": _recorded(spec.params or params), "seed": spec.seed}
     if spec.given:
         node.provenance["given"] = len(spec.given)
     return node

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import scratch_logits, tiny_model, tiny_tokenizer
+from support.architectures import build
+from tiny import build_model, scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import scoring as scoring_module
 from n8loom_tui.loom.engine import Engine, engine_for
@@ -84,6 +85,19 @@ def test_prompt_and_text_are_scored(architecture: str) -> None:
     assert below.odds is None
     below.score(whole_path=True)
     for node in (root, text, below):
+        assert_scored(node)
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "gemma3_text", "recurrent_gemma", "llama4_text"])
+def test_every_kind_of_layer_is_scored(architecture: str) -> None:
+    """States, sliding windows, both together, and caches that are of no known kind."""
+    root = Loom(build(architecture), TOKENIZER, "the abc in the end")
+    kid = root.ramify(n=2, max_tokens=5, seed=1)[1]
+    text = kid.add_text_child(" and a text that is longer than any window")
+    assert_scored(text.score())
+    below = text.add_text_child(" more")
+    below.score(whole_path=True)
+    for node in (root, kid, text, below):
         assert_scored(node)
 
 
@@ -245,8 +259,7 @@ def test_logits_that_are_not_numbers_are_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_path_longer_than_the_model_reads_is_refused() -> None:
-    engine = Engine(MODEL, TOKENIZER)
-    engine.context_length = 50
+    engine = Engine(build_model("llama", max_position_embeddings=50), TOKENIZER)
     with pytest.raises(RuntimeError, match="the text is 51 tokens long and the model reads 50"):
         run(engine, Score("s", segments(LONG[:51])))
     assert any(isinstance(event, Scored) for event in run(engine, Score("s", segments(LONG[:50]))))
