@@ -32,6 +32,7 @@ def facts(document: Document) -> list[tuple[object, ...]]:
             node.finish,
             node.created,
             repr(sorted(node.provenance.items())),
+            repr((node.logprobs, node.alternatives, node.entropies)),
             replace(node.marks, unread=False),
             (node.user_prompt, node.chat_template_used) if isinstance(node, Loom) else None,
         )
