@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any
 
 import numpy as np
@@ -74,8 +74,10 @@ def placed() -> Blas | None:
     return Blas(gemm, batch, threads, set_threads, core().upper() in _CORES_WITH_SMALL)
 
 
-_workers = 1
-"""Among how many threads products are shared out now."""
+_workers = 0
+"""Among how many threads products are shared out now; 0 outside of `shared_out`."""
+_sharing = RLock()
+"""One thread at a time has the team."""
 
 
 @contextmanager
@@ -83,17 +85,17 @@ def shared_out() -> Iterator[None]:
     """Within it products go to as many threads of ours as OpenBLAS was set to use."""
     global _workers  # noqa: PLW0603 - as the setting that it stands for, it is the process's
     blas = placed()
-    if blas is None:
-        yield
-        return
-    before = _workers
-    _workers = max(1, int(blas.threads()))
-    blas.set_threads(1)
-    try:
-        yield
-    finally:
-        blas.set_threads(_workers)
-        _workers = before
+    with _sharing:
+        if blas is None or _workers:
+            yield
+            return
+        _workers = max(1, int(blas.threads()))
+        blas.set_threads(1)
+        try:
+            yield
+        finally:
+            blas.set_threads(_workers)
+            _workers = 0
 
 
 Call = tuple[Any, tuple[Any, ...]]
@@ -129,7 +131,7 @@ _team: list[_Worker] = []
 
 
 def run_calls(calls: Sequence[Call]) -> None:
-    """Run calls at the same time, the first on this thread. One thread at a time may do this."""
+    """Run calls at the same time, the first on this thread. Only within `shared_out`."""
     while len(_team) < len(calls) - 1:
         _team.append(_Worker())
     for worker, call in zip(_team, calls[1:], strict=False):
@@ -182,7 +184,7 @@ class ProductBatch:
 
     def __init__(self, groups: Sequence[Products]) -> None:
         work = sum(group.work for group in groups)
-        workers = min(_workers, max(1, work // WORTH_SHARING))
+        workers = max(1, min(_workers, work // WORTH_SHARING))
         shares = zip(*(group.shares(workers) for group in groups), strict=True)
         self._parts = [_Part([group for group in share if group.a.size]) for share in shares]
         self._calls = [part.call for part in self._parts]
@@ -264,7 +266,8 @@ class Weight:
     def _columns(self, blas: Blas, x: Floats, out: Floats) -> list[Call]:
         """The product as one for each thread, with a share of the outputs."""
         rows, inputs = x.shape
-        bounds = [self.outputs * i // _workers for i in range(_workers + 1)]
+        workers = max(1, _workers)
+        bounds = [self.outputs * i // workers for i in range(workers + 1)]
         shape = (_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows)
         calls: list[Call] = []
         for low, high in pairwise(bounds):

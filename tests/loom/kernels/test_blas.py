@@ -68,3 +68,26 @@ def test_batches_of_products_of_several_sizes(transposed: bool, beta: float) -> 
         expected.append(at[2])
     ProductBatch(groups).run(address(a), address(b), address(c))
     np.testing.assert_allclose(c[: expected[-1]], wanted[: expected[-1]], atol=1e-4)
+
+
+@needs_blas
+def test_products_are_shared_out_and_openblas_has_its_threads_back() -> None:
+    """The fixture shares out already: within it OpenBLAS keeps to one thread, and so it does further in."""
+    found = blas.placed()
+    assert found is not None
+    assert found.threads() == 1
+    with blas.shared_out():
+        assert found.threads() == 1
+    assert found.threads() == 1
+    assert blas._workers >= 1
+
+
+@needs_blas
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_any_number_of_threads_gives_the_same(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blas, "_workers", workers)
+    monkeypatch.setattr(blas, "WORTH_SHARING", 1)
+    for rows in (2, 33, 90):
+        weight, x = Weight(numbers(170, 64), pack=True), numbers(rows, 64, seed=rows)
+        out = weight.apply(x, np.empty((rows, 170), dtype=np.float32))
+        np.testing.assert_allclose(out, x @ weight.array.T, atol=1e-4)
