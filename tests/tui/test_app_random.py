@@ -52,6 +52,8 @@ async def close_dialogs(rig: Rig, draw: random.Random) -> None:
         elif isinstance(rig.app.screen, EditorScreen):
             rig.app.screen.query_one(EditorArea).text = draw.choice(("", "some text", "two\nlines"))
             await rig.press(*(["ctrl+t"] if draw.random() < 0.5 else []), "enter")
+        else:
+            await rig.press("enter")
         await rig.pilot.pause()
 
 
