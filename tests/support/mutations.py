@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from typing import Any
@@ -66,7 +67,7 @@ def _restructured(draw: random.Random, value: Any) -> Any:
     holder, key = draw.choice(places)
     match draw.randrange(5):
         case 0:
-            holder[key] = draw.choice(_ODD)
+            holder[key] = copy.deepcopy(draw.choice(_ODD))
         case 1:
             del holder[key]
         case 2:

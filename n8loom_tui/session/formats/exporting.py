@@ -67,7 +67,7 @@ def write_foreign(loaded: LoadedSession, format: Format, chosen: Chosen) -> tupl
     """
     assert format.write is not None
     tally = Tally()
-    outline = gather(loaded, chosen)
+    outline = gather(loaded, chosen, tally)
     if format.single and len(outline.roots) > 1:
         tally.left_out["other looms"] += len(outline.roots) - 1
         outline = _tree_stood_in(outline)

@@ -27,14 +27,14 @@ class Chosen:
     path: bool = False
 
 
-def gather(loaded: LoadedSession, chosen: Chosen) -> Outline:
-    """What was chosen of a session.
+def gather(loaded: LoadedSession, chosen: Chosen, tally: Tally) -> Outline:
+    """What was chosen of a session. What makes no sense in it is counted.
 
     Raises:
         SessionError: there is no such node.
     """
     start = _find(loaded, chosen)
-    maker = _Maker(loaded)
+    maker = _Maker(loaded, tally)
     outline = Outline()
     if chosen.path:
         assert start is not None
@@ -68,8 +68,9 @@ def _find(loaded: LoadedSession, chosen: Chosen) -> Heddle | None:
 class _Maker:
     """Makes nodes of heddles, and sees the one that the person stood on go by."""
 
-    def __init__(self, loaded: LoadedSession) -> None:
+    def __init__(self, loaded: LoadedSession, tally: Tally) -> None:
         self._loaded = loaded
+        self._tally = tally
         self.current: Node | None = None
         self._letters: dict[str, tuple[str, ...]] = {}
         letters = loaded.meta.get(LETTERS)
@@ -88,7 +89,7 @@ class _Maker:
         return root
 
     def node(self, heddle: Heddle) -> Node:
-        known, marks, nobody = heddle.provenance, heddle.marks, Tally()
+        known, marks, tally = heddle.provenance, heddle.marks, self._tally
         ref = self._loaded.models.get(heddle.id, ModelRef(""))
         node = Node(
             id=heddle.id,
@@ -97,8 +98,8 @@ class _Maker:
             finish=heddle.finish,
             terminal=heddle.terminal,
             created=heddle.created,
-            model=values.name(known.get("model"), nobody) or ref.name,
-            fingerprint=ref.fingerprint or values.name(known.get("fingerprint"), nobody),
+            model=values.name(known.get("model"), tally) or ref.name,
+            fingerprint=ref.fingerprint or values.name(known.get("fingerprint"), tally),
             seed=values.whole(known.get("seed"), 0, 2**64),
             bookmark=marks.bookmark,
             tags=marks.tags,
@@ -108,7 +109,7 @@ class _Maker:
             letters=self._letters.get(heddle.id, ()),
         )
         if isinstance(params := known.get("params"), dict):
-            node.params = values.params(params.items(), nobody)
+            node.params = values.params(params.items(), tally)
         if isinstance(heddle, Loom):
             node.chat, node.prompt = heddle.chat_template_used, heddle.user_prompt
         told = is_told(heddle)
@@ -117,9 +118,9 @@ class _Maker:
             node.has_tokens = bool(heddle.tokens)
             node.has_odds = heddle.odds is not None
             node.has_logprobs = told or node.has_odds
-        node.more = {key: value for key, value in known.items() if key not in TOLD}
+        node.more = values.provenance(known, TOLD, tally)
         if isinstance(imported := node.more.pop(IMPORTED, None), dict):
-            node.title = values.name(imported.get("title"), nobody)
+            node.title = values.name(imported.get("title"), tally)
             if "texts" in imported and not told:  # what is known by our own tokens has come in its place
                 node.more[IMPORTED] = {key: value for key, value in imported.items() if key != "title"}
         if heddle.id == self._loaded.current_id:

@@ -32,6 +32,7 @@ _BRACKET = ord("[")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 REPEATED = "Names that came twice in one object, of which the last was taken"
+TOO_MUCH = "it holds so many values that they would fill the memory"
 NOT_UTF8 = "Bytes that are not UTF-8, shown as �"
 
 
@@ -48,10 +49,15 @@ def parse(data: bytes, tally: Tally) -> Any:
     data = as_utf8(data)
     if not data.strip():
         raise JsonError("there is nothing in it")
-    if data.count(b"{") * OBJECT + data.count(b"[") * ARRAY + data.count(b",") * SCALAR > MOST_MEMORY:
-        raise JsonError("it holds so many values that they would fill the memory")
+    if fills_memory(data):
+        raise JsonError(TOO_MUCH)
     with no_collector():
         return _Builder(data, _pieces(data), Decoder(tally)).build()
+
+
+def fills_memory(data: bytes) -> bool:
+    """Whether the values of JSON would take more memory than they may."""
+    return data.count(b"{") * OBJECT + data.count(b"[") * ARRAY + data.count(b",") * SCALAR > MOST_MEMORY
 
 
 def as_utf8(data: bytes) -> bytes:

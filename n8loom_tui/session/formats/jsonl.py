@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import no_collector
 from n8loom_tui.session.record import to_json
 
@@ -20,7 +21,7 @@ from . import own, values
 from .facts import EVERYTHING
 from .format import Format
 from .hang import Entry, TooManyNodesError, flat
-from .json_text import SHALLOW, Decoder, JsonError, as_utf8
+from .json_text import SHALLOW, TOO_MUCH, Decoder, JsonError, as_utf8, fills_memory, parse
 from .limits import MOST_NODES
 from .outline import Node, Outline
 from .tally import Tally
@@ -40,15 +41,17 @@ def split(data: bytes, tally: Tally) -> Lines | None:
     """The objects of a file of JSON lines; None if its first line is none.
 
     Raises:
-        TooManyNodesError: there are more lines than nodes are taken.
+        SessionError: there are more lines than nodes are taken, or more values than go into the memory.
     """
+    if fills_memory(data):
+        raise SessionError(f"{TOO_MUCH}.")
     decoder = Decoder(tally)
     records: list[dict[str, Any]] = []
     with no_collector():
         for line in as_utf8(data).splitlines():
             if not line.strip():
                 continue
-            record = _record(line, decoder)
+            record = _record(line, decoder, tally)
             if record is None and not records:
                 return None
             if record is None:
@@ -60,26 +63,13 @@ def split(data: bytes, tally: Tally) -> Lines | None:
     return Lines(records) if records else None
 
 
-def _record(line: bytes, decoder: Decoder) -> dict[str, Any] | None:
-    if line.count(b"[") + line.count(b"{") > SHALLOW and _depth(line) > SHALLOW:
-        return None
+def _record(line: bytes, decoder: Decoder, tally: Tally) -> dict[str, Any] | None:
+    deep = line.count(b"[") + line.count(b"{") > SHALLOW
     try:
-        record = decoder.decode(line)
+        record = parse(line, tally) if deep else decoder.decode(line)
     except JsonError:
         return None
     return record if isinstance(record, dict) and "text" in record else None
-
-
-def _depth(line: bytes) -> int:
-    """How deep the brackets of a line are at most; those in its texts count, too, which is on the safe side."""
-    depth = deepest = 0
-    for mark in line:
-        if mark in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in b"]}":
-            depth -= 1
-    return deepest
 
 
 def _recognises(value: Any) -> bool:

@@ -88,7 +88,7 @@ def from_own(found: dict[str, Any], node: Node, tally: Tally) -> None:
     node.title = values.name(found.get("title"), tally) or node.title
     more = found.get("provenance")
     if isinstance(more, dict):
-        node.more = {key: value for key, value in more.items() if key not in TOLD}
+        node.more = values.provenance(more, TOLD, tally)
     pieces = checked(found, node.text, tally)
     if pieces is not None:
         node.pieces = partial(_known, pieces)

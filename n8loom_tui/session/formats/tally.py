@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping
 from n8loom_tui.session.errors import one_line
 
 MOST_NAMES = 30
+"""Names in a line."""
+MOST_KINDS = 1000
+"""Names that are counted each."""
+OTHERS = "others"
 
 
 class Tally:
@@ -22,7 +26,10 @@ class Tally:
         """Count the keys of an object that nobody reads, unless there is nothing in them."""
         if found.keys() <= known:
             return
-        self.left_out.update(key for key in found if key not in known and not _says_nothing(found[key]))
+        for key in found:
+            if key not in known and not _says_nothing(found[key]):
+                name = key if key in self.left_out or len(self.left_out) < MOST_KINDS else OTHERS
+                self.left_out[name] += 1
 
     def lines(self, place: str) -> list[str]:
         """A line for each thing mended, and one for all that was left out because `place` has no room for it."""

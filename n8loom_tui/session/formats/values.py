@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ ODD = "Values of a wrong type or size, left out"
 _MOST_PARAMS = 40
 _MOST_ITEMS = 100
 _DEEPEST_PARAM = 3
+_DEEPEST = 50
+"""Brackets inside brackets of what a provenance holds."""
 _WHOLE = frozenset(
     {"max_tokens", "top_k", "min_tokens_to_keep", "repetition_context_size", "top_logprobs", "n_branches"}
 )
@@ -184,6 +186,29 @@ def _param(label: Any, value: Any) -> Any:
     if label in _REAL:
         return number(value)
     return value if _small(value, _DEEPEST_PARAM) else None
+
+
+def provenance(found: dict[str, Any], told: Container[str], tally: Tally) -> dict[str, Any]:
+    """What else is known of where a node comes from, but for the keys `told` elsewhere, and what is nested so deep that
+    it could not be written."""
+    rest = {label: value for label, value in found.items() if label not in told}
+    deep = [label for label, value in rest.items() if not _shallow(value)]
+    for label in deep:
+        del rest[label]
+        tally.mended[ODD] += 1
+    return rest
+
+
+def _shallow(value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inner = [held.values() if isinstance(held, dict) else held for held in level]
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def _small(value: Any, depth: int) -> bool:

@@ -97,6 +97,20 @@ def test_texts_and_numbers_beyond_all_bounds() -> None:
     assert "wrong type or size" in read(file)[1]
 
 
+def test_a_provenance_that_is_not_what_it_says() -> None:
+    deep = "[" * 400 + "]" * 400
+    line = f'{{"text": "a", "parent_id": null, "provenance": {{"params": 7, "deep": {deep}, "kept": [1]}}}}'
+    planted, notices = read_foreign(line.encode())
+    assert planted.roots[0].provenance == {"kept": [1]} and "wrong type" in str(notices)
+    planted, _ = read_foreign((line + "\n" + line.replace(deep, "1")).encode())
+    assert [root.provenance.get("deep") for root in planted.roots] == [None, 1]
+
+
+def test_names_without_end_are_counted_together() -> None:
+    _, said = read({"text": "", "children": [], **{f"k{index}": 1 for index in range(5000)}})
+    assert len(said) < 2000 and "others (4,000)" in said
+
+
 def test_too_many_nodes(monkeypatch) -> None:
     monkeypatch.setattr("n8loom_tui.session.formats.hang.MOST_NODES", 1000)
     monkeypatch.setattr("n8loom_tui.session.formats.jsonl.MOST_NODES", 1000)

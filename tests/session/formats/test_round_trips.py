@@ -123,7 +123,7 @@ def facts(outline: Outline, format: Format) -> list[Any]:
 
 
 def gathered(loaded: LoadedSession, format: Format, chosen: Chosen | None = None) -> Outline:
-    outline = gather(loaded, chosen or Chosen())
+    outline = gather(loaded, chosen or Chosen(), Tally())
     if format.single:
         outline.roots = [r for r in outline.roots if any(n is outline.current for n in r.walk())]
     return outline
@@ -135,7 +135,7 @@ def test_what_is_lost_is_told(session, tmp_path, format: Format) -> None:
     back, mended = import_file(tmp_path / "out", tmp_path / "back")
     before, after = read_session(session), read_session(back)
     assert after.problems == [] and len(mended) == 1
-    outline, returned = gathered(before, format), gather(after, Chosen())
+    outline, returned = gathered(before, format), gather(after, Chosen(), Tally())
     assert facts(returned, format) == facts(outline, format)
     if format.current:
         assert after.current_id == before.current_id
@@ -158,7 +158,7 @@ def test_a_second_trip_loses_nothing_more(session, tmp_path, format: Format) -> 
         Fact.CREATED
     }
     twice, _ = import_file(tmp_path / "two", tmp_path / "twice")
-    first, second = (gather(read_session(path), Chosen()) for path in (once, twice))
+    first, second = (gather(read_session(path), Chosen(), Tally()) for path in (once, twice))
     assert facts(second, format) == facts(first, format)
 
 
