@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LARGEST_FILE = 128 * 1024 * 1024
 """Bytes."""
-MOST_MEMORY = 760_000_000
+MOST_MEMORY = 700_000_000
 """Bytes that the values of a JSON file may take, as its brackets and commas let expect."""
 MOST_NAMES = 1_000_000
 """In one object of a JSON file."""
