@@ -16,7 +16,6 @@ from mlx_lm.generate import BatchGenerator
 from n8loom_tui.bench.measure import BenchError, timed
 from n8loom_tui.bench.prompts import Prompts
 from n8loom_tui.loom import kernels
-from n8loom_tui.loom.batch import Joining
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import new_id
 from n8loom_tui.loom.protocol import (
@@ -32,6 +31,7 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
+from n8loom_tui.loom.rows import Joining
 from n8loom_tui.loom.seeds import branch_seed
 from n8loom_tui.models.errors import one_line
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import mlx.core as mx
 import numpy as np
-import numpy.typing as npt
 from mlx_lm.models.cache import ArraysCache, KVCache
 
 from . import attention, kernels
 from .attention import BranchCache, View
-from .columns import ROOM_STEP, Columns, Cursor, MlxColumns, Pair
+from .columns import Columns, Cursor, MlxColumns, Pair
 from .fragments import Fragment, Snapshot
 from .layers import Layout, LeafKind, assemble
 from .radix import State
+from .room import Room
+from .rows import GONE, Fragments, Joining, Logits, Row
 from .sharing import Level, Plan, Running, Wanted, plan
 
 T = TypeVar("T")
@@ -33,91 +34,6 @@ Measured on a CPU with SmolLM2 (1.5 KB per token and layer), 32 rows over 4 to 1
 layer in MLX, where a token of a row's own takes 0.33 µs, and 0.03 ms in NumPy, where it takes 0.15 µs. For a GPU
 it is an estimate: ten kernels of 3 µs each, at 250 GB/s."""
 OVERHEAD_BYTES_GPU = 8 << 20
-GONE = "what stood before it was dropped from memory meanwhile; try again"
-Logits = npt.NDArray[np.float32]
-"""`[rows, vocabulary]`."""
-
-
-class Fragments(Protocol):
-    """Where fragments come from: the store."""
-
-    def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
-        """The fragment of `path[start:stop]`; None where it is not covered, or empty."""
-        ...
-
-    def snapshot(self, path: Sequence[int], position: int) -> State | None:
-        """The state behind the path's first `position` tokens; None where there is none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Joining(Generic[T]):
-    """Branches that go on from one path. Its last token is the first that they feed.
-
-    `reach`: how many tokens each of them may add to it at most.
-    """
-
-    path: list[int]
-    owners: Sequence[T]
-    reach: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Row(Generic[T]):
-    """A branch in the batch.
-
-    `level` is the deepest of its levels, None for none; `length` how many own columns it has filled, and
-    `position` the path position of the token that it feeds next, which never gets to `limit`. `broken`: it
-    computed what is no number.
-    """
-
-    owner: T
-    level: Level | None
-    length: int
-    position: int
-    limit: int = 0
-    broken: bool = False
-
-
-class Rows(Protocol[T]):
-    """Rows that decode together, however that is done."""
-
-    rows: list[Row[T]]
-
-    def __len__(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int:
-        """What the rows take, in bytes."""
-        ...
-
-    def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
-        """About how many bytes all rows take at most, if these join and no other does."""
-        ...
-
-    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
-        """Add rows behind the last. What is before the last token of each path must be held.
-
-        Raises:
-            ValueError: a path is not held. The rows are as they were.
-        """
-        ...
-
-    def forward(self, tokens: list[int]) -> Logits:
-        """Feed one token per row. Returns their logits, in the rows' order."""
-        ...
-
-    def cut(self, index: int, start: int) -> Fragment | None:
-        """What row number `index` has computed from path position `start` on. None for nothing."""
-        ...
-
-    def snapshots(self, index: int) -> dict[int, State]:
-        """The states that row number `index` has passed through and that are at hand, by path position."""
-        ...
-
-    def leave(self, gone: Callable[[T], bool]) -> None:
-        """Take rows out. The order of those that stay may change."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,44 +328,6 @@ class Step:
         self.views: dict[int | None, View] = {}
         """What is visible, by the window of the layer."""
         mx.eval(self.rope, *(() if self.order is None else (self.order, self.backwards)))
-
-
-class Room:
-    """Makes the stores larger ahead of need, a few at every step, so that no step waits for all of them."""
-
-    AHEAD = 32
-    """How many columns before the last one the stores begin to grow."""
-    MARGIN = 8
-    """How many columns before the last one they have all grown."""
-
-    def __init__(self, stores: Sequence[Columns]) -> None:
-        self._stores = stores
-        self.clear()
-
-    def clear(self) -> None:
-        """The stores are empty."""
-        self._rows = self._width = 0
-        self._grown = len(self._stores)
-
-    def admit(self, running: int, more: int) -> None:
-        """Have room for `more` rows beside those that run, and for some that may follow."""
-        if running + more > self._rows:
-            self._rows = running + more + running // 2
-        for store in self._stores:
-            store.reserve(self._rows, self._width)
-
-    def tend(self, width: int) -> None:
-        """Called at every step, with the columns in use."""
-        if self._grown >= len(self._stores):
-            if width + self.AHEAD <= self._width:
-                return
-            wanted = max(width + self.AHEAD + 1, width + width // 2)
-            self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
-            self._grown = 0
-        share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))
-        for store in self._stores[self._grown : self._grown + share]:
-            store.reserve(self._rows, self._width)
-        self._grown += share
 
 
 def overhead_bytes() -> int:

@@ -17,7 +17,6 @@ from typing import Any
 import mlx.core as mx
 
 from . import kernels
-from .batch import Joining, Logits, Row, Rows
 from .branch import Branch
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
@@ -38,6 +37,7 @@ from .protocol import (
     Stop,
 )
 from .reading import Reader
+from .rows import Joining, Logits, Row, Rows
 from .sampling import BrokenLogits, choose
 from .scoring import Scorings
 from .store import Pin

@@ -13,12 +13,12 @@ from enum import IntEnum
 from typing import Any
 
 from .kernels.network import Network
-from .kernels.strand import NetworkStrand
+from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout
 from .opaque import arrays_in
 from .radix import State, common_length
 from .store import FragmentStore, Pin
-from .strand import Row, Strand, shared_length
+from .strand import Row, shared_length
 
 MAX_ROWS = 16
 """How many paths are read together."""
@@ -74,7 +74,7 @@ class Prefill:
         self._wanted = sorted(wanted, key=lambda each: each.path)
         self._together = Together.NONE if layout.opaque else together
         self._network = network
-        self._strand: Strand | NetworkStrand | None = None
+        self._strand: AnyStrand | None = None
         self._pins: list[Pin] = []
         self._name = f"prefill {next(_numbers)}"
         self._read = 0
@@ -120,7 +120,7 @@ class Prefill:
             return min(limit, *(stop - row.position for stop, row in zip(stops, rows, strict=True)))
         return min(limit, max(min(left), min(WIDTH, max(left))))
 
-    def _collect(self, strand: Strand | NetworkStrand) -> None:
+    def _collect(self, strand: AnyStrand) -> None:
         """Keep what is due, and go on with the rows that are not at their end."""
         finished = [row for row in strand.rows if row.position >= row.stop]
         for row in strand.rows:
@@ -139,7 +139,7 @@ class Prefill:
         elif finished:
             strand.keep(left)
 
-    def _keep(self, strand: Strand | NetworkStrand, row: Row) -> None:
+    def _keep(self, strand: AnyStrand, row: Row) -> None:
         """Put what a row has read into the store."""
         snapshots: dict[int, State] = {}
         state = strand.snapshot(row)
@@ -177,10 +177,7 @@ class Prefill:
             self._pins.append(self._store.pin(row.path[: row.start]))
             row.known = self._store.known_length(row.path[: row.stop])
         self._store.reserve(self._name, self._footprint(rows))
-        if self._network is not None:
-            self._strand = NetworkStrand(self._network, self._store, rows)
-        else:
-            self._strand = Strand(self._model, self._layout, self._store, rows)
+        self._strand = begin_strand(self._model, self._layout, self._network, self._store, rows)
 
     def _rows(self) -> list[Row]:
         """What can be read next: of every path that is not covered the part up to where others leave it."""

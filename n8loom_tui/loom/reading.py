@@ -8,7 +8,7 @@ from typing import Any
 from . import kernels
 from .fragments import Fragment, KVFrag
 from .kernels.network import Network
-from .kernels.strand import NetworkStrand
+from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
 from .prefill import Prefill, Together, ToRead
 from .store import FragmentStore, Held
@@ -40,11 +40,9 @@ class Reader:
         """What reads these paths, chunk by chunk."""
         return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network)
 
-    def strand(self, rows: Sequence[Row]) -> Strand | NetworkStrand:
+    def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""
-        if self.network is not None:
-            return NetworkStrand(self.network, self.store, rows)
-        return Strand(self.model, self.layout, self.store, rows)
+        return begin_strand(self.model, self.layout, self.network, self.store, rows)
 
     def close(self, prefill: Prefill) -> None:
         """End a prefill, and count it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .distribution import Distribution
-from .kernels.strand import NetworkStrand
+from .kernels.strand import AnyStrand
 from .paths import resolve
 from .prefill import Prefill, ToRead
 from .protocol import (
@@ -26,7 +26,7 @@ from .protocol import (
     Scored,
 )
 from .reading import Reader
-from .strand import Row, Strand
+from .strand import Row
 
 FIRST_CHUNK = 32
 LARGEST_TABLE = 1 << 24
@@ -53,7 +53,7 @@ class Scoring:
         self._read = 0
         self._chunk = FIRST_CHUNK
         self._prefill: Prefill | None = None
-        self._strand: Strand | NetworkStrand | None = None
+        self._strand: AnyStrand | None = None
         self._covered = False
 
     @property
@@ -126,7 +126,7 @@ class Scoring:
             self._rows.popleft()
             self.close()
 
-    def _strand_of(self, row: Row, tokens: int) -> Strand | NetworkStrand | None:
+    def _strand_of(self, row: Row, tokens: int) -> AnyStrand | None:
         """The caches that the row is read with. None while what stands before it is still being read."""
         reader = self._reader
         if self._strand is not None:
@@ -145,7 +145,7 @@ class Scoring:
         store.reserve("scoring", row.stop * store.per_token)
         return self._strand
 
-    def _keep(self, strand: Strand | NetworkStrand) -> None:
+    def _keep(self, strand: AnyStrand) -> None:
         """Put what was not in the store yet into it."""
         (row,) = strand.rows
         if self._covered or row.position <= row.kept:

@@ -13,11 +13,11 @@ import mlx.core as mx
 import numpy as np
 
 from . import strand
-from .batch import Fragments, Joining, Logits, Row
 from .fragments import Fragment
 from .layers import Layout
 from .opaque import arrays_in
 from .radix import State
+from .rows import Fragments, Joining, Logits, Row
 from .strand import Strand
 
 T = TypeVar("T")

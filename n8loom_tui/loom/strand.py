@@ -14,13 +14,13 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
 
-from .batch import GONE, Fragments
 from .caches import Pair, PathCache, PathsCache
 from .distribution import Logits
 from .fragments import Fragment, Snapshot
 from .layers import Layout, assemble, flatten
 from .opaque import CacheCopy, arrays_in
 from .radix import State, common_length
+from .rows import GONE, Fragments
 
 
 @dataclass(slots=True, eq=False)

@@ -18,13 +18,14 @@ import mlx.core as mx
 from mlx_lm.models.cache import RotatingKVCache, make_prompt_cache
 
 from . import attention
-from .batch import Batch, Joining, Rows
+from .batch import Batch
 from .fragments import Fragment
 from .kernels.network import Network, network_for
 from .kernels.rows import NetworkBatch
 from .layers import Layout, assemble, flatten, layout_of
 from .prefill import Prefill, Together, ToRead
 from .radix import State
+from .rows import Joining, Rows
 from .single import Singles
 from .store import FragmentStore
 from .strand import Row, Strand

@@ -12,10 +12,11 @@ from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import attention
 from n8loom_tui.loom.attention import attend
-from n8loom_tui.loom.batch import Batch, Row
+from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
+from n8loom_tui.loom.rows import Row
 from n8loom_tui.loom.sharing import Level
 from n8loom_tui.loom.trial import Mode
 

@@ -13,11 +13,12 @@ from support.architectures import build
 from tiny import ARCHITECTURES, tiny_model
 
 from n8loom_tui.loom import attention
-from n8loom_tui.loom.batch import Batch, Joining
+from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP
 from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.prefill import ToRead
 from n8loom_tui.loom.reading import Reader
+from n8loom_tui.loom.rows import Joining
 from n8loom_tui.loom.store import FragmentStore
 
 

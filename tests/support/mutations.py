@@ -47,8 +47,8 @@ def mutated(draw: random.Random) -> bytes:
     return data
 
 
-def _restructured(draw: random.Random, value: Any) -> Any:
-    """The value with something in it replaced, taken out, doubled, or swapped with something else of it."""
+def places_in(value: Any) -> list[tuple[Any, Any]]:
+    """Where the values of a file stand: in which table or list, under which key."""
     places: list[tuple[Any, Any]] = []
     stack = [value]
     while stack:
@@ -62,6 +62,12 @@ def _restructured(draw: random.Random, value: Any) -> Any:
         )
         places += [(holder, key) for key in keys]
         stack += [holder[key] for key in keys]
+    return places
+
+
+def _restructured(draw: random.Random, value: Any) -> Any:
+    """The value with something in it replaced, taken out, doubled, or swapped with something else of it."""
+    places = places_in(value)
     if not places:
         return value
     holder, key = draw.choice(places)

@@ -192,6 +192,7 @@ class Network:
     def vocabulary(self) -> int:
         return self._head.outputs
 
+    @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
     def run(
         self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep
     ) -> Floats:
@@ -224,6 +225,7 @@ class Network:
             hidden += block.down.apply(self._gate(block, normed), added)
         return hidden
 
+    @np.errstate(all="ignore")
     def logits(self, hidden: Floats) -> Floats:
         """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
         normed = self._norm.apply(hidden, self.space.take("normed", *hidden.shape))
@@ -261,8 +263,7 @@ class Network:
         gate, up = gated[:, :half], gated[:, half:]
         out = self.space.take("activated", rows, half)
         np.negative(gate, out=out)
-        with np.errstate(over="ignore"):
-            np.exp(out, out=out)
+        np.exp(out, out=out)
         out += 1.0
         np.divide(gate, out, out=out)
         out *= up

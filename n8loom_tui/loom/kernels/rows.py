@@ -10,9 +10,10 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from n8loom_tui.loom.batch import Batch, Logits
+from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
+from n8loom_tui.loom.rows import Logits
 
 from .blas import Floats, shared_out
 from .network import Network

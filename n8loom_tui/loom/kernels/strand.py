@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from n8loom_tui.loom.batch import Fragments
 from n8loom_tui.loom.fragments import Fragment
-from n8loom_tui.loom.strand import Row, held_fragment, shared_length
+from n8loom_tui.loom.layers import Layout
+from n8loom_tui.loom.rows import Fragments
+from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
 from .blas import Floats, shared_out
 from .network import Network
@@ -102,3 +104,17 @@ class NetworkStrand:
         """Go on with these rows alone."""
         self.rows = list(rows)
         self._read = {id(row): self._read[id(row)] for row in rows}
+
+
+AnyStrand = Strand | NetworkStrand
+
+
+def begin_strand(
+    model: Any, layout: Layout, network: Network | None, held: Fragments, rows: Sequence[Row]
+) -> AnyStrand:
+    """Rows to be read, by the network if there is one, else by the model's own code.
+
+    Raises:
+        ValueError: what they go on from is not held.
+    """
+    return NetworkStrand(network, held, rows) if network is not None else Strand(model, layout, held, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import mlx.core as mx
@@ -11,13 +12,14 @@ from mlx.utils import tree_flatten
 from support.architectures import build
 from tiny import build_model, scratch_logits, tiny_tokenizer
 
-from n8loom_tui.loom.batch import Joining
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.kernels import network as module
 from n8loom_tui.loom.kernels.network import network_for
 from n8loom_tui.loom.kernels.rows import NetworkBatch
 from n8loom_tui.loom.layers import layout_of
 from n8loom_tui.loom.prefill import ToRead
+from n8loom_tui.loom.protocol import BranchSpec, Ramify, RequestFailed, SamplingParams, Segment, Source
+from n8loom_tui.loom.rows import Joining
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -118,3 +120,20 @@ def test_the_models_own_weights_stay_what_they_are() -> None:
     for name, array in after.items():
         np.testing.assert_array_equal(array, before[name])
     np.testing.assert_allclose(scratch_logits(model, [5, 6, 7]), logits, atol=1e-5)
+
+
+def test_numbers_that_are_none_print_nothing_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning on stderr would tear a running terminal app's picture."""
+    engine = Engine(build_model("llama"), tiny_tokenizer("plain"))
+    assert engine.network is not None
+    broken = np.full_like(engine.network._embedding, np.inf)
+    monkeypatch.setattr(engine.network, "_embedding", broken)
+    source = Source((Segment("s", (5, 6, 7)),), (BranchSpec("a", 1),))
+    events = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        engine.submit(Ramify("r", (source,), SamplingParams(max_tokens=4)))
+        while engine.busy:
+            events += engine.step()
+    (failed,) = [event for event in events if isinstance(event, RequestFailed)]
+    assert "not numbers" in failed.message

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import loom_files
-from support.mutations import mutated
+from support.mutations import mutated, places_in
 
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.formats import importing, read_foreign
@@ -59,32 +59,14 @@ def test_missing_parents() -> None:
 def test_wrong_types_everywhere(name: str, wrong: Any) -> None:
     """Each value of a file in turn is another one."""
     whole = loom_files.ALL[name]()
-    for place in range(len(_places(whole))):
+    for place in range(len(places_in(whole))):
         value = loom_files.ALL[name]()
-        holder, key = _places(value)[place]
+        holder, key = places_in(value)[place]
         holder[key] = wrong
         try:
             read(value)
         except SessionError as error:
             assert str(error).isprintable()
-
-
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Where the values of a file stand: in which table or list, under which key."""
-    places: list[tuple[Any, Any]] = []
-    stack = [value]
-    while stack:
-        holder = stack.pop()
-        keys = (
-            list(holder)
-            if isinstance(holder, dict)
-            else range(len(holder))
-            if isinstance(holder, list)
-            else ()
-        )
-        places += [(holder, key) for key in keys]
-        stack += [holder[key] for key in keys]
-    return places
 
 
 def test_texts_and_numbers_beyond_all_bounds() -> None:

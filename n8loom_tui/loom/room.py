@@ -1,0 +1,45 @@
+"""Room for what rows add, made ahead of need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .columns import ROOM_STEP, Columns
+
+
+class Room:
+    """Makes the stores larger ahead of need, a few at every step, so that no step waits for all of them."""
+
+    AHEAD = 32
+    """How many columns before the last one the stores begin to grow."""
+    MARGIN = 8
+    """How many columns before the last one they have all grown."""
+
+    def __init__(self, stores: Sequence[Columns]) -> None:
+        self._stores = stores
+        self.clear()
+
+    def clear(self) -> None:
+        """The stores are empty."""
+        self._rows = self._width = 0
+        self._grown = len(self._stores)
+
+    def admit(self, running: int, more: int) -> None:
+        """Have room for `more` rows beside those that run, and for some that may follow."""
+        if running + more > self._rows:
+            self._rows = running + more + running // 2
+        for store in self._stores:
+            store.reserve(self._rows, self._width)
+
+    def tend(self, width: int) -> None:
+        """Called at every step, with the columns in use."""
+        if self._grown >= len(self._stores):
+            if width + self.AHEAD <= self._width:
+                return
+            wanted = max(width + self.AHEAD + 1, width + width // 2)
+            self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
+            self._grown = 0
+        share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))
+        for store in self._stores[self._grown : self._grown + share]:
+            store.reserve(self._rows, self._width)
+        self._grown += share
