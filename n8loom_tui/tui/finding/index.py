@@ -39,7 +39,9 @@ class TreeIndex:
         """Take in trees. They may change meanwhile: then some of it is out of date."""
         nodes, texts, reach = self.nodes, self.texts, self.reach
         todo = list(roots)[::-1]
-        above = [""] * len(todo)  # beside `todo`, since a hundred thousand pairs would keep the collector busy
+        above = [""] * len(
+            todo
+        )  # beside `todo`, since a hundred thousand pairs would keep the collector busy
         while todo:
             for _ in range(min(_OFTEN, len(todo))):
                 node = todo.pop()

@@ -16,8 +16,7 @@ class PlainInput(Input):
     """A text field of one line. What is pasted into it is made fit for a terminal first."""
 
     def _on_paste(self, event: events.Paste) -> None:
-        event.text = visible(event.text.strip("\r\n"), " ")
-        super()._on_paste(event)
+        event.text = visible(event.text.strip("\r\n"), " ")  # Textual calls Input's own method next
 
 
 class SearchLine(Horizontal):
