@@ -66,9 +66,9 @@ class FuzzyScreen(ModalScreen[Heddle | None]):
         was_busy, self._busy = self._busy, True
         if not advance(work):
             self._say("…")
-            self.run_worker(spread(work), group="fuzzy", exclusive=True)
+            self.run_worker(lambda: spread(work), group="fuzzy", exclusive=True)
         elif was_busy:
-            self.run_worker(spread(iter(())), group="fuzzy", exclusive=True)
+            self.workers.cancel_group(self, "fuzzy")
 
     def _work(self) -> Iterator[None]:
         if self._index is None:

@@ -35,7 +35,9 @@ class Keyed:
         event.stop()
         event.prevent_default()
         app = self.app  # type: ignore[attr-defined]
-        if app.screen is not self:  # typed ahead: it is for the screen that has just been opened, once that is there
+        if (
+            app.screen is not self
+        ):  # typed ahead: it is for the screen that has just been opened, once that is there
             app.screen.call_after_refresh(app.post_message, events.Key(event.key, event.character))
             return
         if self._next_key is not None:

@@ -11,7 +11,6 @@ from textual.widgets import Input, Static
 
 from .sanitize import visible
 
-
 _EDITING = {
     "left": "cursor_left",
     "right": "cursor_right",
@@ -31,8 +30,8 @@ _EDITING = {
 
 
 class PlainInput(Input):
-    """A text field of one line, on screens that keep keys from Textual's bindings. What is pasted into it is made fit for
-    a terminal first."""
+    """A text field of one line, on screens that keep keys from Textual's bindings. What is pasted into it is made fit
+    for a terminal first."""
 
     async def _on_key(self, event: events.Key) -> None:
         action = _EDITING.get(event.key)
