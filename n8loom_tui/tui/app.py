@@ -43,8 +43,9 @@ from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
-SAVE_EVERY = 1.0
-"""Seconds after which the text of growing branches is stored too."""
+SAVE_EVERY = 0.5
+"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
+second and not in the file."""
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any."

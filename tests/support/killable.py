@@ -1,5 +1,6 @@
 """The app in use, to be killed at any moment: `python -m support.killable SESSION SEED` acts at random for ever and
-tells on stdout, a JSON line at each change, what the trees hold: `{"at": seconds, "texts": {id: text}, "gone": [id, …]}`.
+tells on stdout, a JSON line at each change, what the trees hold:
+`{"at": seconds, "texts": {id: text}, "gone": [id, …]}`.
 
 `check` compares what is in the file afterwards with what was told.
 """
