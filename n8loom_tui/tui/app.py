@@ -91,7 +91,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status = Status(saving)
         self.meter = RateMeter()
         self.failure: BaseException | None = None
-        self._commands = Commands(self)
+        self.commands = Commands(self)
         self._saved_at = 0.0
         self._place_changed = False
         self._folds_changed = False
@@ -229,7 +229,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Do what a key or the palette asked for."""
         self.status.said = ""
         try:
-            getattr(self._commands, f"do_{action}")(count)
+            self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
         self.refresh_bars()

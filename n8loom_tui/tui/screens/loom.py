@@ -10,7 +10,7 @@ from textual.screen import Screen
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
-from n8loom_tui.tui.router import Fire, KeyRouter, Pending
+from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
 from n8loom_tui.tui.widgets.reader import Reader
@@ -20,13 +20,13 @@ NARROW = 90
 """Below this many columns one pane is shown at a time."""
 
 
-class LoomScreen(Screen[None], inherit_bindings=False):
+class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
     """Shows a document. Keys go through the keymap's router to the app's actions."""
 
     def __init__(self, document: Document, keymap: Keymap) -> None:
         super().__init__()
         self._document = document
-        self._router = KeyRouter(keymap)
+        self.route_by(keymap)
         self.tree_view = LoomTree(id="tree")
         self.reader = Reader(id="reader")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
@@ -147,13 +147,9 @@ class LoomScreen(Screen[None], inherit_bindings=False):
 
     # ------------------------------------------------------------------- keys
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        routed = self._router.feed(event.key, event.character)
-        if isinstance(routed, Fire):
-            self.app.perform(routed.action, routed.count)  # type: ignore[attr-defined]
-        self.show_pending(routed.text if isinstance(routed, Pending) else "")
+    def perform(self, action: str, count: int | None) -> None:
+        """Do what a key asked for."""
+        self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:
         """Show in the key bar what was typed and waits for more."""

@@ -1,0 +1,35 @@
+"""What is shown and how."""
+
+from collections.abc import Iterator
+
+from n8loom_tui.tui.actions.action import Action, Group
+
+
+def look() -> Iterator[Action]:
+    """What is shown and how."""
+    group = Group.LOOK
+    yield Action(
+        "toggle_fold",
+        group,
+        "Fold or unfold",
+        "Hide or show what is below this node.",
+        footer="fold",
+        footer_rank=8,
+    )
+    yield Action("fold", group, "Fold", "Hide what is below this node.")
+    yield Action("unfold", group, "Unfold", "Show what is below this node.")
+    yield Action(
+        "fold_all_but_path",
+        group,
+        "Fold all but the path",
+        "Fold every branch that does not lead to this node.",
+    )
+    yield Action("unfold_all", group, "Unfold all", "Unfold every node of the loom.")
+    yield Action(
+        "next_pane",
+        group,
+        "Next pane",
+        "Go to the next pane; on a narrow screen, show it.",
+        footer="panes",
+        footer_rank=11,
+    )

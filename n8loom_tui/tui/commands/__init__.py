@@ -1,0 +1,45 @@
+"""What each action does. One part for each group of the registry, or for one feature; a mode puts its own first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n8loom_tui.tui.commands.cut import Cut
+from n8loom_tui.tui.commands.file import File
+from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.look import Look
+from n8loom_tui.tui.commands.mark import Mark
+from n8loom_tui.tui.commands.move import Move
+from n8loom_tui.tui.commands.part import Command, Part
+from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.weave import Weave
+from n8loom_tui.tui.commands.write import Write
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.app import LoomApp
+
+PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File)
+
+
+class Commands:
+    """The actions, on an app.
+
+    Attributes:
+        mode: while one is on (such as the token cursor) what it does comes before what the parts do; the keys
+            stay those of the keymap.
+    """
+
+    def __init__(self, app: LoomApp) -> None:
+        self._does: dict[str, Command] = {}
+        for part in PARTS:
+            self._does.update(part(app).commands())
+        self.mode: Part | None = None
+
+    def perform(self, action: str, count: int | None) -> None:
+        """Do an action.
+
+        Raises:
+            EditError: it can't be done here; the message says why.
+        """
+        own = self.mode.commands() if self.mode is not None else {}
+        own.get(action, self._does[action])(count)
