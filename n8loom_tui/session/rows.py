@@ -143,9 +143,10 @@ def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
 def _some_provenance(found: Row, origins: Origins) -> dict[str, Any]:
     """As much of a provenance as makes sense."""
     try:
-        own = sound(json.loads(found.provenance))
-    except (*NOT_IN_ORDER, AttributeError):
+        own = json.loads(found.provenance)
+    except NOT_IN_ORDER:
         own = {}
+    own = sound(own) if isinstance(own, dict) else {}
     try:
         return {**_provenance("{}", found.origin, origins), **own}
     except NOT_IN_ORDER:

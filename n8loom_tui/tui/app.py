@@ -30,6 +30,7 @@ from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.meter import RateMeter
@@ -101,6 +102,7 @@ class LoomApp(App[int], inherit_bindings=False):
     async def on_mount(self) -> None:
         self.view = LoomScreen(self.document, self.keymap)
         await self.push_screen(self.view)
+        end_when_told(self.end)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.call_after_refresh(self._begin)
@@ -296,6 +298,17 @@ class LoomApp(App[int], inherit_bindings=False):
         self.show(change, "leave")
         self.exit(0)
 
+    def end(self, code: int) -> None:
+        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
+        self.keep_all()
+        self.saving.close()
+        self.exit(code)
+
+    def keep_all(self) -> None:
+        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
+        self.document.cancel_all()
+        self.saving.save("end")
+
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
         super()._handle_exception(error)
@@ -303,6 +316,6 @@ class LoomApp(App[int], inherit_bindings=False):
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
                 Text(
-                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                    f"n8loom-tui: the screen broke ({what}). What was written is stored; --debug shows where."
                 )
             ]

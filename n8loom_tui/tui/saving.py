@@ -18,6 +18,7 @@ from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.recovery import recover
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -67,7 +68,21 @@ class Saving:
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
         self.notices += loaded.problems
-        self._begin_writing(store)
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _recovered(self, store: SessionStore) -> SessionStore:
+        """Go on in a new file: what was not in order is to be seen in the old one as it was."""
+        if store.read_only and not store.damaged:
+            return store  # somebody else writes to it, or nobody can
+        try:
+            store, notice = recover(store, self._everything())
+        except SessionError as error:
+            store.read_only_reason = store.read_only_reason or f"{store.path} is damaged, and left as it is."
+            self.notices.append(f"No new file can be made for it: {error}")
+            return store
+        self._store = store
+        self.notices.append(notice)
+        return store
 
     def _begin_writing(self, store: SessionStore) -> None:
         if store.read_only_reason is not None:

@@ -111,6 +111,7 @@ def test_a_trash_with_a_circle(session) -> None:
         ("tokens = x'', ends = x''", "b", False),
         ("provenance = '{'", "b", True),
         ("provenance = '[1]'", "b", True),
+        ("provenance = '0'", "b", True),
         ("""provenance = '{"params": 7}'""", "b", True),
         ("""provenance = '{"seed": "x", "time": 1.5}'""", "b", True),
         ("""provenance = '{"seed": 1, "first_step": []}'""", "b", True),

@@ -20,8 +20,8 @@ from n8loom_tui.tui.saving import Saving
 PAGE = 4096
 TABLES = ("nodes", "nodes", "nodes", "marks", "odds", "steps", "steps", "origins", "models", "meta")
 ODD = (
-    "NULL", "0", "-1", "1.5", "9e999", "9223372036854775807", "''", "'text'", "x'ff'", "x'04ffffff7f'", "zeroblob(5000)",
-    "'{}'", "'[[[]]]'", "'{\"params\": 3}'", "'{\"seed\": [], \"time\": {}, \"first_step\": \"x\"}'",
+    "NULL", "0", "-1", "1.5", "9e999", "9223372036854775807", "''", "'text'", "x'ff'", "x'04ffffff7f'",
+    "zeroblob(5000)", "'{}'", "'[[[]]]'", "'{\"params\": 3}'", "'{\"seed\": [], \"time\": {}, \"first_step\": \"x\"}'",
     "'{\"params\": {\"max_tokens\": {}}}'", "replace(hex(zeroblob(900)), '0', '[')", "CAST(x'ff' AS TEXT)",
     "'{\"imported\": {\"texts\": [1], \"title\": {}}}'", "'[[\"hang\", null, 0, [\"x\"]]]'", "(SELECT id FROM nodes)",
     "CAST('[[\"take\",null,0,[\"x\"]]]' AS BLOB)", "CAST('[[\"set\",\"x\",\"tags\",[],[1]]]' AS BLOB)",
