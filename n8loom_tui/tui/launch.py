@@ -61,10 +61,10 @@ def run(wanted: Wanted) -> int:
         app.engine.leave()
         with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
             app.keep_all()
-        stored = saving.close()
+        stored = app.saving.close()
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code
-    lines = saving.last_words(stored)
+    lines = app.saving.last_words(stored)
     if app.status.failure:
         lines.append(f"n8loom-tui: {app.status.failure}")
         code = code or 1

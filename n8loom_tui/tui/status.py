@@ -23,7 +23,7 @@ class Status:
     """Gathers what is known and writes it into the bars."""
 
     def __init__(self, saving: Saving) -> None:
-        self._saving = saving
+        self.saving = saving
         self.loading: Progress | None = None
         self.model: ModelInfo | None = None
         self.failure = ""
@@ -35,7 +35,7 @@ class Status:
 
     def show(self, view: LoomScreen, document: Document, settings: Settings, rate: float | None) -> None:
         """Write the title's and the state's lines."""
-        view.title_bar.show(self._saving.title, self._facts(document))
+        view.title_bar.show(self.saving.title, self._facts(document))
         parts = (self.said, self._activity(document, rate))
         view.state_bar.show(" · ".join(part for part in parts if part), settings.summary)
 
@@ -54,7 +54,7 @@ class Status:
         parts = [model, counted(len(document.nodes), "node")]
         if self.stats.kv_bytes:
             parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")
-        parts.append(self._saving.state)
+        parts.append(self.saving.state)
         return " · ".join(part for part in parts if part)
 
     def _activity(self, document: Document, rate: float | None) -> str:

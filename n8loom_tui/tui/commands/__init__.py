@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
+from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
@@ -18,7 +19,7 @@ from n8loom_tui.tui.commands.write import Write
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File)
+PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File, Files)
 
 
 class Commands:
