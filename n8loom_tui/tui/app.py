@@ -215,8 +215,13 @@ class LoomApp(App[int], inherit_bindings=False):
             self._take(told, now)
         self._store_now_and_then(now)
         for message in self.saving.problems():
-            self.tell(message, "error")
+            self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
+
+    def _way_out(self) -> str:
+        """What to press where the session's own file takes nothing more."""
+        key = self.keymap.label("save_as")
+        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
 
     def _take(self, told: list[Told], now: float) -> None:
         events: list[Event] = []

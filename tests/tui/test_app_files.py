@@ -72,7 +72,7 @@ async def test_a_disk_that_is_full_for_a_while(
         rig.app.saving._writer._disconnect()  # type: ignore[union-attr]
         kept = await work(rig)
         await fails(rig)
-        assert "the disk is full; make room, or save to another place" in told(rig)
+        assert "the disk is full; make room, or save to another place. ctrl+s stores all" in told(rig)
         assert shown(rig) == kept
         disk.pages = 100_000
         await rig.until(lambda: rig.app.saving.state == "saved")
