@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -34,6 +35,7 @@ from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
@@ -45,12 +47,14 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
-SAVE_EVERY = 1.0
-"""Seconds after which the text of growing branches is stored too."""
+SAVE_EVERY = 0.5
+"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
+second and not in the file."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -98,16 +102,24 @@ class LoomApp(App[int], inherit_bindings=False):
         self.meter = RateMeter()
         self.failure: BaseException | None = None
         self.commands = Commands(self)
+        self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
         self._place_changed = False
         self._folds_changed = False
+
+    # -------------------------------------------------------------------- keys
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        await (self._typed.take(event) if typed else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
         self.view = LoomScreen(self.document, self.keymap)
         await self.push_screen(self.view)
+        end_when_told(self.end)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.call_after_refresh(self._begin)
@@ -214,8 +226,13 @@ class LoomApp(App[int], inherit_bindings=False):
         self._store_now_and_then(now)
         self.view.finder.refresh()
         for message in self.saving.problems():
-            self.tell(message, "error")
+            self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
+
+    def _way_out(self) -> str:
+        """What to press where the session's own file takes nothing more."""
+        key = self.keymap.label("save_as")
+        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
 
     def _take(self, told: list[Told], now: float) -> None:
         events: list[Event] = []
@@ -381,6 +398,17 @@ class LoomApp(App[int], inherit_bindings=False):
         if growing:
             self.stop_branches(growing)
 
+    def end(self, code: int) -> None:
+        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
+        self.keep_all()
+        self.saving.close()
+        self.exit(code)
+
+    def keep_all(self) -> None:
+        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
+        self.document.cancel_all()
+        self.saving.save("end")
+
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
         super()._handle_exception(error)
@@ -388,6 +416,6 @@ class LoomApp(App[int], inherit_bindings=False):
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
                 Text(
-                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                    f"n8loom-tui: the screen broke ({what}). What was written is stored; --debug shows where."
                 )
             ]
