@@ -34,12 +34,6 @@ class Keyed:
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        app = self.app  # type: ignore[attr-defined]
-        if (
-            app.screen is not self
-        ):  # typed ahead: it is for the screen that has just been opened, once that is there
-            app.screen.call_after_refresh(app.post_message, events.Key(event.key, event.character))
-            return
         if self._next_key is not None:
             then, self._next_key = self._next_key, None
             self.show_pending("")

@@ -164,13 +164,6 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
 
     # ------------------------------------------------------------------- keys
 
-    def on_key(self, event: events.Key) -> None:
-        if self.is_searching and self.search_line.take(event):
-            event.stop()
-            event.prevent_default()
-        else:
-            super().on_key(event)
-
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
         self.end_search(keep=True)

@@ -15,7 +15,7 @@ from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.mapping.layout import TreeMap
 from n8loom_tui.tui.screens.keyed import KeyedScreen
-from n8loom_tui.tui.slices import advance, spread
+from n8loom_tui.tui.slices import Spread, advance
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.map_view import MapView
 from n8loom_tui.tui.widgets.sanitize import truncate_cells
@@ -90,7 +90,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
                 self._drawing = True
                 work = self._draw()
                 if not advance(work):
-                    self.run_worker(lambda: spread(work), group="map", exclusive=True)
+                    self.run_worker(Spread(work), group="map", exclusive=True)
         elif self._tree is not None:
             bars = (self._tree.bar_of(node) for node in self._document.growing.values())
             self.query_one(MapView).show_streaming([bar for bar in bars if bar is not None])

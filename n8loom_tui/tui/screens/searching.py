@@ -9,7 +9,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.finding.jumps import Jumps
-from n8loom_tui.tui.slices import spread
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.search_line import SearchLine
 from n8loom_tui.tui.widgets.tree import LoomTree
@@ -116,7 +116,7 @@ class Searching:
     # ------------------------------------------------------------- the hits
 
     def _search_later(self, work: Iterator[None]) -> None:
-        self.run_worker(lambda: spread(work), group="search", exclusive=True)  # type: ignore[attr-defined]
+        self.run_worker(Spread(work), group="search", exclusive=True)  # type: ignore[attr-defined]
 
     def _search_no_more(self) -> None:
         self.workers.cancel_group(self, "search")  # type: ignore[attr-defined]

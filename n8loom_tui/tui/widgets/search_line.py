@@ -121,20 +121,6 @@ class SearchLine(Horizontal):
         event.stop()
         self.post_message(self.Kept())
 
-    def take(self, event: events.Key) -> bool:
-        """Take a key that was typed before the field had the focus. Whether it is one for this line."""
-        field = self.query_one(PlainInput)
-        if event.is_printable and event.character:
-            field.insert_text_at_cursor(event.character)
-        elif event.key == "backspace":
-            field.action_delete_left()
-        elif event.key == "enter":
-            self.post_message(self.Kept())
-        else:
-            return False
-        field.focus()
-        return True
-
     def on_key(self, event: events.Key) -> None:
         """What the text field did not take. None of it is a key of the loom's meanwhile."""
         event.stop()
