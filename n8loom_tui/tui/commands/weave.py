@@ -59,6 +59,8 @@ class Weave(Part):
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
+        if not (app.document.growing or app.document.waiting):
+            app.view.forget_search()
         if everything:
             app.document.growth.forget_waiting()
         if everything and app.document.growing:

@@ -95,11 +95,16 @@ class Searching:
         (self.reader if self.has_class("reading") else self.tree_view).focus()  # type: ignore[attr-defined]
         if not keep:
             self._return_to(origin)
-        elif self.finder.query is None:
-            self.finder.end()
+        elif not self.search_line.text:
+            self.forget_search()
         elif self.current is not origin.node:
             self.jumps.leave(origin.node.id)
         self.app.searched()  # type: ignore[attr-defined]
+
+    def forget_search(self) -> None:
+        """Nothing is searched for any more."""
+        self.finder.end()
+        self._show_hits()
 
     def _return_to(self, origin: Origin) -> None:
         tree = self.tree_view
@@ -110,8 +115,7 @@ class Searching:
         if origin.searched:
             self.finder.look_for(origin.searched)
         else:
-            self.finder.end()
-            self._show_hits()
+            self.forget_search()
 
     # ------------------------------------------------------------- the hits
 
