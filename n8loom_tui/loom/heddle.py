@@ -32,6 +32,14 @@ class Kind(StrEnum):
     GENERATED = "generated"
     WRITTEN = "written"
     EDITED = "edited"
+    TURN = "turn"
+    """A user's message in the model's chat template."""
+
+
+MESSAGE = "message"
+"""In the provenance of a chat turn: what the person wrote, without the template."""
+SYSTEM = "system"
+"""In the provenance of a root: the system's message in its chat template."""
 
 
 def new_id() -> str:
@@ -336,15 +344,45 @@ class Heddle(Weaving):
         """This node as a part of a request to the engine."""
         if self.encoded:
             return Segment(self.id, tuple(self.tokens))
-        return Segment(self.id, None, self.source_text(), self.framing())
+        return Segment(self.id, None, self.source_text(), self.framing(), self.system)
+
+    @classmethod
+    def turn(cls, message: str) -> Heddle:
+        """A user's message that no tokenizer has read yet; it will stand in the model's chat template."""
+        node = Heddle.from_text(message)
+        node.kind = Kind.TURN
+        node.provenance = {MESSAGE: message}
+        return node
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether this is a user's message in the model's chat template, as a whole."""
+        return self.kind is Kind.TURN and isinstance(self.provenance.get(MESSAGE), str)
+
+    @property
+    def in_conversation(self) -> bool:
+        """Whether what stands here goes on from a user's message in the chat template."""
+        return any(
+            node.is_turn or (isinstance(node, Loom) and node.chat_template_used) for node in self.ancestors()
+        )
+
+    @property
+    def system(self) -> str:
+        """The system's message in a root's chat template; empty: what the template puts there by itself."""
+        found = self.provenance.get(SYSTEM) if self.parent is None else None
+        return found if isinstance(found, str) else ""
 
     def source_text(self) -> str:
         """What is encoded to get this node's tokens."""
-        return self.text
+        return str(self.provenance[MESSAGE]) if self.is_turn else self.text
 
     def framing(self) -> Framing:
         """How this node's text is to be encoded."""
-        return Framing.RAW if self.parent is None else Framing.CONTINUATION
+        if self.parent is None:
+            return Framing.RAW
+        if not self.is_turn:
+            return Framing.CONTINUATION
+        return Framing.TURN if self.parent.in_conversation else Framing.OPENING
 
     def get_prefix_text(self, exclude: int = 0) -> str:
         """The text of the path down to this node, without its first `exclude` nodes."""
@@ -360,7 +398,7 @@ class Heddle(Weaving):
 
     def display_text(self) -> str:
         """The node's text in the form for people."""
-        return self.text
+        return f"\n\nPrompt: {self.source_text()}\n\nResponse:\n\n" if self.is_turn else self.text
 
     def get_prefix_tokens(self, exclude: int = 0) -> list[int]:
         """The token ids of the path down to this node, without its first `exclude` nodes."""
@@ -419,8 +457,11 @@ class Loom(Heddle):
 
     __slots__ = ("chat_template_used", "user_prompt")
 
-    def __init__(self, model: Any, tokenizer: Any, prompt: str, *, chat: bool | None = None) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, prompt: str, *, chat: bool | None = None, system: str = ""
+    ) -> None:
         """`chat` None: in the chat template if the model has one; False: as it stands; True: in the template.
+        `system`: the system's message in the template; empty: what the template puts there by itself.
 
         Without a tokenizer the prompt waits to be encoded, and `chat_template_used` says what is wanted.
         """
@@ -429,12 +470,14 @@ class Loom(Heddle):
         self.model = model
         self.tokenizer = tokenizer
         self.user_prompt = prompt
+        if system and chat is not False:
+            self.provenance = {SYSTEM: system}
         if tokenizer is None:
             self.chat_template_used = chat is not False
             self._text, self.encoded = prompt, False
             return
         self.chat_template_used = chat is not False and has_chat_template(tokenizer)
-        span = encode(tokenizer, prompt, self.framing())
+        span = encode(tokenizer, prompt, self.framing(), system=self.system)
         self.set_span(span.tokens, span.text, span.ends)
 
     def framing(self) -> Framing:

@@ -32,6 +32,7 @@ from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.saving import Saving
@@ -90,6 +91,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status = Status(saving)
         self.meter = RateMeter()
         self.failure: BaseException | None = None
+        self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self._saved_at = 0.0
         self._place_changed = False
@@ -99,6 +101,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         self.view = LoomScreen(self.document, self.keymap)
+        self.view.tree_view.show_marked(self.marked.ids)
         await self.push_screen(self.view)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
@@ -126,7 +129,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def write_prompt(self, intro: str = "") -> None:
         """Open the editor for a new loom."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(EditorScreen("A new loom", intro=intro, choice=choice), self._prompt_written)
+        self.push_screen(
+            EditorScreen("A new loom", intro=intro, choice=choice, system=True), self._prompt_written
+        )
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
@@ -134,7 +139,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
-        self.show_there(self.document.new_loom(written.text, written.chosen), "new loom")
+        self.show_there(self.document.new_loom(written.text, written.chosen, written.system), "new loom")
         keys = self.keymap.label("ramify"), self.keymap.label("help")
         self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
@@ -237,6 +242,8 @@ class LoomApp(App[int], inherit_bindings=False):
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
+        if change.removed or change.added or change.rearranged:
+            self.marked.trees_changed()
         self.view.show_change(change)
         self.saving.save(label)
         for request in change.requests:
@@ -248,6 +255,15 @@ class LoomApp(App[int], inherit_bindings=False):
         """As `show`, and the cursor goes to where it happened."""
         self.show(change, label)
         self.view.go_to(change.focus)
+
+    def marked_nodes(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom."""
+        return self.marked.nodes()
+
+    def unmark_all(self) -> None:
+        """Take all marks away."""
+        self.marked.clear()
+        self.view.tree_view.refresh()
 
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
@@ -261,7 +277,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        self.status.show(self.view, self.document, self.settings, self.meter.rate())
+        self.status.show(self.view, self.document, self.settings, self.meter.rate(), len(self.marked))
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:

@@ -28,7 +28,7 @@ class Encoding:
             return node.segment()
         name = new_id()
         self._asked[name] = node.id, node.source_text()
-        return Segment(name, None, node.source_text(), node.framing())
+        return Segment(name, None, node.source_text(), node.framing(), node.system)
 
     def request(self, node: Heddle) -> Encode:
         """A request for the token ids of a node's text."""

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
-from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.hoist import Hoist
+from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
 from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
+from n8loom_tui.tui.commands.sets import Sets
 from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.siblings import Siblings
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File)
+PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Siblings, Mark, Sets, Look, Hoist, Leaps, Set, File)
 
 
 class Commands:

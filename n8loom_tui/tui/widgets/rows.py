@@ -63,6 +63,17 @@ class TreeRows:
         row = self._at.get(node.id)
         return None if row is None else self._rows.index(row)
 
+    def place(self, node: Heddle) -> tuple[int, ...] | None:
+        """Where a node comes in the order of these trees, folded away or not: to be compared with another's. None: it
+        is not in them."""
+        hidden: list[int] = []
+        above: Heddle | None = node
+        while above is not None and (row := self._at.get(above.id)) is None:
+            if above.parent is not None:
+                hidden.append(above.parent.children.index(above))
+            above = above.parent
+        return None if above is None or row is None else (self._rows.index(row), *reversed(hidden))
+
     def is_folded(self, node: Heddle) -> bool:
         return node.id in self._folded
 
@@ -253,7 +264,13 @@ class TreeRows:
         self._fold_all(except_=path)
 
     def unfold_all(self) -> None:
+        """Unfold every node, of these trees or not."""
         self._folded.clear()
+        self._rebuild()
+
+    def unfold_shown(self) -> None:
+        """Unfold every node of these trees."""
+        self._folded.difference_update(node.id for root in self._roots for node in root.walk())
         self._rebuild()
 
     def fold_all(self) -> None:
