@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .survey import Survey, Surveyed
+
 MOST_ALTERNATIVES = 128
 """How many alternatives of a token can be asked for."""
 
@@ -282,7 +284,7 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Spell | Score | Stop
+Request = Ramify | Encode | Spell | Score | Survey | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +407,7 @@ Event = (
     | BranchToken
     | BranchFinished
     | Scored
+    | Surveyed
     | RequestFinished
     | RequestFailed
     | EngineStats

@@ -25,17 +25,19 @@ from n8loom_tui.loom.protocol import (
     RequestStarted,
     Stop,
 )
+from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.evictions import Evictions
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
-from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.saving import Look, Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
@@ -46,6 +48,8 @@ DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
 SAVE_EVERY = 1.0
 """Seconds after which the text of growing branches is stored too."""
+LOOK_EVERY = 20.0
+"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any."
@@ -90,10 +94,12 @@ class LoomApp(App[int], inherit_bindings=False):
         self.engine = EngineThread(backend)
         self.status = Status(saving)
         self.meter = RateMeter()
+        self.evictions = Evictions()
         self.failure: BaseException | None = None
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self._saved_at = 0.0
+        self._looked_at = 0.0
         self._place_changed = False
         self._folds_changed = False
 
@@ -122,8 +128,12 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        self.view.tree_view.restore_folds(self.saving.folded_ids)
-        self.view.tree_view.go_to(node)
+        tree, look = self.view.tree_view, self.saving.look
+        tree.rows.visited.restore(look.visited)
+        tree.restore_folds(self.saving.folded_ids)
+        tree.go_to(node)
+        if look.hoisted:
+            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
         self.view.show_node(node)
 
     def write_prompt(self, intro: str = "") -> None:
@@ -156,6 +166,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         for message in self.saving.problems():
             self.tell(message, "error")
@@ -173,6 +184,8 @@ class LoomApp(App[int], inherit_bindings=False):
                     self._model_failed(message, error)
                 case EngineStats():
                     self.status.stats = item
+                case Surveyed():
+                    self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
                 case RequestStarted() | RequestFinished():
@@ -216,6 +229,15 @@ class LoomApp(App[int], inherit_bindings=False):
             if self._folds_changed:
                 self._folds_changed = False
                 self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        if now - self._looked_at > LOOK_EVERY:
+            self._looked_at = now
+            self._store_look()
+
+    def _store_look(self) -> None:
+        """Store what is hoisted, and which children were visited last."""
+        tree = self.view.tree_view
+        visited = tree.rows.visited.told(self.document.nodes)
+        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
@@ -308,6 +330,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Store what grows as it stands, and go."""
         change = self.document.cancel_all()
         self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        self._store_look()
         self.show(change, "leave")
         self.exit(0)
 

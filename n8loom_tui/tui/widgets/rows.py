@@ -8,13 +8,28 @@ drawn (`row_views`). Nothing recurses. The cursor is a node, so rows may come an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from n8loom_tui.loom.heddle import Heddle
 
 from .row_views import RowView, row_views
 from .sequence import Row, RowList
+from .visited import Visited
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep the cycle collector from walking over everything while many rows are made; they are no garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class TreeRows:
@@ -30,7 +45,7 @@ class TreeRows:
         self._at: dict[str, Row] = {}
         self._folded: set[str] = set()
         self._cursor: Heddle | None = None
-        self._visited: dict[str, str] = {}
+        self.visited = Visited()
         self._below: dict[str, int] = {}
         self.version = 0
         """Grows whenever rows came, went, or were folded."""
@@ -171,14 +186,19 @@ class TreeRows:
         """Rows for these nodes (each with its parent's row) and for all that shows below them, in order."""
         rows: list[Row] = []
         at, folded = self._at, self._folded
-        stack = todo[::-1]
-        while stack:
-            node, above = stack.pop()
-            row = Row(node, above)
-            at[node.id] = row
-            rows.append(row)
-            if node.children and node.id not in folded:
-                stack.extend([(child, row) for child in reversed(node.children)])
+        for top, above in todo:
+            # Children are gone through as far as a child that has some of its own; then those are, first.
+            stack: list[tuple[Iterator[Heddle], Row | None]] = [(iter((top,)), above)]
+            while stack:
+                nodes, parent = stack[-1]
+                for node in nodes:
+                    row = at[node.id] = Row(node, parent)
+                    rows.append(row)
+                    if node.children and node.id not in folded:
+                        stack.append((iter(node.children), row))
+                        break
+                else:
+                    stack.pop()
         return rows
 
     def _take(self, index: int, count: int) -> None:
@@ -295,6 +315,8 @@ class TreeRows:
     def restore_folds(self, ids: Iterable[str]) -> None:
         """Fold just these nodes, where they have children."""
         wanted = set(ids)
+        if not (wanted or self._folded):
+            return
         self._folded = {n.id for root in self._roots for n in root.walk() if n.id in wanted and n.children}
         self._rebuild()
 
@@ -315,9 +337,11 @@ class TreeRows:
 
     def _rebuild(self) -> None:
         above_cursor = self._way_up(self._cursor)
-        self._at, self._rows = {}, RowList()
+        self._at = {}
+        self._rows.clear()
         todo: list[tuple[Heddle, Row | None]] = [(root, None) for root in self._roots]
-        self._rows.insert(0, self._make(todo))
+        with _no_collector():
+            self._rows.insert(0, self._make(todo))
         self.version += 1
         self._settle(above_cursor)
 
@@ -366,7 +390,7 @@ class TreeRows:
         """Go to the child that was visited last, else to the first. False if none is in sight."""
         if self._cursor is None or self._cursor.id in self._folded:
             return False
-        child = self.visited_child(self._cursor)
+        child = self.visited.child(self._cursor)
         return child is not None and child.id in self._at and self._set_cursor(child)
 
     def move_sibling(self, step: int) -> bool:
@@ -380,14 +404,6 @@ class TreeRows:
             return False
         there = siblings[min(max(here + step, 0), len(siblings) - 1)]
         return there.id in self._at and self._set_cursor(there)
-
-    def visited_child(self, node: Heddle) -> Heddle | None:
-        """The child that the cursor was in last, else the first; None for a leaf."""
-        row = self._at.get(self._visited.get(node.id, ""))
-        if row is not None and row.above is not None and row.above.node is node:
-            return row.node
-        visited, first = self._visited.get(node.id), node.children[0] if node.children else None
-        return next((child for child in node.children if child.id == visited), first)
 
     def _cursor_row(self) -> Row | None:
         return None if self._cursor is None else self._at[self._cursor.id]
@@ -403,7 +419,5 @@ class TreeRows:
         """Note along the way up which child leads here."""
         row = self._at.get(node.id) if node is not None else None
         while row is not None and row.above is not None:
-            parent = row.above.node
-            if len(parent.children) > 1:
-                self._visited[parent.id] = row.node.id
+            self.visited.note(row.above.node, row.node)
             row = row.above

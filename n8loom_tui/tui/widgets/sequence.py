@@ -74,6 +74,14 @@ class RowList:
         for block in self._blocks[number + 1 :]:
             yield from block.rows
 
+    def clear(self) -> None:
+        """Take out all rows. Rows and blocks refer to each other: parted, they are freed without the collector."""
+        for block in self._blocks:
+            block.rows.clear()
+        self._blocks.clear()
+        self._starts.clear()
+        self._length = 0
+
     def insert(self, index: int, rows: list[Row]) -> None:
         """Put rows in before the row with this number."""
         if not rows:
