@@ -8,28 +8,14 @@ drawn (`row_views`). Nothing recurses. The cursor is a node, so rows may come an
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 
 from n8loom_tui.loom.heddle import Heddle
 
 from .row_views import RowView, row_views
-from .sequence import Row, RowList
+from .sequence import Row, RowList, no_collector
 from .visited import Visited
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over everything while many rows are made; they are no garbage."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class TreeRows:
@@ -258,7 +244,7 @@ class TreeRows:
         row = self._at.get(node.id)
         if row is not None:
             index = self._rows.index(row)
-            count = self._extent(row, index)
+            count = self._rows.index(self._last_row(row)) + 1 - index
             if index < self.cursor_index < index + count:
                 self._remember(self._cursor)
                 self._cursor = node
@@ -274,7 +260,8 @@ class TreeRows:
         self._folded.discard(node.id)
         row = self._at.get(node.id)
         if row is not None:
-            self._rows.insert(self._rows.index(row) + 1, self._make(self._children(row)))
+            with no_collector():
+                self._rows.insert(self._rows.index(row) + 1, self._make(self._children(row)))
         self.version += 1
         return True
 
@@ -340,7 +327,7 @@ class TreeRows:
         self._at = {}
         self._rows.clear()
         todo: list[tuple[Heddle, Row | None]] = [(root, None) for root in self._roots]
-        with _no_collector():
+        with no_collector():
             self._rows.insert(0, self._make(todo))
         self.version += 1
         self._settle(above_cursor)
