@@ -142,7 +142,7 @@ class SessionStore:
 
     @classmethod
     def _read_only(cls, path: Path, reason: str) -> SessionStore:
-        with _reading(path):
+        with reading(path):
             return cls(path, None, reason)
 
     def load(self) -> LoadedSession:
@@ -188,7 +188,7 @@ class SessionStore:
         if self._writer is not None and not self._writer.flush(COPY_PATIENCE):
             why = self._writer.error or "it takes too long"
             raise SessionError(f"Not copied, since not everything is stored yet: {why}")
-        with _making(target, overwrite=overwrite) as new, _reading(self.path) as db:
+        with _making(target, overwrite=overwrite) as new, reading(self.path) as db:
             try:
                 db.execute("PRAGMA query_only = OFF")  # else not even a new file is written
                 db.execute("VACUUM INTO ?", (str(new),))
@@ -270,7 +270,7 @@ def _only_unwritable(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for reading, its tables checked."""
     try:
         with contextlib.closing(_connect_to_read(path)) as db:
@@ -306,7 +306,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _load(path: Path) -> LoadedSession:
-    with _reading(path) as db:
+    with reading(path) as db:
         return load_session(db)
 
 

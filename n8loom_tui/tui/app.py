@@ -5,9 +5,11 @@ The UI's thread owns the tree and never waits on the engine.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rich.text import Text
 from textual.app import App, SystemCommand
@@ -27,6 +29,8 @@ from n8loom_tui.loom.protocol import (
 )
 from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
+from n8loom_tui.session import library
+from n8loom_tui.session.errors import SessionError
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
@@ -40,6 +44,7 @@ from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.saving import Look, Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
+from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.widgets.sanitize import visible
@@ -50,6 +55,7 @@ SAVE_EVERY = 1.0
 """Seconds after which the text of growing branches is stored too."""
 LOOK_EVERY = 20.0
 """Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
+WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any."
@@ -98,6 +104,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.failure: BaseException | None = None
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
+        self._offered = False
         self._saved_at = 0.0
         self._looked_at = 0.0
         self._place_changed = False
@@ -106,8 +113,7 @@ class LoomApp(App[int], inherit_bindings=False):
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
-        self.view = LoomScreen(self.document, self.keymap)
-        self.view.tree_view.show_marked(self.marked.ids)
+        self.view = self._new_view()
         await self.push_screen(self.view)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
@@ -123,8 +129,67 @@ class LoomApp(App[int], inherit_bindings=False):
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
-            self.write_prompt(INTRO)
+            self._welcome()
         self.refresh_bars()
+
+    def _welcome(self) -> None:
+        """Nothing is open yet: offer the sessions there are, the last one first, or else an empty page."""
+        if not self._offered and library.listed():
+            self.browse_sessions(WELCOME)
+        else:
+            self.write_prompt(INTRO)
+
+    def browse_sessions(self, intro: str = "") -> None:
+        """Open the session browser."""
+        self._offered = True
+
+        def chosen(wanted: Open | NewLoom | None) -> None:
+            match wanted:
+                case Open(path):
+                    self.run_worker(self.open_session(path), group="files")
+                case NewLoom():
+                    self.run_worker(self.open_session(None), group="files")
+                case None if not self.document.roots:
+                    self.write_prompt(INTRO)
+
+        self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
+
+    async def open_session(self, path: Path | None) -> None:
+        """Leave the session that is open, which is stored, for another one (None: a new one)."""
+        if path is not None and path == self.saving.path:
+            return
+        try:
+            saving = await asyncio.to_thread(Saving.open, path)
+        except SessionError as error:
+            self.tell(str(error), "error")
+            return
+        left = self.saving
+        self._end_all()
+        self._take_up(saving)
+        await self.switch_screen(self.view)
+        stored = await asyncio.to_thread(left.close)
+        if not stored:
+            for line in left.last_words(stored):
+                self.tell(line, "warning")
+        self.call_after_refresh(self._begin)
+
+    def _take_up(self, saving: Saving) -> None:
+        """Make this session the one that is open."""
+        self.launch = replace(self.launch, prompt=None, notices=())
+        self.saving, self.document = saving, saving.document
+        self.status.saving = saving
+        self.commands = Commands(self)
+        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        if self.status.model is not None:
+            self.document.use_model(self.status.model)
+            saving.model(self.status.model)
+        self.view = self._new_view()
+
+    def _new_view(self) -> LoomScreen:
+        """A screen of the document that is open."""
+        view = LoomScreen(self.document, self.keymap)
+        view.tree_view.show_marked(self.marked.ids)
+        return view
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
@@ -328,11 +393,18 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """Store what grows as it stands, and go."""
+        self._end_all()
+        self.exit(0)
+
+    def _end_all(self) -> None:
+        """Store what grows as it stands, and stop it."""
+        growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
         self.saving.place(self.view.current, self.view.tree_view.folded_ids)
         self._store_look()
         self.show(change, "leave")
-        self.exit(0)
+        if growing:
+            self.stop_branches(growing)
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""

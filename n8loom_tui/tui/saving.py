@@ -5,6 +5,7 @@ Without a session file named, one is made in the data folder with the first chan
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import time
@@ -18,6 +19,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import HOISTED, LETTERS, VISITED, Changes, ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
@@ -59,6 +61,7 @@ class Saving:
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
         self._unsavable = ""
+        self._held: list[Changes] | None = None
         if store is not None:
             self._load(store)
 
@@ -98,7 +101,7 @@ class Saving:
         """Hand over what has changed since the last time, as one transaction. Returns at once."""
         document = self.document
         if document.pending:
-            self._put(document.pending.changes(label, document.roots, self._models))
+            self._put(document.pending.changes(label, document.roots, self.models))
 
     def place(self, current: Heddle | None, folded: frozenset[str] | None = None) -> None:
         """Remember where the person stands, and what is folded (None: as before)."""
@@ -113,7 +116,7 @@ class Saving:
             self.look = look
             self._put(snapshot("look", meta={HOISTED: look.hoisted, VISITED: look.visited}))
 
-    def _models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
+    def models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where it is known."""
         trees = self.document.trees
         found = {}
@@ -123,7 +126,14 @@ class Saving:
                 found[node.id] = self._refs[vocabulary]
         return found
 
+    def meta(self) -> dict[str, Any]:
+        """Values of the whole session."""
+        return {LETTERS: self.document.letters}
+
     def _put(self, changes: Changes) -> None:
+        if self._held is not None:
+            self._held.append(changes)
+            return
         if self._writer is None and not self._named and not self._unsavable:
             self._make()
         if self._writer is not None:
@@ -147,7 +157,85 @@ class Saving:
         self._store = store
         self._begin_writing(store)
 
+    # ------------------------------------------------------------ other places
+
+    async def save_as(self, target: Path) -> str:
+        """Give a session that nobody named its name, copy one that has one, or store one that its own file does not
+        take in another file, where it goes on. Nothing is replaced. Returns a line that says what was done.
+
+        Raises:
+            SessionError: it can't be done; nothing is lost.
+        """
+        if self._held is not None:
+            raise SessionError("It is being saved already.")
+        if self.stuck:
+            await self._go_on_in(target)
+            return f"Everything is in {target} now, and goes on there."
+        if self._store is None:
+            raise SessionError("There is nothing to save yet.")
+        if self._named:
+            await asyncio.to_thread(self._store.copy_to, target)
+            return f"Copied to {target}."
+        await self._name(self._store, target)
+        return f"This session is {target} now."
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the session's own file does not take what changes."""
+        return bool(self._unsavable) or (self._writer is not None and self._writer.error is not None)
+
+    async def _name(self, store: SessionStore, target: Path) -> None:
+        """Move the session's file. What changes meanwhile waits in memory."""
+        self._held, self._writer = [], None
+        try:
+            store, problem = await asyncio.to_thread(_moved, store, target)
+        except SessionError:
+            self._held, self._unsavable = None, "not saved"
+            raise
+        self._named = problem is None
+        self._go_on(store)
+        if problem is not None:
+            raise problem
+
+    async def _go_on_in(self, target: Path) -> None:
+        """Store everything in another file, and go on there."""
+        changes, old = self._everything(), self._store
+        self._held = []
+        try:
+            store = await asyncio.to_thread(_made, target, changes)
+        except SessionError:
+            held, self._held = self._held, None
+            for waiting in held:
+                self._put(waiting)
+            raise
+        self._unsavable, self._writer, self._named = "", None, True
+        self._go_on(store)
+        if old is not None:
+            await asyncio.to_thread(old.close, PATIENCE)
+
+    def _go_on(self, store: SessionStore) -> None:
+        """Write to this store from now on, beginning with what was held back."""
+        held, self._held = self._held or [], None
+        self._store = store
+        self._begin_writing(store)
+        for changes in held:
+            self._put(changes)
+
     # ------------------------------------------------------------ what is said
+
+    @property
+    def path(self) -> Path | None:
+        """The session's file; None as long as there is none."""
+        return self._store.path if self._store is not None else None
+
+    @property
+    def named(self) -> bool:
+        """Whether a person chose the session's name."""
+        return self._named
+
+    def stored(self, timeout: float = PATIENCE) -> bool:
+        """Wait until all that was handed over is in the file. Not for the UI's thread."""
+        return self._writer is not None and self._writer.flush(timeout)
 
     @property
     def title(self) -> str:
@@ -157,6 +245,8 @@ class Saving:
     @property
     def state(self) -> str:
         """Whether all is stored, in a word or two."""
+        if self._held is not None:
+            return "saving"
         if self._unsavable or self._writer is None:
             return self._unsavable
         if self._writer.error:
@@ -172,6 +262,8 @@ class Saving:
 
     def close(self) -> bool:
         """Store what is left. False if not all of it could be."""
+        if self._held is not None:
+            return False
         return self._store is None or self._store.close(PATIENCE)
 
     def last_words(self, stored: bool) -> list[str]:
@@ -191,10 +283,10 @@ class Saving:
             trees.roots,
             trash=trash,
             steps=self.document.history.records(),
-            models=self._models(node for top in (*trees.roots, *trash) for node in top.walk()),
+            models=self.models(node for top in (*trees.roots, *trash) for node in top.walk()),
             current=self.current_id,
             folded=self.folded_ids,
-            meta={LETTERS: self.document.letters},
+            meta=self.meta(),
         )
 
     def _rescue(self) -> str:
@@ -219,6 +311,22 @@ def _look(meta: Mapping[str, Any]) -> Look:
         tuple(name for name in names if isinstance(name, str)),
         {node: child for node, child in pairs if isinstance(child, str)},
     )
+
+
+def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:
+    """Close a session, move its file and open it there; where it can't be moved, open it where it was."""
+    try:
+        if not store.close(PATIENCE):
+            raise SessionError("Not everything could be stored yet; try again.")
+        rename(store.path, target)
+    except SessionError as error:
+        return SessionStore.open(store.path), error
+    return SessionStore.open(target), None
+
+
+def _made(target: Path, changes: Changes) -> SessionStore:
+    write_new(target, changes)
+    return SessionStore.open(target)
 
 
 def _document(loaded: LoadedSession) -> Document:

@@ -28,7 +28,7 @@ class Status:
     """Gathers what is known and writes it into the bars."""
 
     def __init__(self, saving: Saving) -> None:
-        self._saving = saving
+        self.saving = saving
         self.loading: Progress | None = None
         self.model: ModelInfo | None = None
         self.failure = ""
@@ -53,10 +53,10 @@ class Status:
     def _title(self, hoisted: Sequence[Heddle]) -> str:
         """The session's name, and what of it is shown."""
         if not hoisted:
-            return self._saving.title
+            return self.saving.title
         what = one_line(shown_text(hoisted[-1]), " ", HOISTED_WIDTH * 2)
         levels = f" ({len(hoisted)} levels)" if len(hoisted) > 1 else ""
-        return f"{self._saving.title} › hoisted{levels}: {truncate_cells(what, HOISTED_WIDTH)}"
+        return f"{self.saving.title} › hoisted{levels}: {truncate_cells(what, HOISTED_WIDTH)}"
 
     def _facts(self, document: Document) -> str:
         model = (
@@ -69,7 +69,7 @@ class Status:
         parts = [model, counted(len(document.nodes), "node")]
         if self.stats.kv_bytes:
             parts.append(f"{self.stats.kv_bytes / 1e6:.0f} MB KV")
-        parts.append(self._saving.state)
+        parts.append(self.saving.state)
         return " · ".join(part for part in parts if part)
 
     def _activity(self, document: Document, rate: float | None) -> str:

@@ -19,7 +19,17 @@ from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen, SystemInput
 from n8loom_tui.tui.screens.loom import LoomScreen
 
-ELSEWHERE = {"quit", "palette", "help", "copy_text", "edit_external"}
+ELSEWHERE = {
+    "quit",
+    "palette",
+    "help",
+    "copy_text",
+    "edit_external",
+    "sessions",
+    "save_as",
+    "export",
+    "import",
+}
 """What leaves the app or the screen; it has tests of its own."""
 
 

@@ -69,7 +69,7 @@ def test_check_finds_nothing_wrong_with_what_is_shipped() -> None:
 def test_arrows_need_no_letters() -> None:
     keymap, _ = load_keymaps("arrows", SHIPPED, None)
     sequences = [sequence for keys in keymap.bindings.values() for sequence in keys]
-    assert not any(len(key) == 1 for sequence in sequences for key in sequence)
+    assert not any(len(sequence[0]) == 1 for sequence in sequences), "letters only behind a key that is none"
 
 
 def test_help_quit_and_palette_have_a_key_that_types_no_text() -> None:

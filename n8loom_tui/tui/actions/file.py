@@ -8,6 +8,20 @@ from n8loom_tui.tui.actions.action import Action, Group
 def file() -> Iterator[Action]:
     """Looms, files, help, and the way out."""
     group = Group.FILE
+    yield Action("sessions", group, "Sessions", "Find, open, rename, copy and throw away sessions.")
+    yield Action(
+        "save_as",
+        group,
+        "Name the session, or copy it",
+        "All is stored as it happens. This gives the file a name, or makes a copy of one that has a name.",
+    )
+    yield Action(
+        "export",
+        group,
+        "Export",
+        "Write the loom, a part of it or a path in another program's format, or as text.",
+    )
+    yield Action("import", group, "Import", "Make a session of another program's file, and open it.")
     yield Action("new_loom", group, "New loom", "Write a prompt and start a new tree from it.")
     yield Action(
         "trash",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
+from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.hoist import Hoist
 from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
@@ -21,7 +22,21 @@ from n8loom_tui.tui.commands.write import Write
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Siblings, Mark, Sets, Look, Hoist, Leaps, Set, File)
+PARTS: tuple[type[Part], ...] = (
+    Move,
+    Weave,
+    Write,
+    Cut,
+    Siblings,
+    Mark,
+    Sets,
+    Look,
+    Hoist,
+    Leaps,
+    Set,
+    File,
+    Files,
+)
 
 
 class Commands:
