@@ -110,7 +110,9 @@ async def test_growing_from_a_set_is_one_batch_and_one_step(launch: Launcher) ->
         await key(rig, "ramify_leaves", 1)
         await rig.grown()
         leaves = [*first.children, second, third]
-        assert [len(node.children) for node in leaves] == [1] * 4, "each leaf once, though it is below two of the set"
+        assert [len(node.children) for node in leaves] == [1] * 4, (
+            "each leaf once, though it is below two of the set"
+        )
         await key(rig, "undo")
         assert facts(rig.app.document) == before
 
@@ -173,7 +175,11 @@ async def test_tagging_a_set_keeps_the_tags_there_are(launch: Launcher) -> None:
         await key(rig, "mark_children")
         await key(rig, "tag")
         await answer(rig, "#good -dull")
-        assert [child.marks.tags for child in (first, second, third)] == [("old", "good"), ("good",), ("good",)]
+        assert [child.marks.tags for child in (first, second, third)] == [
+            ("old", "good"),
+            ("good",),
+            ("good",),
+        ]
         await key(rig, "undo")
         assert [child.marks.tags for child in (first, second, third)] == [("old", "dull"), (), ()]
 

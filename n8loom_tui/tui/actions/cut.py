@@ -63,6 +63,7 @@ def cut() -> Iterator[Action]:
         CountUse.REPEAT,
         footer="undo",
         footer_rank=9,
+        leap=True,
     )
     yield Action(
         "redo",
@@ -72,6 +73,7 @@ def cut() -> Iterator[Action]:
         CountUse.REPEAT,
         footer="redo",
         footer_rank=14,
+        leap=True,
     )
     yield Action(
         "remove_duplicates",

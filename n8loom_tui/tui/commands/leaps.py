@@ -1,79 +1,81 @@
-"""Leaps over rows: to the next bookmark, leaf or unread node of what the tree shows, and round behind the last one."""
+"""Leaps: back to where one was, to a letter, to whatever some letters of a text lead to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import islice
+from collections.abc import Callable, Container
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import EditError
-from n8loom_tui.tui.walks import backward, onward
-
-FEW = 1000
-"""As long as no more nodes than this are meant they are put in order; of more, the next one is near."""
+from n8loom_tui.tui.screens.fuzzy import FuzzyScreen
 
 
 class Leaps(Part):
-    """Leaps over rows."""
+    """Leaps: back to where one was, to a letter, to whatever some letters of a text lead to."""
 
-    def _walk(self, count: int, meant: Callable[[Heddle], bool], objection: str) -> None:
-        """Go `count` such nodes on (back, if negative), looking at one node after the other."""
-        node, tops = self._node(), self._tree.rows.roots
-        steps = abs(count)
-        walk = onward(node, tops) if count > 0 else backward(node, tops)
-        found = list(islice(filter(meant, walk), steps))
-        if not found and not meant(node):
-            raise EditError(objection)
-        if 0 < len(found) < steps:  # it went round, and goes on doing so
-            ring = [*found, node] if meant(node) else found
-            found = [ring[(steps - 1) % len(ring)]]
-        if found:
-            self._tree.go_to(found[-1])
+    def do_jump_back(self, count: int | None) -> None:
+        self._travel(self._app.view.jumps.back, count or 1, "There is no place to go back to.")
 
-    def _leap(self, count: int, known: Mapping[str, Heddle], objection: str) -> None:
-        """Go `count` of these nodes on (back, if negative)."""
+    def do_jump_forward(self, count: int | None) -> None:
+        self._travel(self._app.view.jumps.forward, count or 1, "There is no place to go forward to.")
+
+    def _travel(self, step: Callable[[str, Container[str]], str | None], count: int, objection: str) -> None:
+        nodes = self._app.document.nodes
+        here = self._node().id
+        for number in range(count):
+            there = step(here, nodes)
+            if there is None and number == 0:
+                raise EditError(objection)
+            here = there or here
+        self._app.view.go_to(nodes[here])
+
+    def do_set_letter(self, _count: int | None) -> None:
         node = self._node()
-        if len(known) > FEW:
-            self._walk(count, lambda other: other.id in known, objection)
-            return
-        rows = self._tree.rows
-        found = sorted(
-            (place, name) for name, other in known.items() if (place := rows.place(other)) is not None
+        self._app.view.take_next_key(
+            lambda letter: self._attempt(lambda: self._set(letter, node)),
+            self._app.keymap.label("set_letter"),
         )
-        here = rows.place(node)
-        if not found or here is None:
-            raise EditError(objection)
-        before = sum(place < here for place, _ in found)
-        at = before + count - (0 if count < 0 or node.id in known else 1)
-        self._tree.go_to(known[found[at % len(found)][1]])
 
-    def _leap_bookmark(self, count: int) -> None:
-        label = self._app.keymap.label("bookmark")
-        found = self._app.document.trees.bookmarks
-        self._leap(count, found, f"There is no bookmark here yet; {label} sets one.")
+    def _set(self, letter: str, node: Heddle) -> None:
+        self._check(letter)
+        self._see_there(node)
+        before = self._app.document.set_letter(letter, node)
+        for changed in {before, node.id} - {None}:
+            if other := self._app.document.nodes.get(changed or ""):
+                self._tree.node_changed(other)
 
-    def do_next_bookmark(self, count: int | None) -> None:
-        self._leap_bookmark(count or 1)
+    def do_go_letter(self, _count: int | None) -> None:
+        self._node()
+        self._app.view.take_next_key(
+            lambda letter: self._attempt(lambda: self._go(letter)), self._app.keymap.label("go_letter")
+        )
 
-    def do_previous_bookmark(self, count: int | None) -> None:
-        self._leap_bookmark(-(count or 1))
+    def _go(self, letter: str) -> None:
+        self._check(letter)
+        name = self._app.document.letters.get(letter)
+        if name is None:
+            key = self._app.keymap.label("set_letter")
+            raise EditError(f"Nothing is marked {letter}; {key} {letter} marks the node you stand on.")
+        node = self._app.document.nodes.get(name)
+        if node is None:
+            raise EditError(f"What was marked {letter} is in the trash, or gone.")
+        self._app.leap(node)
 
-    def _leap_leaf(self, count: int) -> None:
-        self._walk(count, lambda node: not node.children, "There is no other leaf here.")
+    @staticmethod
+    def _check(letter: str) -> None:
+        if not (len(letter) == 1 and letter.isalnum()):
+            raise EditError("A mark is a letter or a digit.")
 
-    def do_next_leaf(self, count: int | None) -> None:
-        self._leap_leaf(count or 1)
+    def do_fuzzy_jump(self, _count: int | None) -> None:
+        self._node()
+        app = self._app
 
-    def do_previous_leaf(self, count: int | None) -> None:
-        self._leap_leaf(-(count or 1))
+        def chosen(node: Heddle | None) -> None:
+            if node is not None:
+                self._attempt(lambda: self._leap(node))
 
-    def _leap_unread(self, count: int) -> None:
-        found = self._app.document.trees.unread
-        self._leap(count, found, "All nodes here have been read.")
+        app.push_screen(FuzzyScreen(app.document, app.view.tree_view.signs), chosen)
 
-    def do_next_unread(self, count: int | None) -> None:
-        self._leap_unread(count or 1)
-
-    def do_previous_unread(self, count: int | None) -> None:
-        self._leap_unread(-(count or 1))
+    def _leap(self, node: Heddle) -> None:
+        self._see_there(node)
+        self._app.leap(node)

@@ -36,6 +36,10 @@ class Sets(Part):
 
     def do_mark_hits(self, _count: int | None) -> None:
         self._node()
+        finder = self._app.view.finder
+        if finder.query is not None:
+            self._add(finder.hits(), "The search found nothing.")
+            return
 
         def check(text: str) -> str | None:
             return None if text else "a text that the nodes hold"

@@ -115,17 +115,21 @@ def lay_out(
     width: int,
     streaming: bool,
     spinner: str,
+    extra: str = "",
     *,
     marked: bool = False,
     evicted: bool = False,
 ) -> RowLayout:
-    """Fit a row into `width` cells. `spinner` is its present frame; `evicted`: the node's KV is not kept any more."""
+    """Fit a row into `width` cells.
+
+    `spinner` is its present frame; `extra` stands in front of the marks; `evicted`: the node's KV is not kept any more.
+    """
     left = guides(view, signs, width)
     stream = (signs.marked if marked else "") + (signs.stream if streaming else "")
     count = f" {signs.folded}{view.hidden}" if view.folded else ""
     room = width - cell_len(left) - len(stream) - len(count)
     right = []
-    at_end = marks(view, signs, evicted) + (spinner if streaming else "")
+    at_end = extra + marks(view, signs, evicted) + (spinner if streaming else "")
     for part in (at_end, tags(view, signs, width // 3)):
         fits = bool(part) and room - cell_len(part) - 1 >= _LEAST_LABEL
         room -= cell_len(part) + 1 if fits else 0

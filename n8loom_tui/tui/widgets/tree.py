@@ -7,7 +7,7 @@ again. The scroll never moves by itself: rows that come or go above leave on the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,7 +17,9 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.tui.finding.query import Query
 
+from .highlight import lit
 from .row_layout import RowLayout, lay_out
 from .row_views import RowView
 from .shaped import ShapedTree, TreeMessage
@@ -42,6 +44,7 @@ class LoomTree(ShapedTree):
         & > .loomtree--count { color: $foreground 60%; text-style: bold; }
         & > .loomtree--tags { color: $text-secondary; }
         & > .loomtree--marks { color: $foreground 60%; }
+        & > .loomtree--hit { color: $text-warning; text-style: bold underline; }
         & > .loomtree--cursor {
             color: $block-cursor-blurred-foreground;
             background: $block-cursor-blurred-background;
@@ -64,6 +67,7 @@ class LoomTree(ShapedTree):
         "loomtree--count",
         "loomtree--tags",
         "loomtree--marks",
+        "loomtree--hit",
         "loomtree--cursor",
     }
 
@@ -76,6 +80,9 @@ class LoomTree(ShapedTree):
         classes: str | None = None,
     ) -> None:
         super().__init__(signs=signs, name=name, id=id, classes=classes)
+        self.extra: Callable[[Heddle], str] = lambda _node: ""
+        """Signs that others put in front of a row's marks."""
+        self._query: Query | None = None
         self._streaming: set[str] = set()
         self._marked: Collection[str] = ()
         self._evicted: frozenset[str] = frozenset()
@@ -103,6 +110,11 @@ class LoomTree(ShapedTree):
             if view.node.id == node_id:
                 self.refresh_line(index)
         self._wind_spinner()
+
+    def show_hits(self, query: Query | None) -> None:
+        """Set off what is searched for wherever it stands."""
+        self._query = query
+        self.refresh()
 
     def show_marked(self, ids: Collection[str]) -> None:
         """Show the nodes of these ids as marked."""
@@ -140,13 +152,22 @@ class LoomTree(ShapedTree):
         segments = [
             Segment(row.guides, self._style("guides", at_cursor)),
             Segment(row.stream, self._style("stream", at_cursor)),
-            Segment(row.label, self._style(body, at_cursor)),
+            *self._label(row.label, self._style(body, at_cursor), at_cursor),
             Segment(row.count, self._style("count", at_cursor)),
             Segment(" " * row.gap, self._style("guides", at_cursor)),
             Segment(row.tags, self._style("tags", at_cursor)),
             Segment(row.marks, self._style("marks", at_cursor)),
         ]
         return Strip(segments).adjust_cell_length(width, self._style("guides", at_cursor))
+
+    def _label(self, text: str, style: Style, at_cursor: bool) -> list[Segment]:
+        spans = self._query.label_spans(text, self.signs.newline) if self._query is not None else []
+        if not spans:
+            return [Segment(text, style)]
+        over = self.get_component_rich_style("loomtree--hit", partial=True)
+        if at_cursor:  # its colours are those of the cursor
+            over = Style(bold=over.bold, underline=over.underline)
+        return lit([Segment(text, style)], spans, over)
 
     def _style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
@@ -165,6 +186,7 @@ class LoomTree(ShapedTree):
             width,
             streaming,
             self._spinner_sign() if streaming else "",
+            self.extra(view.node),
             marked=view.node.id in self._marked,
             evicted=view.node.id in self._evicted,
         )
