@@ -171,9 +171,12 @@ def has_chat_template(tokenizer: Any) -> bool:
     return bool(flag) if flag is not None else getattr(tokenizer, "chat_template", None) is not None
 
 
-def _templated(tokenizer: Any, messages: list[dict[str, str]], *, tokenize: bool) -> Any:
-    """Messages in the model's chat template with the opening of the answer: token ids, or their text."""
-    extra = {} if type(tokenizer).__name__ == "TokenizerWrapper" else {"return_dict": False}
+def _templated(tokenizer: Any, messages: list[dict[str, str]], *, tokenize: bool, **values: str) -> Any:
+    """Messages in the model's chat template with the opening of the answer: token ids, or their text. `values` are for
+    the template."""
+    extra: dict[str, Any] = {**values}
+    if type(tokenizer).__name__ != "TokenizerWrapper":
+        extra["return_dict"] = False
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=tokenize, **extra)
 
 
@@ -210,9 +213,10 @@ def encode_turn(tokenizer: Any, message: str, before: Sequence[int]) -> EncodedT
 
 def encode_opening(tokenizer: Any, message: str, before: Sequence[int]) -> EncodedText:
     """A user's first message behind a text that is no conversation: nothing that belongs to a beginning alone."""
-    tokens = encode_chat(tokenizer, message).tokens
+    messages = [{"role": "user", "content": message}]
+    tokens = list(_templated(tokenizer, messages, tokenize=True, bos_token=""))
     lead = leading_special_tokens(tokenizer)
-    if before and lead and tokens[: len(lead)] == lead:
+    if lead and tokens[: len(lead)] == lead:
         tokens = tokens[len(lead) :]
     return decode_span(tokenizer, before, tokens)
 

@@ -39,6 +39,7 @@ class FakeBackend:
         self.closed = threading.Event()
         self.broken: Exception | None = None
         self.submitted: list[Request] = []
+        self.chat = True
         self.evicted: frozenset[str] = frozenset()
         """The nodes whose KV is told to be evicted."""
         self._permits = threading.Semaphore(0)
@@ -60,7 +61,7 @@ class FakeBackend:
         progress(Progress(Stage.WEIGHTS, 1, 2))
         if self.load_error:
             raise ModelError(self.load_error)
-        return ModelInfo("fake", "0000", "cpu · float32", chat=True)
+        return ModelInfo("fake", "0000", "cpu · float32", chat=self.chat)
 
     @property
     def busy(self) -> bool:

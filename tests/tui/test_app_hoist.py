@@ -126,7 +126,7 @@ async def test_a_restart_keeps_what_is_hoisted_and_the_child_visited_last(
         hoisted = rig.current.id
         await rig.press("q")
     async with launch(free(), session=path, prompt=None) as rig:
-        await rig.until(lambda: rig.app.document.roots)
+        await rig.until(lambda: rig.app.view.tree_view.hoisted)
         second = rig.root.children[1]
         assert rows(rig) == [second, *second.children] and second.id == hoisted
         await key(rig, "child")

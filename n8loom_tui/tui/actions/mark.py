@@ -25,7 +25,7 @@ def mark() -> Iterator[Action]:
         "Mark this node, or unmark it, and go down a row. What is done then is done to all marked nodes at once.",
         CountUse.REPEAT,
         footer="mark",
-        footer_rank=18,
+        footer_rank=22,
     )
     yield Action("mark_leaves", group, "Mark all leaves below", "Mark every leaf below this node.")
     yield Action("mark_children", group, "Mark all children", "Mark the children of this node.")
