@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from n8loom_tui.loom.radix import common_length
 from n8loom_tui.loom.survey import Spot, Survey, survey
 
 
@@ -13,13 +14,7 @@ class Store:
 
     @staticmethod
     def _longest(paths: list[list[int]], path: list[int]) -> int:
-        def common(other: list[int]) -> int:
-            return next(
-                (i for i, (a, b) in enumerate(zip(path, other, strict=False)) if a != b),
-                min(len(path), len(other)),
-            )
-
-        return max(map(common, paths), default=0)
+        return max((common_length(path, other, 0) for other in paths), default=0)
 
     def match_length(self, path: list[int]) -> int:  # type: ignore[override]
         return self._longest(self.held, path)
