@@ -125,7 +125,7 @@ def lay_out(
     `spinner` is its present frame; `extra` stands in front of the marks; `evicted`: the node's KV is not kept any more.
     """
     left = guides(view, signs, width)
-    stream = (signs.marked if marked else "") + (signs.stream if streaming else "")
+    stream = (f"{signs.marked} " if marked else "") + (signs.stream if streaming else "")
     count = f" {signs.folded}{view.hidden}" if view.folded else ""
     room = width - cell_len(left) - len(stream) - len(count)
     right = []
