@@ -11,13 +11,14 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from .framed import Framed
+from .kinds import MESSAGE, SYSTEM, Kind
 from .marks import NO_MARKS, Marks
 from .odds import Odds, count_of
-from .protocol import Alternative, Framing, Segment
+from .protocol import Alternative, Framing
 from .text import decode_span, encode, has_chat_template
 from .weaving import Weaving
 
@@ -25,21 +26,7 @@ if TYPE_CHECKING:
     from .fragments import KVFrag
 
 
-class Kind(StrEnum):
-    """Where a node's text came from."""
-
-    PROMPT = "prompt"
-    GENERATED = "generated"
-    WRITTEN = "written"
-    EDITED = "edited"
-    TURN = "turn"
-    """A user's message in the model's chat template."""
-
-
-MESSAGE = "message"
-"""In the provenance of a chat turn: what the person wrote, without the template."""
-SYSTEM = "system"
-"""In the provenance of a root: the system's message in its chat template."""
+__all__ = ["Heddle", "Kind", "Loom", "new_id"]
 
 
 def new_id() -> str:
@@ -47,7 +34,7 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-class Heddle(Weaving):
+class Heddle(Weaving, Framed):
     """A node: a span of text as token ids, that goes on from its parent.
 
     Attributes:
@@ -340,12 +327,6 @@ class Heddle(Weaving):
             yield node
             stack.extend(reversed(node.children))
 
-    def segment(self) -> Segment:
-        """This node as a part of a request to the engine."""
-        if self.encoded:
-            return Segment(self.id, tuple(self.tokens))
-        return Segment(self.id, None, self.source_text(), self.framing(), self.system)
-
     @classmethod
     def turn(cls, message: str) -> Heddle:
         """A user's message that no tokenizer has read yet; it will stand in the model's chat template."""
@@ -353,36 +334,6 @@ class Heddle(Weaving):
         node.kind = Kind.TURN
         node.provenance = {MESSAGE: message}
         return node
-
-    @property
-    def is_turn(self) -> bool:
-        """Whether this is a user's message in the model's chat template, as a whole."""
-        return self.kind is Kind.TURN and isinstance(self.provenance.get(MESSAGE), str)
-
-    @property
-    def in_conversation(self) -> bool:
-        """Whether what stands here goes on from a user's message in the chat template."""
-        return any(
-            node.is_turn or (isinstance(node, Loom) and node.chat_template_used) for node in self.ancestors()
-        )
-
-    @property
-    def system(self) -> str:
-        """The system's message in a root's chat template; empty: what the template puts there by itself."""
-        found = self.provenance.get(SYSTEM) if self.parent is None else None
-        return found if isinstance(found, str) else ""
-
-    def source_text(self) -> str:
-        """What is encoded to get this node's tokens."""
-        return str(self.provenance[MESSAGE]) if self.is_turn else self.text
-
-    def framing(self) -> Framing:
-        """How this node's text is to be encoded."""
-        if self.parent is None:
-            return Framing.RAW
-        if not self.is_turn:
-            return Framing.CONTINUATION
-        return Framing.TURN if self.parent.in_conversation else Framing.OPENING
 
     def get_prefix_text(self, exclude: int = 0) -> str:
         """The text of the path down to this node, without its first `exclude` nodes."""
@@ -395,10 +346,6 @@ class Heddle(Weaving):
     def crown(self) -> str:
         """The text of the path without the root's."""
         return self.get_prefix_text(1)
-
-    def display_text(self) -> str:
-        """The node's text in the form for people."""
-        return f"\n\nPrompt: {self.source_text()}\n\nResponse:\n\n" if self.is_turn else self.text
 
     def get_prefix_tokens(self, exclude: int = 0) -> list[int]:
         """The token ids of the path down to this node, without its first `exclude` nodes."""
@@ -479,6 +426,10 @@ class Loom(Heddle):
         self.chat_template_used = chat is not False and has_chat_template(tokenizer)
         span = encode(tokenizer, prompt, self.framing(), system=self.system)
         self.set_span(span.tokens, span.text, span.ends)
+
+    @property
+    def opens_conversation(self) -> bool:
+        return self.chat_template_used
 
     def framing(self) -> Framing:
         return Framing.CHAT if self.chat_template_used else Framing.RAW

@@ -112,7 +112,8 @@ class LoomApp(App[int], inherit_bindings=False):
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
-        self._looked_at = 0.0
+        self._looked_at: float | None = None
+        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
         self._place_changed = False
         self._folds_changed = False
 
@@ -139,6 +140,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self._find_cursor()
             for node in self.document.unencoded():
                 self.ask_engine(self.document.encode_request(node))
+        self._looked_at = time.monotonic()
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -192,7 +194,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
-        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
@@ -209,9 +211,9 @@ class LoomApp(App[int], inherit_bindings=False):
         tree, look = self.view.tree_view, self.saving.look
         tree.rows.visited.restore(look.visited)
         tree.restore_folds(self.saving.folded_ids)
-        tree.go_to(node)
         if look.hoisted:
             tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
+        tree.go_to(node)
         self.view.show_node(node)
 
     def write_prompt(self, intro: str = "") -> None:
@@ -313,12 +315,14 @@ class LoomApp(App[int], inherit_bindings=False):
             if self._folds_changed:
                 self._folds_changed = False
                 self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        if now - self._looked_at > LOOK_EVERY:
+        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
             self._looked_at = now
             self._store_look()
 
     def _store_look(self) -> None:
         """Store what is hoisted, and which children were visited last."""
+        if self._looked_at is None:
+            return
         tree = self.view.tree_view
         visited = tree.rows.visited.told(self.document.nodes)
         self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))

@@ -44,7 +44,7 @@ async def test_marking_by_hand_shows_and_goes_down(launch: Launcher, keymap: str
         first, second, third = rig.root.children
         assert marked(rig) == [first, first.children[0]]
         assert rig.current is first.children[1]
-        assert sum("◆" in line for line in rig.texts()) == 2
+        assert sum("✓" in line for line in rig.texts()) == 2
         await key(rig, "row_down")
         assert "2 marked" in rig.app.view.state_bar.left
         await key(rig, "bottom")
@@ -53,7 +53,7 @@ async def test_marking_by_hand_shows_and_goes_down(launch: Launcher, keymap: str
         await key(rig, "mark")
         assert second not in marked(rig) and third not in marked(rig)
         await key(rig, "unmark_all")
-        assert marked(rig) == [] and not any("◆" in line for line in rig.texts())
+        assert marked(rig) == [] and not any("✓" in line for line in rig.texts())
         await key(rig, "unmark_all")
         await key(rig, "mark")
         await rig.press("escape")

@@ -18,7 +18,7 @@ _RUN_OF_BLANKS = re.compile("[ \t]+")
 def shown_text(node: Heddle) -> str:
     """The node's text as people should read it (not yet `visible`): for a root and for a chat turn
     what the person wrote."""
-    return node.source_text() if isinstance(node, Loom) or node.is_turn else node.text
+    return node.source_text() if node.kind is Kind.TURN or isinstance(node, Loom) else node.text
 
 
 def passage(node: Heddle) -> str:
