@@ -20,14 +20,14 @@ class Picture(Part):
             app.document,
             node,
             view.tree_view.signs,
-            visited=view.tree_view.rows.visited_child,
+            visited=view.tree_view.rows.visited.child,
             shape=lambda: view.shape,
         )
         app.push_screen(screen, self._chosen)
 
     def do_compare(self, _count: int | None) -> None:
         node, app = self._node(), self._app
-        marked: list[Heddle] = getattr(app, "marked_nodes", list)()
+        marked = app.marked_nodes()
         if len(marked) == 2:
             self._compare(*marked)
             return

@@ -21,6 +21,7 @@ class Origin:
 
     node: Heddle
     folded: frozenset[str]
+    hoisted: tuple[Heddle, ...]
     top: int
     searched: str
 
@@ -58,7 +59,7 @@ class Searching:
         if node is None:
             return
         searched = self.finder.query.text if self.finder.query is not None else ""
-        self._origin = Origin(node, tree.folded_ids, tree.scroll_offset.y, searched)
+        self._origin = Origin(node, tree.folded_ids, tuple(tree.hoisted), tree.scroll_offset.y, searched)
         self._typed = False
         self.search_line.open()
         self.set_class(True, "searching")  # type: ignore[attr-defined]
@@ -108,6 +109,8 @@ class Searching:
 
     def _return_to(self, origin: Origin) -> None:
         tree = self.tree_view
+        if tuple(tree.hoisted) != origin.hoisted:
+            tree.restore_hoist(origin.hoisted)
         if tree.folded_ids != origin.folded:
             tree.restore_folds(origin.folded)
         tree.go_to(origin.node)
