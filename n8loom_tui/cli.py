@@ -65,6 +65,10 @@ def weave(
         str | None,
         typer.Option(help="Memory for the KV cache, like 500M or 2G; else a quarter of the machine's."),
     ] = None,
+    kv_disk: Annotated[
+        str,
+        typer.Option(help="Disk space for the KV cache, so that a reopened path goes on at once; or off."),
+    ] = "1G",
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Open a model and weave. Further commands: bench, export, import, keys, locate (each has --help)."""
@@ -84,14 +88,15 @@ def weave(
         )
         settings = Settings(params=params).with_value("n", n)
         _check_dtype(dtype)
-        budget = None if kv_budget is None else _budget(kv_budget)
+        budget = None if kv_budget is None else _size("--kv-budget", kv_budget)
+        disk = 0 if kv_disk.strip().lower() == "off" else _size("--kv-disk", kv_disk)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     text = _prompt(prompt, prompt_file)
     _need_terminal()
     from n8loom_tui.tui.launch import Wanted, run
 
-    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, budget, debug)
+    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, budget, disk, debug)
     raise typer.Exit(run(wanted))
 
 
@@ -220,15 +225,16 @@ def locate() -> None:
     print(f"keymaps        {config_dir() / 'keymaps.toml'}")
     print(f"sessions       {data_dir() / 'sessions'}")
     print(f"models         {cache_dir()}")
+    print(f"KV cache       {cache_dir() / 'kv'}")
 
 
-def _budget(text: str) -> int:
+def _size(option: str, text: str) -> int:
     from n8loom_tui.sizes import parse_size
 
     try:
         return parse_size(text)
     except ValueError as error:
-        raise ValueError(f"--kv-budget: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _check_dtype(dtype: str) -> None:

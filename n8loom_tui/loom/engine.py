@@ -417,6 +417,9 @@ class Engine(Reader):
             evictions=self.store.evictions,
             recomputed=self.recomputed,
             kv_working=self.store.reserved,
+            restored=self.kept.restored if self.kept is not None else 0,
+            refused=self.kept.refused if self.kept is not None else 0,
+            kv_disk=self.kept.nbytes if self.kept is not None else 0,
         )
 
 

@@ -37,6 +37,7 @@ class Wanted:
     dtype: str
     threads: int | None
     kv_budget: int | None = None
+    kv_disk: int = 0
     debug: bool = False
 
 
@@ -52,7 +53,11 @@ def run(wanted: Wanted) -> int:
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
     sys.setswitchinterval(SWITCH_INTERVAL)
     backend = ModelBackend(
-        wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
+        wanted.model,
+        dtype=wanted.dtype,
+        threads=wanted.threads,
+        kv_budget=wanted.kv_budget,
+        kv_disk=wanted.kv_disk,
     )
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:

@@ -80,9 +80,8 @@ class Status:
             parts.append(f"{len(longest.tokens)}/{_limit(longest)} tokens")
         elif self.stats.tokens:
             parts.append(f"{self.stats.tokens:,} tokens so far")
-        read = self.stats.prefilled + self.stats.reused
-        if read and self.stats.reused:
-            parts.append(f"prefill saved {self.stats.reused / read:.0%}")
+        if self.stats.reused or self.stats.restored:
+            parts.append(f"prefill saved {self.stats.saved:.0%}")
         return " · ".join(parts) or "ready"
 
 

@@ -120,5 +120,8 @@ class FakeBackend:
     def stats(self) -> EngineStats:
         return EngineStats(running=len(self._live), tokens=self._tokens)
 
+    def rest(self) -> float | None:
+        return None
+
     def close(self) -> None:
         self.closed.set()
