@@ -68,7 +68,10 @@ class Extents:
         """Whether such a tensor may be one."""
         return tensor.dtype == self.dtype and (
             len(tensor.shape) == len(self.most)
-            and all(low <= extent <= high for low, extent, high in zip(self.least, tensor.shape, self.most))
+            and all(
+                low <= extent <= high
+                for low, extent, high in zip(self.least, tensor.shape, self.most, strict=True)
+            )
         )
 
 

@@ -224,17 +224,19 @@ class Kept:
         return None if found is None else self.form.state(found)
 
     def _read(self, entry: Entry, path: Sequence[int]) -> dict[str, Raw] | None:
+        found: dict[str, Raw] | None = None
         with self._doubted(entry), self._opened(entry) as file:
-            tokens, found = file.contents(self._key)
+            tokens, tensors = file.contents(self._key)
             if tokens[: len(path)] != list(path):
                 raise Refused("it is of another path")
-            return found
-        return None
+            found = tensors
+        return found  # noqa: RET504 - or what it was before, where the file is no good
 
     def _peek(self, entry: Entry) -> list[int] | None:
+        tokens: list[int] | None = None
         with self._doubted(entry), self._opened(entry) as file:
-            return file.tokens()
-        return None
+            tokens = file.tokens()
+        return tokens  # noqa: RET504 - as above
 
     def _opened(self, entry: Entry) -> Reading:
         name = entry.name

@@ -174,7 +174,7 @@ class Writer:
         """Write a file beside its place, and move it there. False if there was no time."""
         part = target.with_name(f".{secrets.token_hex(8)}{PART}")
         try:
-            with open(part, "xb", buffering=0, opener=_private) as file:  # noqa: PTH123 - Path.open takes no opener
+            with open(part, "xb", buffering=0, opener=_private) as file:
                 with contextlib.suppress(OSError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says that somebody is at it
                 for chunk in _chunks(data):
