@@ -153,9 +153,7 @@ class Writer:
                     self._remove([self._folder / name])
 
     def _write(self, sheet: Sheet) -> bool:
-        data = [
-            memoryview(values).cast("B") if values.size else memoryview(b"") for _, values in sheet.tensors
-        ]
+        data = [values.reshape(-1).view("u1").data for _, values in sheet.tensors]
         head = signed(self._key, sheet.label, [tensor for tensor, _ in sheet.tensors], data)
         size = len(head) + sum(part.nbytes for part in data)
         try:
