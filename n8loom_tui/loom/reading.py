@@ -52,6 +52,11 @@ class Reader:
         self.kept = kept
         self.store.watch = kept.note
 
+    def keep_in_memory_alone(self) -> None:
+        """End of `keep_on_disk`."""
+        self.kept = None
+        self.store.watch = lambda _item: None
+
     def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""
         return begin_strand(self.model, self.layout, self.network, self.store, rows)

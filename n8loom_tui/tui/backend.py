@@ -150,7 +150,13 @@ class ModelBackend:
         if kept is None:
             return None
         early = self._worked + QUIET - time.monotonic()
-        return early if early > 0 else kept.rest()
+        if early > 0:
+            return early
+        try:
+            return kept.rest()
+        except Exception:  # noqa: BLE001 - a cache must not take the engine down with it
+            self._engine.keep_in_memory_alone()
+            return None
 
     def close(self) -> None:
         import gc

@@ -235,8 +235,10 @@ class Writer:
 
     def _clean(self) -> None:
         """Remove what killed programs left half written: nobody holds its lock."""
-        for folder in _folders(self._folder.parent):
-            for part in folder.glob(f".*{PART}"):
+        top = self._folder.parent
+        with contextlib.suppress(OSError):
+            parts = [part for folder in (top, *_folders(top)) for part in folder.glob(f".*{PART}")]
+            for part in parts:
                 with contextlib.suppress(OSError):
                     handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                     try:
