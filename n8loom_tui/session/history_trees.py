@@ -57,9 +57,13 @@ class Trees:
         trash: Iterable[Heddle] = (),
         fingerprints: dict[str, str] | None = None,
         where: Mapping[str, str] | None = None,
+        nodes: dict[str, Heddle] | None = None,
     ) -> None:
+        """`nodes`: all of the roots' by id, where the caller knows them."""
         self.roots: list[Heddle] = list(roots)
-        self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
+        if nodes is None:
+            nodes = {node.id: node for root in self.roots for node in root.walk()}
+        self.nodes = nodes
         self.trash: dict[str, Heddle] = {node.id: node for node in trash}
         self.fingerprints: dict[str, str] = dict(fingerprints or {})
         self.where: dict[str, str] = dict(where or {})

@@ -110,9 +110,13 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view = LoomScreen(self.document, self.keymap)
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
 
     def _begin(self) -> None:
         for notice in (*self.launch.notices, *self.saving.notices):

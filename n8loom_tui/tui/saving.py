@@ -325,7 +325,7 @@ def _made(target: Path, changes: Changes) -> SessionStore:
 def _document(loaded: LoadedSession) -> Document:
     """A document of what a session holds."""
     prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where)
+    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()
