@@ -199,10 +199,14 @@ class Trees:
 
     def _enter(self, top: Heddle, change: Change) -> None:
         entered = self.nodes
-        for node in top.walk():
+        stack = [top]  # as `walk` goes, by hand: an undo may bring back a hundred thousand
+        while stack:
+            node = stack.pop()
             entered[node.id] = node
             if not node.encoded and not node.tokens:
                 change.unencoded.append(node)
+            if node.children:
+                stack += node.children[::-1]
 
     def _take(
         self, parent: Heddle | None, index: int, names: tuple[str, ...], change: Change
@@ -235,10 +239,13 @@ class Trees:
 
     def _leave(self, top: Heddle, change: Change) -> None:
         nodes, changed = self.nodes, change.changed
-        for node in top.walk():
+        stack = [top]
+        while stack:
+            node = stack.pop()
             del nodes[node.id]
-            if node.id in changed:
-                del changed[node.id]
+            stack += node.children
+        for name in [name for name in changed if name not in nodes]:
+            del changed[name]
 
     def _split(self, node: Heddle, head: Heddle, change: Change) -> Heddle:
         if head.children or isinstance(head, Loom) or isinstance(node, Loom):

@@ -30,6 +30,7 @@ from n8loom_tui.loom.protocol import (
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
@@ -107,7 +108,7 @@ class LoomApp(App[int], inherit_bindings=False):
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = LoomScreen(self.document, self.keymap, self.saving.folded_ids)
         await self.push_screen(self.view)
         end_when_told(self.end)
         self.set_interval(DRAIN_RATE, self.drain)
@@ -163,6 +164,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "error")
             return
         left = self.saving
+        collect_again()
         self._end_all()
         self._take_up(saving)
         await self.switch_screen(self.view)
@@ -181,11 +183,10 @@ class LoomApp(App[int], inherit_bindings=False):
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = LoomScreen(self.document, self.keymap, self.saving.folded_ids)
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        self.view.tree_view.restore_folds(self.saving.folded_ids)
         self.view.tree_view.go_to(node)
         self.view.show_node(node)
 

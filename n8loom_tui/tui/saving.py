@@ -72,7 +72,7 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(loaded.folded_ids)
+        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
         self.notices += loaded.problems
         self._begin_writing(self._recovered(store) if loaded.problems else store)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -23,8 +25,10 @@ NARROW = 90
 class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
     """Shows a document. Keys go through the keymap's router to the app's actions."""
 
-    def __init__(self, document: Document, keymap: Keymap) -> None:
+    def __init__(self, document: Document, keymap: Keymap, folded: Iterable[str] = ()) -> None:
+        """`folded`: the ids of the nodes that are folded at first."""
         super().__init__()
+        self._folded = folded
         self._document = document
         self.route_by(keymap)
         self.tree_view = LoomTree(id="tree")
@@ -48,7 +52,7 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         yield self.key_bar
 
     def on_mount(self) -> None:
-        self.tree_view.set_roots(self._document.roots)
+        self.tree_view.set_roots(self._document.roots, self._folded)
         self.tree_view.focus()
         self._arrange(self.app.size.width)
 

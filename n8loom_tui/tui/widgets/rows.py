@@ -90,10 +90,12 @@ class TreeRows:
 
     # ------------------------------------------------------- the tree changed
 
-    def set_roots(self, roots: Iterable[Heddle]) -> None:
-        """Show these trees. The cursor stays if its node has a row again, else it goes up or to the first
-        root."""
+    def set_roots(self, roots: Iterable[Heddle], folded: Iterable[str] | None = None) -> None:
+        """Show these trees, with just these nodes folded (None: as they are). The cursor stays if its node has a row
+        again, else it goes up or to the first root."""
         self._roots = list(roots)
+        if folded is not None:
+            self._folded = set(folded)
         self._below.clear()
         self._rebuild()
 
@@ -274,12 +276,6 @@ class TreeRows:
     def folded_ids(self) -> frozenset[str]:
         """The ids of the nodes that are folded."""
         return frozenset(self._folded)
-
-    def restore_folds(self, ids: Iterable[str]) -> None:
-        """Fold just these nodes, where they have children."""
-        wanted = set(ids)
-        self._folded = {n.id for root in self._roots for n in root.walk() if n.id in wanted and n.children}
-        self._rebuild()
 
     def reveal(self, node: Heddle) -> bool:
         """Unfold all that hides the node. False if it does not stand in these trees."""

@@ -113,10 +113,10 @@ class LoomTree(LineView):
 
     # ------------------------------------------------------- the tree changed
 
-    def set_roots(self, roots: Iterable[Heddle]) -> None:
-        """Show these trees."""
+    def set_roots(self, roots: Iterable[Heddle], folded: Iterable[str] | None = None) -> None:
+        """Show these trees, with just these nodes folded (None: as they are)."""
         with self._rows_change():
-            self.rows.set_roots(roots)
+            self.rows.set_roots(roots, folded)
 
     def node_added(self, node: Heddle) -> None:
         """A node was entered below its parent."""
@@ -268,10 +268,6 @@ class LoomTree(LineView):
     def folded_ids(self) -> frozenset[str]:
         """The ids of the nodes that are folded."""
         return self.rows.folded_ids
-
-    def restore_folds(self, ids: Iterable[str]) -> None:
-        """Fold just these nodes, as they were folded when they were last seen."""
-        self._fold_many(partial(self.rows.restore_folds, ids))
 
     def fold_all_but_path(self) -> None:
         """Fold all that does not lead to the cursor."""
