@@ -37,6 +37,7 @@ from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
@@ -219,6 +220,7 @@ class LoomApp(App[int], inherit_bindings=False):
         if told:
             self._take(told, now)
         self._store_now_and_then(now)
+        self.view.finder.refresh()
         for message in self.saving.problems():
             self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
@@ -287,8 +289,26 @@ class LoomApp(App[int], inherit_bindings=False):
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self._place_changed = True
-        if node is not None:
+        if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
+
+    def searched(self) -> None:
+        """A search is over; the cursor stands where it stays."""
+        self.status.said = self.view.search_text()
+        self.stands_on(self.view.current)
+        self.refresh_bars()
+
+    @property
+    def finder(self) -> Finder:
+        """What is searched for, and where it is."""
+        return self.view.finder
+
+    def leap(self, node: Heddle) -> None:
+        """Go to a node from which `jump_back` leads back to where one is."""
+        here = self.view.current
+        if here is not None and here is not node:
+            self.view.jumps.leave(here.id)
+        self.view.go_to(node)
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""

@@ -295,10 +295,14 @@ class Document:
             change.touch(node)
         return change
 
-    def set_letter(self, letter: str, node: Heddle) -> None:
-        """Mark a node by a letter, which marks that one alone. No step of the history."""
-        self.letters[letter] = node.id
+    def set_letter(self, letter: str, node: Heddle) -> str | None:
+        """Mark a node by a letter, which marks that one alone; if it does already, take the mark away. No step of the
+        history. Returns the id that had the letter."""
+        before = self.letters.pop(letter, None)
+        if before != node.id:
+            self.letters[letter] = node.id
         self.pending.meta(LETTERS, self.letters)
+        return before
 
     # ----------------------------------------------------------- undo and redo
 
