@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -47,6 +48,7 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -101,10 +103,17 @@ class LoomApp(App[int], inherit_bindings=False):
         self.meter = RateMeter()
         self.failure: BaseException | None = None
         self.commands = Commands(self)
+        self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
         self._place_changed = False
         self._folds_changed = False
+
+    # -------------------------------------------------------------------- keys
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        await (self._typed.take(event) if typed else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
