@@ -1,4 +1,4 @@
-"""Sessions changed at random, bytes and values: each opens as far as it goes and can be used, or gives one clear line."""
+"""Sessions changed at random, bytes and values: each opens as far as it goes and can be used, or gives one line."""
 
 from __future__ import annotations
 

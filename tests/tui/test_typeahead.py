@@ -32,7 +32,9 @@ async def test_what_is_pasted_behind_a_key_is_not_lost(launch: Launcher) -> None
         rig.app.post_message(events.Key("i", "i"))
         rig.app.post_message(events.Paste("from the clipboard"))
         await rig.until(
-            lambda: isinstance(rig.app.screen, EditorScreen)
-            and rig.app.screen.query(EditorArea)
-            and rig.app.screen.query_one(EditorArea).text == "from the clipboard"
+            lambda: (
+                isinstance(rig.app.screen, EditorScreen)
+                and rig.app.screen.query(EditorArea)
+                and rig.app.screen.query_one(EditorArea).text == "from the clipboard"
+            )
         )
