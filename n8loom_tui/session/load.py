@@ -19,7 +19,7 @@ from .errors import UNREADABLE, one_line
 from .history import Step
 from .packing import unpack_text
 from .provenance import sound
-from .record import CURRENT, ModelRef, StepState
+from .record import CURRENT, SHARED, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
@@ -168,8 +168,9 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
     for key, value in _read_table(db, loaded, "id, value", "origins"):
         try:
             told = dict(json.loads(value))
-            found[key] = sound(told)
-            if found[key] is not told:
+            # Many nodes share it, so what it holds must be small.
+            found[key] = sound({name: told[name] for name in SHARED if name in told})
+            if found[key] != told:
                 loaded.note(f"Origin {key} of the session is not in order; what makes sense of it is kept.")
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"Origin {key} of the session could not be read.")

@@ -13,7 +13,7 @@ from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.odds import Odds
 
 from .packing import PackedSpan, unpack_text
-from .provenance import MOST_PARAMS, sound
+from .provenance import sound
 
 Origins = Mapping[Any, dict[str, Any]]
 """By row id, the shared parts of provenances."""
@@ -151,11 +151,7 @@ def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
         raise ValueError("not a provenance")
     if origin is None:
         return own
-    # A table of a sane size is each node's own. Copying a huge one for each of many nodes would take all memory.
-    shared = {
-        key: dict(part) if type(part) is dict and len(part) <= MOST_PARAMS else part
-        for key, part in origins[origin].items()
-    }
+    shared = {key: dict(part) if type(part) is dict else part for key, part in origins[origin].items()}
     return {**shared, **own}
 
 

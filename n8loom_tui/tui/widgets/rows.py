@@ -277,6 +277,14 @@ class TreeRows:
         """The ids of the nodes that are folded."""
         return frozenset(self._folded)
 
+    def restore_folds(self, ids: Iterable[str]) -> None:
+        """Fold just these nodes, where they have children."""
+        wanted = set(ids)
+        if not (wanted or self._folded):
+            return
+        self._folded = {n.id for root in self._roots for n in root.walk() if n.id in wanted and n.children}
+        self._rebuild()
+
     def reveal(self, node: Heddle) -> bool:
         """Unfold all that hides the node. False if it does not stand in these trees."""
         hidden: list[Heddle] = []

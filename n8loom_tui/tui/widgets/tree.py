@@ -281,6 +281,10 @@ class LoomTree(LineView):
         """The ids of the nodes that are folded."""
         return self.rows.folded_ids
 
+    def restore_folds(self, ids: Iterable[str]) -> None:
+        """Fold just these nodes, as they were folded when they were last seen."""
+        self._fold_many(partial(self.rows.restore_folds, ids))
+
     def fold_all_but_path(self) -> None:
         """Fold all that does not lead to the cursor."""
         if self.rows.cursor is not None:
