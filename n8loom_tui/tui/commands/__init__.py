@@ -9,6 +9,7 @@ from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.hoist import Hoist
 from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
@@ -16,7 +17,9 @@ from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
 from n8loom_tui.tui.commands.picture import Picture
 from n8loom_tui.tui.commands.search import Search
+from n8loom_tui.tui.commands.sets import Sets
 from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.siblings import Siblings
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
@@ -28,8 +31,11 @@ PARTS: tuple[type[Part], ...] = (
     Weave,
     Write,
     Cut,
+    Siblings,
     Mark,
+    Sets,
     Look,
+    Hoist,
     Find,
     Search,
     Leaps,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -22,15 +20,15 @@ from n8loom_tui.tui.widgets.tree import LoomTree
 
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
+MANY = 500
+"""From this many places on where nodes came or went all rows are made anew."""
 
 
 class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     """Shows a document. Keys go through the keymap's router to the app's actions."""
 
-    def __init__(self, document: Document, keymap: Keymap, folded: Iterable[str] = ()) -> None:
-        """`folded`: the ids of the nodes that are folded at first."""
+    def __init__(self, document: Document, keymap: Keymap) -> None:
         super().__init__()
-        self._folded = folded
         self._document = document
         self.route_by(keymap)
         self.search_in(document)
@@ -61,7 +59,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         yield self.key_bar
 
     def on_mount(self) -> None:
-        self.tree_view.set_roots(self._document.roots, self._folded)
+        self.tree_view.set_roots(self._document.roots)
         self.tree_view.focus()
         self._arrange(self.app.size.width)
 
@@ -82,7 +80,24 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         tree, document = self.tree_view, self._document
         if change.added or change.removed or change.rearranged or change.changed:
             self.finder.trees_changed()
-        self.shape += bool(change.added or change.removed or change.rearranged)
+        if change.removed or change.added or change.rearranged:
+            self.shape += 1
+            with tree.changing():
+                self._show_rows(change)
+        for branch in document.growing if change.added or change.rearranged else ():
+            tree.set_streaming(branch, True)
+        for node in change.finished:
+            tree.set_streaming(node.id, False)
+        for node in change.changed.values():
+            tree.node_changed(node)
+        self._follow(change)
+
+    def _show_rows(self, change: Change) -> None:
+        """Let rows come and go as nodes did."""
+        tree, document = self.tree_view, self._document
+        if len(change.removed) + len(change.added) + len(change.rearranged) > MANY:
+            tree.set_roots(document.roots, anew=True)
+            return
         for parent, node in change.removed:
             tree.node_removed(node, parent)
         for parent, nodes in change.added:
@@ -96,13 +111,6 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
                 tree.set_roots(document.roots)
             elif parent.id in document.nodes:
                 tree.children_changed(parent)
-        for branch in document.growing if change.added or change.rearranged else ():
-            tree.set_streaming(branch, True)
-        for node in change.finished:
-            tree.set_streaming(node.id, False)
-        for node in change.changed.values():
-            tree.node_changed(node)
-        self._follow(change)
 
     def go_to(self, node: Heddle | None) -> None:
         """Put the cursor on a node, if it is there, and show it as it is now."""
