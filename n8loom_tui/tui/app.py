@@ -32,6 +32,7 @@ from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
@@ -129,9 +130,13 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
 
     def _begin(self) -> None:
         for notice in (*self.launch.notices, *self.saving.notices):
@@ -179,6 +184,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "error")
             return
         left = self.saving
+        collect_again()
         self._end_all()
         self._take_up(saving)
         await self.switch_screen(self.view)

@@ -57,7 +57,7 @@ class Document:
         trash = self.trees.trash
         for node in [node for node in trash.values() if _is_stillborn(node)]:
             del trash[node.id]
-        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+        for node in [node for node in self.trees.nodes.values() if not node.text and _is_stillborn(node)]:
             if node.children or node.marks.by_hand:
                 node.finish = str(Finish.CANCELLED)
                 self.pending.content(node)
@@ -402,6 +402,6 @@ def _is_stillborn(node: Heddle) -> bool:
     """Whether a branch neither said anything nor ended."""
     return (
         node.kind is Kind.GENERATED
-        and not (node.tokens or node.text or node.finish)
+        and not (node.text or node.finish or node.tokens)
         and "seed" in node.provenance
     )

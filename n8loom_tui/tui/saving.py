@@ -82,7 +82,7 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(loaded.folded_ids)
+        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
         self.look = _look(loaded.meta)
         self.notices += loaded.problems
         self._begin_writing(self._recovered(store) if loaded.problems else store)
@@ -353,7 +353,7 @@ def _made(target: Path, changes: Changes) -> SessionStore:
 def _document(loaded: LoadedSession) -> Document:
     """A document of what a session holds."""
     prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where)
+    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()
