@@ -45,13 +45,14 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.typeahead import TypeAhead
+from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -59,8 +60,6 @@ DRAIN_RATE = 1 / 30
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
-LOOK_EVERY = 20.0
-"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -113,10 +112,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
-        self._looked_at: float | None = None
-        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
-        self._place_changed = False
-        self._folds_changed = False
+        self.whereabouts = Whereabouts(self)
 
     # -------------------------------------------------------------------- keys
 
@@ -141,11 +137,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def _begin(self) -> None:
         for notice in (*self.launch.notices, *self.saving.notices):
             self.tell(notice, "warning")
-        if self.document.roots:
-            self._find_cursor()
-            for node in self.document.unencoded():
-                self.ask_engine(self.document.encode_request(node))
-        self._looked_at = time.monotonic()
+        self.whereabouts.take_up(time.monotonic())
+        for node in self.document.unencoded():
+            self.ask_engine(self.document.encode_request(node))
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -200,7 +194,8 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
-        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
+        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        self.whereabouts = Whereabouts(self)
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
@@ -211,16 +206,6 @@ class LoomApp(App[int], inherit_bindings=False):
         view = LoomScreen(self.document, self.keymap)
         view.tree_view.show_marked(self.marked.ids)
         return view
-
-    def _find_cursor(self) -> None:
-        node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        tree, look = self.view.tree_view, self.saving.look
-        tree.rows.visited.restore(look.visited)
-        tree.restore_folds(self.saving.folded_ids)
-        if look.hoisted:
-            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
-        tree.go_to(node)
-        self.view.show_node(node)
 
     def write_prompt(self, intro: str = "") -> None:
         """Open the editor for a new loom."""
@@ -315,27 +300,11 @@ class LoomApp(App[int], inherit_bindings=False):
             self._saved_at = now
             self.document.growth.note_growing()
             self.saving.save("growing")
-            if self._place_changed:
-                self._place_changed = False
-                self.saving.place(self.view.current)
-            if self._folds_changed:
-                self._folds_changed = False
-                self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
-            self._looked_at = now
-            self._store_look()
-
-    def _store_look(self) -> None:
-        """Store what is hoisted, and which children were visited last."""
-        if self._looked_at is None:
-            return
-        tree = self.view.tree_view
-        visited = tree.rows.visited.told(self.document.nodes)
-        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
+            self.whereabouts.store_changes(now)
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
-        self._place_changed = True
+        self.whereabouts.moved = True
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 
@@ -359,7 +328,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
-        self._folds_changed = True
+        self.whereabouts.folded = True
 
     # ---------------------------------------------------------------- actions
 
@@ -447,8 +416,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Store what grows as it stands, and stop it."""
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
-        self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        self._store_look()
+        self.whereabouts.store()
         self.show(change, "leave")
         if growing:
             self.stop_branches(growing)

@@ -55,6 +55,7 @@ def run(wanted: Wanted) -> int:
     check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
+    gc.freeze()  # what was loaded stays: the collector need not walk through it while the model is being loaded
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECTOR)
