@@ -334,6 +334,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.view.end_search(keep=True)
+        self.view.take_no_key()
         self.status.said = ""
         try:
             self.commands.perform(action, count)

@@ -178,7 +178,6 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
 
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
-        self.end_search(keep=True)
         self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:
