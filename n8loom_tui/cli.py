@@ -46,13 +46,23 @@ def weave(
         bool, typer.Option("--raw", help="Take prompts as they are, without the chat template.")
     ] = False,
     keymap: Annotated[str, typer.Option(help="default, vim, arrows, or one of your own.")] = "default",
-    n: Annotated[int, typer.Option("-n", help="Branches that one ramify grows.")] = 8,
-    temp: Annotated[float, typer.Option(help="Temperature; 0 is greedy.")] = 0.8,
-    max_tokens: Annotated[int, typer.Option(help="Tokens that a branch grows at once.")] = 64,
-    min_p: Annotated[float, typer.Option(help="Drop tokens less likely than this share of the best.")] = 0.05,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling; 0 is off.")] = 0.0,
-    top_k: Annotated[int, typer.Option(help="Draw from the k likeliest; 0 is off.")] = 0,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1 it discourages repetition.")] = 1.0,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Sampling values by name: balanced, careful, wild, nucleus, greedy, or yours."),
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="Branches that one ramify grows; else 8.")] = None,
+    temp: Annotated[float | None, typer.Option(help="Temperature; 0 is greedy; else 0.8.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Tokens that a branch grows at once; else 64.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Drop tokens less likely than this share of the best; else 0.05.")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus sampling; 0 is off.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest; 0 is off.")] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 it discourages repetition; 1 is off.")
+    ] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End a branch before this text (may be repeated).")
     ] = None,
@@ -65,25 +75,36 @@ def weave(
         str | None,
         typer.Option(help="Memory for the KV cache, like 500M or 2G; else a quarter of the machine's."),
     ] = None,
+    theme: Annotated[
+        str | None,
+        typer.Option(help="dark, light, ansi (the terminal's own colours), or another; remembered."),
+    ] = None,
+    reduced_motion: Annotated[
+        bool, typer.Option("--reduced-motion", help="Nothing moves but what is written.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
-    """Open a model and weave. Further commands: bench, export, import, keys, locate (each has --help)."""
-    from n8loom_tui.loom.protocol import SamplingParams
-    from n8loom_tui.tui.settings import Settings
+    """Open a model and weave. Sampling values that are not given are as the session remembers them.
+
+    Further commands: bench, export, import, keys, locate (each has --help).
+    """
+    from n8loom_tui.tui.given import check_theme, given_settings
 
     try:
-        params = SamplingParams(
+        given = given_settings(
+            preset,
+            n=n,
             temp=temp,
             max_tokens=max_tokens,
             min_p=min_p,
             top_p=top_p,
             top_k=top_k,
             repetition_penalty=repetition_penalty,
-            stop_strings=tuple(stop or ()),
+            stop_strings=tuple(stop) if stop else None,
             seed=seed,
         )
-        settings = Settings(params=params).with_value("n", n)
         _check_dtype(dtype)
+        check_theme(theme)
         budget = None if kv_budget is None else _budget(kv_budget)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
@@ -91,7 +112,20 @@ def weave(
     _need_terminal()
     from n8loom_tui.tui.launch import Wanted, run
 
-    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, budget, debug)
+    wanted = Wanted(
+        model,
+        session,
+        text,
+        not raw,
+        keymap,
+        given,
+        dtype,
+        threads,
+        budget,
+        theme=theme,
+        reduced_motion=reduced_motion,
+        debug=debug,
+    )
     raise typer.Exit(run(wanted))
 
 

@@ -35,6 +35,8 @@ from .protocol import (
     Spell,
     Spelled,
     Stop,
+    Weigh,
+    Weighed,
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
@@ -44,6 +46,7 @@ from .store import Pin
 from .support import context_length, eos_tokens
 from .text import spell
 from .trial import serve
+from .weight import weight
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
@@ -117,6 +120,9 @@ class Engine(Reader):
                 self._spell(request)
             case Score():
                 self._score(self._scorings.begin(request))
+            case Weigh():
+                nodes = tuple(weight(self.store, path) for path in request.paths if path)
+                self._events += [Weighed(request.id, nodes), RequestFinished(request.id)]
             case Stop():
                 self._stop(request.branch_ids)
 
@@ -416,6 +422,7 @@ class Engine(Reader):
             evictions=self.store.evictions,
             recomputed=self.recomputed,
             kv_working=self.store.reserved,
+            kv_per_token=self.store.per_token,
         )
 
 

@@ -273,7 +273,15 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Spell | Score | Stop
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Find out what is held of the last node of each of these paths."""
+
+    id: str
+    paths: tuple[tuple[Segment, ...], ...]
+
+
+Request = Ramify | Encode | Spell | Score | Weigh | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +356,24 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWeight:
+    """What of a node's cache is held: how many of its tokens, in how many bytes; and how many were evicted."""
+
+    node_id: str
+    tokens: int
+    nbytes: int
+    evicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a `Weigh` found, an entry for each of its paths."""
+
+    request_id: str
+    nodes: tuple[NodeWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     request_id: str
 
@@ -368,6 +394,7 @@ class EngineStats:
     running branches and reading take beside them, both within `kv_budget`; `prefilled` and `reused` count path
     tokens that were computed and that were found in fragments. `evictions` and `evicted` (bytes) tell what the
     budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that.
+    `kv_per_token` is what a token takes, once any is held.
     """
 
     running: int = 0
@@ -381,6 +408,7 @@ class EngineStats:
     evictions: int = 0
     recomputed: int = 0
     kv_working: int = 0
+    kv_per_token: int = 0
 
     @property
     def saved(self) -> float:
@@ -396,6 +424,7 @@ Event = (
     | BranchToken
     | BranchFinished
     | Scored
+    | Weighed
     | RequestFinished
     | RequestFailed
     | EngineStats

@@ -20,6 +20,10 @@ CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
 LETTERS = "letters"
 """The meta key of the letter marks: by letter, the id of the node that it marks."""
+SETTINGS = "settings"
+"""The meta key of the sampling values in force."""
+PRESETS = "presets"
+"""The meta key of the session's own presets: by name, their values."""
 SHARED = ("model", "fingerprint", "params")
 """The keys of a provenance that are the same for all branches of a request."""
 

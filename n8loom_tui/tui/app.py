@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
@@ -26,8 +28,10 @@ from n8loom_tui.loom.protocol import (
     RequestFinished,
     RequestStarted,
     Stop,
+    Weighed,
 )
 from n8loom_tui.models.errors import one_line
+from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
@@ -36,14 +40,19 @@ from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.keymap import Keymap
-from n8loom_tui.tui.meter import RateMeter
+from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.palette import ActionCommands
+from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
+from n8loom_tui.tui.preferences import PreferencesFile
+from n8loom_tui.tui.presets import FILE_NAME as PRESETS
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.tuning import Tuning
+from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -64,6 +73,10 @@ class Launch:
     prompt: str | None = None
     chat: bool = True
     settings: Settings = field(default_factory=Settings)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that count more than what the session remembers."""
+    theme: str | None = None
+    reduced_motion: bool = False
     notices: tuple[str, ...] = ()
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
@@ -89,14 +102,16 @@ class LoomApp(App[int], inherit_bindings=False):
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
-        self.settings = self.launch.settings
         self.saving = saving
+        self.tuning = Tuning(self.launch.settings, self.launch.given, config_dir() / PRESETS, saving)
+        looks = PreferencesFile(config_dir() / PREFERENCES)
+        self.looks = Looks(self, looks, reduced=self.launch.reduced_motion)
         self.document: Document = saving.document
         self.engine = EngineThread(backend)
         self.status = Status(saving)
-        self.meter = RateMeter()
         self.failure: BaseException | None = None
         self.commands = Commands(self)
+        self.watching = Watching(self)
         self._offered = False
         self._saved_at = 0.0
         self._place_changed = False
@@ -109,10 +124,16 @@ class LoomApp(App[int], inherit_bindings=False):
         await self.push_screen(self.view)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
+        self.looks.begin(self.launch.theme)
         self.call_after_refresh(self._begin)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        own = self.looks.line_filter
+        return [*super().get_line_filters(), *([own] if own.enabled else [])]
+
     def _begin(self) -> None:
-        for notice in (*self.launch.notices, *self.saving.notices):
+        for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
         if self.document.roots:
             self._find_cursor()
@@ -167,14 +188,17 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def _take_up(self, saving: Saving) -> None:
         """Make this session the one that is open."""
-        self.launch = replace(self.launch, prompt=None, notices=())
+        self.launch = replace(self.launch, prompt=None, notices=(), given={})
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
+        self.tuning.take_up(saving)
+        self.watching.take_up()
         self.view = LoomScreen(self.document, self.keymap)
+        self.view.use_looks_later(self.looks.now, self.looks.signs)
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
@@ -210,6 +234,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.watching.look(now)
         self._store_now_and_then(now)
         for message in self.saving.problems():
             self.tell(message, "error")
@@ -229,20 +254,20 @@ class LoomApp(App[int], inherit_bindings=False):
                     self.status.stats = item
                 case PrefillProgress():
                     self.status.prefill = item
-                case RequestStarted() | RequestFinished():
-                    self.status.prefill = None
+                case RequestStarted(request_id=request) | RequestFinished(request_id=request):
+                    self.status.prefill_over(request)
+                case Weighed():
+                    self.watching.weighed(item)
                 case _:
                     events.append(item)
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
-            self.meter.add(tokens, now)
+            self.status.meter.add(tokens, now)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
         self.show(self.document.apply(events), "growing")
-        if not self.document.growing:
-            self.meter.reset()
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -254,6 +279,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status.loading = None
         self.status.failure = message
         self.failure = error
+        self.watching.engine_gone()
         change = self.document.cancel_all()
         self.show(change)
         self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
@@ -290,6 +316,17 @@ class LoomApp(App[int], inherit_bindings=False):
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
+        self.watching.acted(action)
+        self.refresh_bars()
+
+    @property
+    def settings(self) -> Settings:
+        """What the next branches grow by."""
+        return self.tuning.settings
+
+    def use_settings(self, settings: Settings) -> None:
+        """Have the next branches grow by these."""
+        self.tuning.use(settings)
         self.refresh_bars()
 
     def show(self, change: Change, label: str = "edit") -> None:
@@ -320,7 +357,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        self.status.show(self.view, self.document, self.settings, self.meter.rate())
+        self.status.preset = self.tuning.preset_name
+        self.status.show(self.view, self.document, self.settings)
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:

@@ -20,7 +20,7 @@ from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import LETTERS, PRESETS, SETTINGS, Changes, ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -37,6 +37,7 @@ class Saving:
         document: the trees.
         notices: lines to show once the app is up.
         current_id, folded_ids: where the person stood when the session was last left.
+        kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
     def __init__(self, store: SessionStore | None = None) -> None:
@@ -44,6 +45,7 @@ class Saving:
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
+        self.kept: dict[str, Any] = {}
         self.document = Document()
         self._store = store
         self._named = store is not None
@@ -70,6 +72,7 @@ class Saving:
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
+        self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.notices += loaded.problems
         self._begin_writing(store)
 
@@ -99,6 +102,12 @@ class Saving:
         if self._writer is not None:
             self._put(snapshot("place", current=self.current_id, folded=folded))
 
+    def remember(self, key: str, value: Any) -> None:
+        """Remember a value of the whole session. Alone it is no reason to make one."""
+        self.kept[key] = value
+        if self._writer is not None or self._held is not None:
+            self._put(snapshot("remember", meta={key: value}))
+
     def models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where it is known."""
         trees = self.document.trees
@@ -111,7 +120,7 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters}
+        return {LETTERS: self.document.letters, **self.kept}
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
@@ -139,6 +148,8 @@ class Saving:
             return
         self._store = store
         self._begin_writing(store)
+        if self.kept and self._writer is not None:
+            self._put(snapshot("remember", meta=self.kept))
 
     # ------------------------------------------------------------ other places
 

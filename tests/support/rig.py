@@ -74,6 +74,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     """Start an app: `async with launch(prompt="…") as rig`."""
     for name in ("CONFIG", "DATA"):
         monkeypatch.setenv(f"N8LOOM_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
     @asynccontextmanager
     async def start(
@@ -92,7 +93,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         assert not problems
         saving = Saving.open(session)
         settings = Settings(n=n, params=SamplingParams(max_tokens=max_tokens))
-        app = LoomApp(backend, keys, saving, Launch(prompt, True, settings, notices))
+        app = LoomApp(backend, keys, saving, Launch(prompt, True, settings, notices=notices))
         try:
             async with app.run_test(size=size) as pilot:
                 yield Rig(app, pilot, backend)
