@@ -129,8 +129,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        own = self.looks.line_filter
-        return [*super().get_line_filters(), *([own] if own.enabled else [])]
+        return self.looks.filters(super().get_line_filters())
 
     def _begin(self) -> None:
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):

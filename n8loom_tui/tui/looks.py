@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.segment import Segment
-from textual.color import Color
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 
+from n8loom_tui.tui.filters import AsciiFilter, ColourlessFilter
 from n8loom_tui.tui.preferences import SHORT_NAMES, Motion, Preferences, PreferencesFile, theme_name
-from n8loom_tui.tui.widgets.ascii import in_ascii
 from n8loom_tui.tui.widgets.signs import ASCII, UNICODE, Signs
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
-
-
-class AsciiFilter(LineFilter):
-    """The last stop before a terminal that knows ASCII alone: whatever a widget drew is told in that."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
-        return [
-            segment
-            if segment.text.isascii()
-            else Segment(in_ascii(segment.text), segment.style, segment.control)
-            for segment in segments
-        ]
 
 
 class Looks:
@@ -54,10 +40,11 @@ class Looks:
         """The signs to draw with."""
         return ASCII if self.now.ascii else UNICODE
 
-    @property
-    def line_filter(self) -> LineFilter:
-        """What all lines go through."""
-        return self._filter
+    def filters(self, given: Sequence[LineFilter]) -> list[LineFilter]:
+        """What all lines go through, of what Textual would use. NO_COLOR means none at all: no greys either."""
+        if self._app.no_color:
+            given = [*(one for one in given if not isinstance(one, Monochrome | NoColor)), ColourlessFilter()]
+        return [*given, self._filter] if self._filter.enabled else list(given)
 
     @property
     def themes(self) -> list[str]:

@@ -98,7 +98,7 @@ def sampling(params: Any) -> str:
             told.append(f"ends at {len(value) if isinstance(value, list) else 1} condition(s)")
         elif value not in ([], None) or name in {"temp", "max_tokens"}:
             shown = f"{value:g}" if isinstance(value, float) else str(value)
-            told.append(f"{NAMES.get(name, str(name))} {shown}")
+            told.append(f"{NAMES.get(name, str(name))} {shown}".replace(" ", "\u00a0"))
     return "  ".join(told)
 
 

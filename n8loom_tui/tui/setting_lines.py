@@ -167,7 +167,7 @@ def ask_value(app: LoomApp, setting: Setting) -> None:
         try:
             app.tuning.settings.with_value(setting.name, setting.read(text))
         except ValueError as error:
-            return str(error)
+            return str(error).replace(f"{setting.name} must", f"{setting.title} must")
         return None
 
     def answered(text: str | None) -> None:

@@ -22,7 +22,7 @@ from n8loom_tui.tui.widgets.tree import LoomTree
 
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
-ROOMY = 130
+ROOMY = 110
 """From this many columns on the details have a column of their own; below they lie over the reader."""
 LOW = 18
 """Below this many rows the children are not previewed."""

@@ -52,7 +52,7 @@ class SettingsScreen(KeyedModal[None]):
         self._list = ChoiceList(signs=signs, id="settings-list")
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="settings-box", classes="dialog"):
+        with Vertical(id="settings-box", classes="dialog short" if self._once else "dialog"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield self._list
             yield Static(id="settings-hint", classes="dialog-intro")

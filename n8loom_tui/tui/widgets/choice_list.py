@@ -49,7 +49,6 @@ class ChoiceList(LineView):
             color: $block-cursor-foreground;
             background: $block-cursor-background;
         }
-        &:nocolor > .choicelist--cursor { text-style: reverse; }
     }
     """
 
