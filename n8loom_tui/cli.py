@@ -16,6 +16,7 @@ import typer
 from n8loom_tui.bench.settings import Section
 
 if TYPE_CHECKING:
+    from n8loom_tui.tui.keymap import Keymap
     from n8loom_tui.tui.keymap_file import KeymapProblem
 
 app = typer.Typer(
@@ -221,8 +222,19 @@ def import_(
 def keys(
     keymap: Annotated[str, typer.Option(help="The keymap to print.")] = "default",
     check: Annotated[bool, typer.Option("--check", help="Check all keymaps, yours included.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write a commented file of your own, where there is none.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="ACTION=KEY",
+            help="Put a key into your own file (may be repeated): trim=backspace, 'ramify=space,r'.",
+        ),
+    ] = None,
 ) -> None:
-    """Print a keymap, or check the keymaps files."""
+    """Print a keymap, check the keymaps files, or write your own."""
     from n8loom_tui.paths import config_dir
     from n8loom_tui.tui.keymap import check_keymaps, load_keymaps, shipped_keymaps_path
     from n8loom_tui.tui.keys_text import render_keymap, render_problems
@@ -232,9 +244,28 @@ def keys(
         _tell_problems(check_keymaps(shipped_keymaps_path(), own), render_problems)
         return
     chosen, problems = load_keymaps(keymap, shipped_keymaps_path(), own)
+    if write or set_:
+        _write_keys(own, chosen, write, set_ or [])
+        return
     print(render_keymap(chosen))
     if problems:
         print(render_problems(problems), file=sys.stderr)
+
+
+def _write_keys(own: Path, keymap: Keymap, write: bool, wanted: list[str]) -> None:
+    """Write a person's own keymaps file, and single keys into it."""
+    from n8loom_tui.tui.keymap import shipped_keymaps_path
+    from n8loom_tui.tui.keymap_write import set_key, write_starter
+    from n8loom_tui.tui.toml_file import FileProblem
+
+    try:
+        if write:
+            write_starter(own, keymap)
+            print(own)
+        for one in wanted:
+            print(set_key(own, shipped_keymaps_path(), one))
+    except FileProblem as error:
+        raise Failure(str(error)) from None
 
 
 def _tell_problems(problems: list[KeymapProblem], render: object) -> None:
@@ -252,6 +283,8 @@ def locate() -> None:
 
     print(f"configuration  {config_dir()}")
     print(f"keymaps        {config_dir() / 'keymaps.toml'}")
+    print(f"presets        {config_dir() / 'presets.toml'}")
+    print(f"looks          {config_dir() / 'settings.toml'}")
     print(f"sessions       {data_dir() / 'sessions'}")
     print(f"models         {cache_dir()}")
 

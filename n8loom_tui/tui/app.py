@@ -62,8 +62,9 @@ SAVE_EVERY = 1.0
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
-    "Walk among them with the arrows and go on from any."
+    "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
 )
+EXAMPLE = "What would a river say about the sea?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class LoomApp(App[int], inherit_bindings=False):
         if not self._offered and library.listed():
             self.browse_sessions(WELCOME)
         else:
-            self.write_prompt(INTRO)
+            self.write_prompt(INTRO, EXAMPLE)
 
     def browse_sessions(self, intro: str = "") -> None:
         """Open the session browser."""
@@ -162,7 +163,7 @@ class LoomApp(App[int], inherit_bindings=False):
                 case NewLoom():
                     self.run_worker(self.open_session(None), group="files")
                 case None if not self.document.roots:
-                    self.write_prompt(INTRO)
+                    self.write_prompt(INTRO, EXAMPLE)
 
         self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
 
@@ -205,14 +206,17 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view.tree_view.go_to(node)
         self.view.show_node(node)
 
-    def write_prompt(self, intro: str = "") -> None:
-        """Open the editor for a new loom."""
+    def write_prompt(self, intro: str = "", example: str = "") -> None:
+        """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(EditorScreen("A new loom", intro=intro, choice=choice), self._prompt_written)
+        screen = EditorScreen("A new loom", intro=intro, choice=choice, example=example)
+        self.push_screen(screen, self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
             self.start_loom(written)
+            if written.example:
+                self.perform("ramify")
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""

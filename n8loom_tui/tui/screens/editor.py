@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
@@ -28,10 +29,12 @@ CHAT = Choice("chat", "raw text", True)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a person wrote, and what they chose beside it (False where there was no choice)."""
+    """What a person wrote, and what they chose beside it (False where there was no choice). `example`: they took the
+    example."""
 
     text: str
     chosen: bool = False
+    example: bool = False
 
 
 class EditorArea(TextArea):
@@ -49,12 +52,21 @@ class EditorArea(TextArea):
 class EditorScreen(ModalScreen[Written | None]):
     """Returns what was written, or None where the person thought better of it."""
 
-    def __init__(self, title: str, *, intro: str = "", text: str = "", choice: Choice | None = None) -> None:
-        """`choice` None: there is nothing to choose."""
+    def __init__(
+        self,
+        title: str,
+        *,
+        intro: str = "",
+        text: str = "",
+        choice: Choice | None = None,
+        example: str = "",
+    ) -> None:
+        """`choice` None: there is nothing to choose. `example` is taken where nothing is written."""
         super().__init__()
         self._heading = title
         self._intro = intro
         self._text = text
+        self._example = example
         self._shown = text
         self._choice = choice
         self._chosen = choice is not None and choice.chosen
@@ -64,7 +76,13 @@ class EditorScreen(ModalScreen[Written | None]):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
-            yield EditorArea(self._text, id="editor-area", soft_wrap=True, show_line_numbers=False)
+            yield EditorArea(
+                self._text,
+                id="editor-area",
+                soft_wrap=True,
+                show_line_numbers=False,
+                placeholder=Content(self._example),
+            )
             yield Static(self._keys(), id="editor-keys", classes="dialog-keys")
 
     def on_mount(self) -> None:
@@ -88,7 +106,9 @@ class EditorScreen(ModalScreen[Written | None]):
     def takes(self, event: events.Key) -> bool:
         """Whether a key is the dialog's and not the text field's. Acts on it."""
         if event.key == "enter":
-            self.dismiss(Written(self._written(), self._chosen))
+            text = self._written()
+            example = bool(self._example) and not text.strip()
+            self.dismiss(Written(self._example if example else text, self._chosen, example))
         elif event.key == "escape":
             self.dismiss(None)
         elif event.key in NEWLINE_KEYS:
