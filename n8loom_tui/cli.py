@@ -263,7 +263,7 @@ def _write_keys(own: Path, keymap: Keymap, write: bool, wanted: list[str]) -> No
             write_starter(own, keymap)
             print(own)
         for one in wanted:
-            print(set_key(own, shipped_keymaps_path(), one))
+            print(set_key(own, shipped_keymaps_path(), one, keymap.name))
     except FileProblem as error:
         raise Failure(str(error)) from None
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from n8loom_tui.tui.actions import ACTIONS, actions_by_group
-from n8loom_tui.tui.keymap import DEFAULT, OVERRIDE, Keymap, check_keymaps, load_keymaps
+from n8loom_tui.tui.keymap import DEFAULT, OVERRIDE, Keymap, load_keymaps
 from n8loom_tui.tui.keymap_file import Severity
 from n8loom_tui.tui.keys import BadKey, format_keys, nearest, parse_keys
 from n8loom_tui.tui.toml_file import FileProblem, replace_file
@@ -70,12 +70,12 @@ def write_starter(path: Path, keymap: Keymap) -> None:
         raise FileProblem(f"{path} can't be written: {error.strerror or error}") from None
 
 
-def set_key(path: Path, shipped: Path, wanted: str) -> str:
+def set_key(path: Path, shipped: Path, wanted: str, name: str = DEFAULT) -> str:
     """Give an action keys in a person's own file: `wanted` is ACTION=KEY, with further keys behind commas. All else in
     the file stays as it is. Returns a line that says what is so now.
 
     Raises:
-        FileProblem: it means nothing, or would make a mistake; nothing was changed.
+        FileProblem: it means nothing, or would make a mistake in the keymap `name`; nothing was changed.
     """
     action, keys = _understood(wanted)
     try:
@@ -83,9 +83,9 @@ def set_key(path: Path, shipped: Path, wanted: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise FileProblem(f"{path} can't be read: {error}") from None
     after = _with_line(before, action, f"{action} = {_list(keys)}")
-    _refuse_mistakes(path, shipped, before, after)
+    _refuse_mistakes(path, shipped, name, before, after)
     replace_file(path, after)
-    keymap, _ = load_keymaps(DEFAULT, shipped, path)
+    keymap, _ = load_keymaps(name, shipped, path)
     shown = " or ".join(keymap.labels(action, ascii_only=True)) or "no key"
     return f"{ACTIONS[action].title}: {shown}"
 
@@ -129,14 +129,14 @@ def _with_line(text: str, action: str, line: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _refuse_mistakes(path: Path, shipped: Path, before: str, after: str) -> None:
+def _refuse_mistakes(path: Path, shipped: Path, name: str, before: str, after: str) -> None:
     """See that a change brings no mistake that was not there."""
 
     def mistakes(text: str) -> dict[str, str]:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / path.name
             copy.write_text(text, "utf-8")
-            problems = check_keymaps(shipped, copy)
+            _, problems = load_keymaps(name, shipped, copy)
         return {p.message: p.fix for p in problems if p.severity is Severity.ERROR}
 
     known = mistakes(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from n8loom_tui.loom.protocol import (
     BranchFinished,
@@ -13,12 +14,15 @@ from n8loom_tui.loom.protocol import (
     EngineStats,
     Event,
     Finish,
+    NodeWeight,
     Ramify,
     Request,
     RequestFailed,
     RequestFinished,
     RequestStarted,
     Stop,
+    Weigh,
+    Weighed,
 )
 from n8loom_tui.models.errors import ModelError
 from n8loom_tui.models.progress import Progress, Stage
@@ -37,6 +41,8 @@ class FakeBackend:
         self.closed = threading.Event()
         self.broken: Exception | None = None
         self.submitted: list[Request] = []
+        self.evicted = 0
+        self.snapshot = EngineStats()
         self._permits = threading.Semaphore(0)
         self._free = threading.Event()
         self._live: list[tuple[str, str, int]] = []
@@ -71,6 +77,14 @@ class FakeBackend:
                 self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
             case Encode():
                 self._encode(request)
+            case Weigh(paths=paths):
+                ends = [path[-1] for path in paths]
+                counts = [len(end.tokens or ()) for end in ends]
+                nodes = [
+                    NodeWeight(end.node_id, count - self.evicted, 1000 * (count - self.evicted), self.evicted)
+                    for end, count in zip(ends, counts, strict=True)
+                ]
+                self._events.append(Weighed(request.id, tuple(nodes)))
             case Stop():
                 for branch in [
                     b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids
@@ -118,7 +132,7 @@ class FakeBackend:
         return events
 
     def stats(self) -> EngineStats:
-        return EngineStats(running=len(self._live), tokens=self._tokens)
+        return replace(self.snapshot, running=len(self._live), tokens=self._tokens)
 
     def close(self) -> None:
         self.closed.set()
