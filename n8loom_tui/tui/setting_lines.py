@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
 OFF = "off"
+MOST_STEPS = 1000
 PANE_STEP = 5
 """Per cent that a step moves the border between the panes."""
 
@@ -54,13 +55,15 @@ class SettingLines:
         return Line(Entry(setting.title, shown), setting.hint, partial(ask_value, self._app, setting), step)
 
     def _step(self, setting: Setting, steps: int) -> None:
-        """A step that would lead out of bounds is not made."""
-        tuning = self._app.tuning
-        value = setting.stepped(tuning.settings.value(setting.name), steps)
-        try:
-            self._app.use_settings(tuning.settings.with_value(setting.name, value))
-        except ValueError:
-            return
+        """Step as often as wanted, but not out of bounds."""
+        settings = self._app.settings
+        for _ in range(min(abs(steps), MOST_STEPS)):
+            value = setting.stepped(settings.value(setting.name), 1 if steps > 0 else -1)
+            try:
+                settings = settings.with_value(setting.name, value)
+            except ValueError:
+                break
+        self._app.use_settings(settings)
 
     # ------------------------------------------------------------------ presets
 

@@ -129,7 +129,7 @@ def test_a_mistake_in_the_presets_is_named_and_nothing_of_it_is_lost(tmp_path: P
     text = '[good]\ntemp = 0.3\n[bad]\ntemp = "hot"\n'
     path.write_text(text, "utf-8")
     presets = Presets(path)
-    assert [found.name for found in presets][0] == "good"
+    assert next(iter(presets)).name == "good"
     assert len(presets.problems) == 1
     assert "'bad'" in presets.problems[0] and "temp" in presets.problems[0]
     with pytest.raises(FileProblem):
