@@ -24,6 +24,10 @@ SETTINGS = "settings"
 """The meta key of the sampling values in force."""
 PRESETS = "presets"
 """The meta key of the session's own presets: by name, their values."""
+HOISTED = "hoisted"
+"""The meta key of the ids of the nodes that are hoisted, the innermost last."""
+VISITED = "visited"
+"""The meta key of the children visited last: by a node's id, that of its child."""
 SHARED = ("model", "fingerprint", "params")
 """The keys of a provenance that are the same for all branches of a request."""
 

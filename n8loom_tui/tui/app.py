@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -30,6 +31,7 @@ from n8loom_tui.loom.protocol import (
     Stop,
     Weighed,
 )
+from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
@@ -38,27 +40,35 @@ from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.evictions import Evictions
+from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
+from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
 from n8loom_tui.tui.presets import FILE_NAME as PRESETS
-from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.saving import Look, Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.tuning import Tuning
+from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
-SAVE_EVERY = 1.0
-"""Seconds after which the text of growing branches is stored too."""
+SAVE_EVERY = 0.5
+"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
+second and not in the file."""
+LOOK_EVERY = 20.0
+"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -110,19 +120,31 @@ class LoomApp(App[int], inherit_bindings=False):
         self.document: Document = saving.document
         self.engine = EngineThread(backend)
         self.status = Status(saving)
+        self.evictions = Evictions()
         self.failure: BaseException | None = None
+        self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self.watching = Watching(self)
+        self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
+        self._looked_at: float | None = None
+        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
         self._place_changed = False
         self._folds_changed = False
+
+    # -------------------------------------------------------------------- keys
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        await (self._typed.take(event) if typed else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = self._new_view()
         await self.push_screen(self.view)
+        end_when_told(self.end)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
@@ -139,6 +161,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self._find_cursor()
             for node in self.document.unencoded():
                 self.ask_engine(self.document.encode_request(node))
+        self._looked_at = time.monotonic()
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -192,24 +215,35 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
+        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
         self.tuning.take_up(saving)
         self.watching.take_up()
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = self._new_view()
         self.view.use_looks_later(self.looks.now, self.looks.signs)
+
+    def _new_view(self) -> LoomScreen:
+        """A screen of the document that is open."""
+        view = LoomScreen(self.document, self.keymap)
+        view.tree_view.show_marked(self.marked.ids)
+        return view
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        self.view.tree_view.restore_folds(self.saving.folded_ids)
-        self.view.tree_view.go_to(node)
+        tree, look = self.view.tree_view, self.saving.look
+        tree.rows.visited.restore(look.visited)
+        tree.restore_folds(self.saving.folded_ids)
+        if look.hoisted:
+            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
+        tree.go_to(node)
         self.view.show_node(node)
 
     def write_prompt(self, intro: str = "", example: str = "") -> None:
         """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        screen = EditorScreen("A new loom", intro=intro, choice=choice, example=example)
+        screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
         self.push_screen(screen, self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
@@ -220,7 +254,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
-        self.show_there(self.document.new_loom(written.text, written.chosen), "new loom")
+        self.show_there(self.document.new_loom(written.text, written.chosen, written.system), "new loom")
         keys = self.keymap.label("ramify"), self.keymap.label("help")
         self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
@@ -238,10 +272,17 @@ class LoomApp(App[int], inherit_bindings=False):
         if told:
             self._take(told, now)
         self.watching.look(now)
+        self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
+        self.view.finder.refresh()
         for message in self.saving.problems():
-            self.tell(message, "error")
+            self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
+
+    def _way_out(self) -> str:
+        """What to press where the session's own file takes nothing more."""
+        key = self.keymap.label("save_as")
+        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
 
     def _take(self, told: list[Told], now: float) -> None:
         events: list[Event] = []
@@ -255,6 +296,8 @@ class LoomApp(App[int], inherit_bindings=False):
                     self._model_failed(message, error)
                 case EngineStats():
                     self.status.stats = item
+                case Surveyed():
+                    self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
                 case RequestStarted(request_id=request) | RequestFinished(request_id=request):
@@ -299,12 +342,41 @@ class LoomApp(App[int], inherit_bindings=False):
             if self._folds_changed:
                 self._folds_changed = False
                 self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
+            self._looked_at = now
+            self._store_look()
+
+    def _store_look(self) -> None:
+        """Store what is hoisted, and which children were visited last."""
+        if self._looked_at is None:
+            return
+        tree = self.view.tree_view
+        visited = tree.rows.visited.told(self.document.nodes)
+        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self._place_changed = True
-        if node is not None:
+        if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
+
+    def searched(self) -> None:
+        """A search is over; the cursor stands where it stays."""
+        self.status.said = self.view.search_text()
+        self.stands_on(self.view.current)
+        self.refresh_bars()
+
+    @property
+    def finder(self) -> Finder:
+        """What is searched for, and where it is."""
+        return self.view.finder
+
+    def leap(self, node: Heddle) -> None:
+        """Go to a node from which `jump_back` leads back to where one is."""
+        here = self.view.current
+        if here is not None and here is not node:
+            self.view.jumps.leave(here.id)
+        self.view.go_to(node)
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
@@ -336,6 +408,8 @@ class LoomApp(App[int], inherit_bindings=False):
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
+        if change.removed or change.added or change.rearranged:
+            self.marked.trees_changed()
         self.view.show_change(change)
         self.saving.save(label)
         for request in change.requests:
@@ -347,6 +421,15 @@ class LoomApp(App[int], inherit_bindings=False):
         """As `show`, and the cursor goes to where it happened."""
         self.show(change, label)
         self.view.go_to(change.focus)
+
+    def marked_nodes(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom."""
+        return self.marked.nodes()
+
+    def unmark_all(self) -> None:
+        """Take all marks away."""
+        self.marked.clear()
+        self.view.tree_view.refresh()
 
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
@@ -360,7 +443,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        self.status.preset = self.tuning.preset_name
+        self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
         self.status.show(self.view, self.document, self.settings)
         self.show_keys()
 
@@ -398,9 +481,21 @@ class LoomApp(App[int], inherit_bindings=False):
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
         self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        self._store_look()
         self.show(change, "leave")
         if growing:
             self.stop_branches(growing)
+
+    def end(self, code: int) -> None:
+        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
+        self.keep_all()
+        self.saving.close()
+        self.exit(code)
+
+    def keep_all(self) -> None:
+        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
+        self.document.cancel_all()
+        self.saving.save("end")
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
@@ -409,6 +504,6 @@ class LoomApp(App[int], inherit_bindings=False):
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
                 Text(
-                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                    f"n8loom-tui: the screen broke ({what}). What was written is stored; --debug shows where."
                 )
             ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -20,6 +22,10 @@ from n8loom_tui.tui.saving import Saving
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
 a step; at Python's 5 ms it would wait for the UI's thread each time."""
+COLLECTOR = 10_000, 10, 200
+"""How many objects are made before the cycle collector looks through the young ones, and how often that makes it look
+through older ones. By Python's own figures it goes through all rows of a large tree every few keys, 50 ms at a time;
+hardly anything here hangs in circles."""
 PATIENCE = 3.0
 """Seconds that the engine's thread gets to end; it hears of it between two tokens."""
 
@@ -61,6 +67,7 @@ def run(wanted: Wanted) -> int:
         notices=tuple(map(str, problems)),
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
         wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
     )
@@ -69,14 +76,17 @@ def run(wanted: Wanted) -> int:
         code = app.run()
     finally:
         app.engine.leave()
-        stored = saving.close()
+        with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
+            app.keep_all()
+        stored = app.saving.close()
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code
-    for line in saving.last_words(stored):
-        print(line, file=sys.stderr)
+    lines = app.saving.last_words(stored)
     if app.status.failure:
-        print(f"n8loom-tui: {app.status.failure}", file=sys.stderr)
-        code = 1
+        lines.append(f"n8loom-tui: {app.status.failure}")
+        code = code or 1
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr, flush=True)
     if wanted.debug and app.failure is not None:
         traceback.print_exception(app.failure)
     if not ended:

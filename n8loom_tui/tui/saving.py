@@ -10,7 +10,8 @@ import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import LETTERS, PRESETS, SETTINGS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import (
+    HOISTED,
+    LETTERS,
+    PRESETS,
+    SETTINGS,
+    VISITED,
+    Changes,
+    ModelRef,
+    everything,
+    snapshot,
+)
+from n8loom_tui.session.recovery import recover
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -30,13 +42,21 @@ PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the tree is looked at: the ids of what is hoisted, and by a node's id that of its child visited last."""
+
+    hoisted: tuple[str, ...] = ()
+    visited: dict[str, str] = field(default_factory=dict)
+
+
 class Saving:
     """A document with its session file.
 
     Attributes:
         document: the trees.
         notices: lines to show once the app is up.
-        current_id, folded_ids: where the person stood when the session was last left.
+        current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
         kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
@@ -46,6 +66,7 @@ class Saving:
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
         self.kept: dict[str, Any] = {}
+        self.look = Look()
         self.document = Document()
         self._store = store
         self._named = store is not None
@@ -53,6 +74,8 @@ class Saving:
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
         self._unsavable = ""
+        self._unstored = False
+        """Whether anything was done that no file has."""
         self._held: list[Changes] | None = None
         if store is not None:
             self._load(store)
@@ -73,8 +96,23 @@ class Saving:
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
+        self.look = _look(loaded.meta)
         self.notices += loaded.problems
-        self._begin_writing(store)
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _recovered(self, store: SessionStore) -> SessionStore:
+        """Go on in a new file: what was not in order is to be seen in the old one as it was."""
+        if store.read_only and not store.damaged:
+            return store  # somebody else writes to it, or nobody can
+        try:
+            store, notice = recover(store, self._everything())
+        except SessionError as error:
+            store.read_only_reason = store.read_only_reason or f"{store.path} is damaged, and left as it is."
+            self.notices.append(f"No new file can be made for it: {error}")
+            return store
+        self._store = store
+        self.notices.append(notice)
+        return store
 
     def _begin_writing(self, store: SessionStore) -> None:
         if store.read_only_reason is not None:
@@ -108,6 +146,12 @@ class Saving:
         if self._writer is not None or self._held is not None:
             self._put(snapshot("remember", meta={key: value}))
 
+    def store_look(self, look: Look) -> None:
+        """Remember how the tree is looked at, if it is otherwise than before."""
+        if look != self.look and self._writer is not None:
+            self.look = look
+            self._put(snapshot("look", meta={HOISTED: look.hoisted, VISITED: look.visited}))
+
     def models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where it is known."""
         trees = self.document.trees
@@ -128,11 +172,15 @@ class Saving:
             return
         if self._writer is None and not self._named and not self._unsavable:
             self._make()
-        if self._writer is not None:
-            try:
-                self._writer.put(changes)
-            except SessionError as error:
-                self._messages.append(str(error))
+        if self._writer is None:
+            # What somebody has read or where they stood is no reason to make a file of its own for it.
+            self._unstored |= bool(changes.steps or changes.states or changes.purged)
+            return
+        try:
+            self._writer.put(changes)
+        except SessionError as error:
+            self._unstored = True
+            self._messages.append(str(error))
 
     def _make(self) -> None:
         """Make the session that nobody named."""
@@ -184,7 +232,7 @@ class Saving:
         try:
             store, problem = await asyncio.to_thread(_moved, store, target)
         except SessionError:
-            self._held, self._unsavable = None, "not saved"
+            self._held, self._unsavable, self._unstored = None, "not saved", True
             raise
         self._named = problem is None
         self._go_on(store)
@@ -202,7 +250,7 @@ class Saving:
             for waiting in held:
                 self._put(waiting)
             raise
-        self._unsavable, self._writer, self._named = "", None, True
+        self._unsavable, self._unstored, self._writer, self._named = "", False, None, True
         self._go_on(store)
         if old is not None:
             await asyncio.to_thread(old.close, PATIENCE)
@@ -264,7 +312,7 @@ class Saving:
         """What to say in the shell: where the session is, or where it was rescued to."""
         if not (self.document.roots or self.document.trees.trash):
             return []
-        if not stored or self._unsavable:
+        if not stored or self._unstored:
             return [self._rescue()]
         if self._named or self._store is None:
             return []
@@ -294,6 +342,17 @@ class Saving:
                 continue
             return f"The session could not be stored in its own file; all of it is in {path}"
         return "The session could not be stored anywhere: the disk refuses."
+
+
+def _look(meta: Mapping[str, Any]) -> Look:
+    """What a session tells of how it was looked at; it may tell anything."""
+    hoisted, visited = meta.get(HOISTED), meta.get(VISITED)
+    names = hoisted if isinstance(hoisted, list) else []
+    pairs = visited.items() if isinstance(visited, dict) else ()
+    return Look(
+        tuple(name for name in names if isinstance(name, str)),
+        {node: child for node, child in pairs if isinstance(child, str)},
+    )
 
 
 def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
@@ -13,6 +13,8 @@ from n8loom_tui.tui.document import counted
 from n8loom_tui.tui.meter import BranchMeter, RateMeter
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.widgets.bars import Fact
+from n8loom_tui.tui.widgets.sanitize import truncate_cells
+from n8loom_tui.tui.widgets.shown import one_line, shown_text
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.document import Document
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from n8loom_tui.tui.screens.loom import LoomScreen
 
 BAR_WIDTH = 20
+HOISTED_WIDTH = 30
+"""Cells for the text of the node that the tree begins with."""
 
 
 class Status:
@@ -37,6 +41,8 @@ class Status:
         self.shared_bytes = 0
         """What the branches that grow would take more, had each its own copy of its path."""
         self.preset = ""
+        self.marked = 0
+        """How many nodes are marked."""
         self.hint = ""
         self.pending = ""
         self.said = ""
@@ -49,15 +55,24 @@ class Status:
 
     def show(self, view: LoomScreen, document: Document, settings: Settings) -> None:
         """Write the title's and the state's lines."""
-        view.title_bar.show([Fact(self.saving.title)], list(self._facts(document)))
+        view.title_bar.show([Fact(self._title(view.tree_view.hoisted))], list(self._facts(document)))
         doing = list(self._activity(document, view.current))
         idle = [] if doing else [Fact("ready", 1)]
         told = [Fact(self.hint, 2)] if self.hint and not self.said else []
-        view.state_bar.show([Fact(self.said), *doing, *idle, *told], self._settings(settings))
+        marked = [Fact(f"{self.marked:,} marked", 1)] if self.marked else []
+        view.state_bar.show([Fact(self.said), *marked, *doing, *idle, *told], self._settings(settings))
 
     def show_keys(self, view: LoomScreen, entries: list[tuple[str, str]]) -> None:
         """Write the keys' line."""
         view.key_bar.show(entries, self.pending)
+
+    def _title(self, hoisted: Sequence[Heddle]) -> str:
+        """The session's name, and what of it is shown."""
+        if not hoisted:
+            return self.saving.title
+        what = one_line(shown_text(hoisted[-1]), " ", HOISTED_WIDTH * 2)
+        levels = f" ({len(hoisted)} levels)" if len(hoisted) > 1 else ""
+        return f"{self.saving.title} › hoisted{levels}: {truncate_cells(what, HOISTED_WIDTH)}"
 
     def _facts(self, document: Document) -> Iterator[Fact]:
         if self.model is None:

@@ -169,7 +169,7 @@ async def test_settings_changed_before_there_is_a_session_are_remembered_with_it
 @KEYMAPS
 async def test_details_follow_the_cursor(launch: Launcher, keymap: str) -> None:
     backend = free()
-    backend.evicted = 1
+    backend.lost = 1
     async with launch(backend, keymap=keymap) as rig:
         await rig.ready()
         await key(rig, "ramify")

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from n8loom_tui.tui.actions import ACTIONS
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.hoist import Hoist
+from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
 from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
+from n8loom_tui.tui.commands.picture import Picture
+from n8loom_tui.tui.commands.search import Search
+from n8loom_tui.tui.commands.sets import Sets
 from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.siblings import Siblings
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File, Files)
+PARTS: tuple[type[Part], ...] = (
+    Move,
+    Weave,
+    Write,
+    Cut,
+    Siblings,
+    Mark,
+    Sets,
+    Look,
+    Hoist,
+    Find,
+    Search,
+    Leaps,
+    Picture,
+    Set,
+    File,
+    Files,
+)
 
 
 class Commands:
@@ -31,6 +55,7 @@ class Commands:
     """
 
     def __init__(self, app: LoomApp) -> None:
+        self._app = app
         self._does: dict[str, Command] = {}
         for part in PARTS:
             self._does.update(part(app).commands())
@@ -43,4 +68,7 @@ class Commands:
             EditError: it can't be done here; the message says why.
         """
         own = self.mode.commands() if self.mode is not None else {}
+        view, before = self._app.view, self._app.view.current
         own.get(action, self._does[action])(count)
+        if ACTIONS[action].leap and before is not None and view.current is not before:
+            view.jumps.leave(before.id)

@@ -36,6 +36,10 @@ class Part:
             raise EditError("There is no tree yet: start a new loom.")
         return node
 
+    def _marked(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom: what is done is done to them, as one."""
+        return self._app.marked.nodes()
+
     def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
         """Make a change that was asked for in a dialog, and go there."""
 

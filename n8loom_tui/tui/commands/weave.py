@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.commands.part import Part
-from n8loom_tui.tui.document import EditError
+from n8loom_tui.tui.document import EditError, counted
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
@@ -32,18 +32,22 @@ class Weave(Part):
             if self._tree.is_folded(node):
                 self._tree.unfold(node)
         app.show(change, "ramify")
+        if len(nodes) > 1:
+            app.status.said = f"{n} from each of {counted(len(nodes), 'node')}"
         if not change.requests:
             app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
     def do_ramify(self, count: int | None) -> None:
-        self._grow([self._node()], self._checked(count or self._app.settings.n))
+        self._grow(self._marked() or [self._node()], self._checked(count or self._app.settings.n))
 
     def do_continue_one(self, _count: int | None) -> None:
-        self._grow([self._node()], 1)
+        self._grow(self._marked() or [self._node()], 1)
 
     def do_ramify_leaves(self, count: int | None) -> None:
-        node = self._node()
-        self._grow(node.get_all_leaves() or [node], self._checked(count or self._app.settings.n))
+        self._grow(
+            self._app.marked.leaves(self._node()),
+            self._checked(count or self._app.settings.n),
+        )
 
     def _checked(self, n: int) -> int:
         try:
@@ -59,6 +63,8 @@ class Weave(Part):
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
+        elif len(app.marked) and not (app.document.growing or app.document.waiting):
+            app.unmark_all()
         if everything:
             app.document.growth.forget_waiting()
         if everything and app.document.growing:

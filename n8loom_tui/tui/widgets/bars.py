@@ -42,8 +42,8 @@ class Bar(Widget):
         """All that is to be told at the right."""
         return self._gaps[1].join(fact.text for fact in self._sides[1])
 
-    def show(self, left: Sequence[Fact], right: Sequence[Fact] = ()) -> None:
-        """Show facts; their texts may come from anywhere."""
+    def show(self, left: str | Sequence[Fact], right: str | Sequence[Fact] = "") -> None:
+        """Show facts, or single texts; they may come from anywhere."""
         sides = _clean(left), _clean(right)
         if sides != self._sides:
             self._sides = sides
@@ -76,7 +76,9 @@ class Bar(Widget):
         return self._gaps[side].join([*(fact.text for fact in kept), *more])
 
 
-def _clean(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+def _clean(facts: str | Sequence[Fact]) -> tuple[Fact, ...]:
+    if isinstance(facts, str):
+        facts = [Fact(facts)]
     return tuple(Fact(visible(fact.text, "⏎"), fact.rank) for fact in facts if fact.text)
 
 
