@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams
+from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams, Segment
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -131,6 +131,10 @@ class Document:
     def encode_request(self, node: Heddle) -> Encode:
         """A request for the token ids of a written node."""
         return self._encoding.request(node)
+
+    def path_of(self, node: Heddle) -> tuple[Segment, ...]:
+        """The path down to a node, as a request to the engine holds it."""
+        return self._encoding.path(node)
 
     # ------------------------------------------------------------------ growth
 
