@@ -33,6 +33,7 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.keymap import Keymap
@@ -44,6 +45,7 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -97,6 +99,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.meter = RateMeter()
         self.failure: BaseException | None = None
         self.commands = Commands(self)
+        self.lore = TokenLore(self.document, self.ask_engine)
         self._offered = False
         self._saved_at = 0.0
         self._place_changed = False
@@ -171,6 +174,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
+        self.lore = TokenLore(self.document, self.ask_engine)
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
@@ -236,11 +240,14 @@ class LoomApp(App[int], inherit_bindings=False):
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
             self.meter.add(tokens, now)
+        change = self.document.apply(events)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
-        self.show(self.document.apply(events), "growing")
+            if (learnt := self.lore.take(event)) is not None:
+                change.join(learnt)
+        self.show(change, "growing")
         if not self.document.growing:
             self.meter.reset()
 
@@ -292,6 +299,11 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "warning")
         self.refresh_bars()
 
+    def alternative_chosen(self, number: int) -> None:
+        """One of what could stand at the token cursor was clicked."""
+        if isinstance(self.commands.mode, TokenCursor):
+            self.commands.mode.choose(number)
+
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
@@ -319,7 +331,9 @@ class LoomApp(App[int], inherit_bindings=False):
     # --------------------------------------------------------------- the bars
 
     def refresh_bars(self) -> None:
-        """Bring the lines at the edges up to date."""
+        """Bring the lines at the edges up to date, and what a mode shows."""
+        if self.commands.mode is not None:
+            self.commands.mode.settle()
         self.status.show(self.view, self.document, self.settings, self.meter.rate())
         self.show_keys()
 
@@ -328,11 +342,10 @@ class LoomApp(App[int], inherit_bindings=False):
         if pending is not None:
             self.status.pending = pending
         growing = bool(self.document.growing)
-        entries = [
-            (self.keymap.label(action.id), action.footer)
-            for action in footer_actions()
-            if action.id != "stop" or growing
-        ]
+        words = [(action.id, action.footer) for action in footer_actions() if action.id != "stop" or growing]
+        if self.commands.mode is not None:
+            words = list(self.commands.mode.footer)
+        entries = [(self.keymap.label(action), word) for action, word in words]
         self.status.show_keys(self.view, [(key, word) for key, word in entries if key])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 
-from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams
+from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
+from n8loom_tui.loom.odds import Odds
+from n8loom_tui.loom.protocol import Encode, Event, Finish, GivenToken, SamplingParams, Score, Scored
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -128,17 +129,34 @@ class Document:
         """A request for the token ids of a written node."""
         return self._encoding.request(node)
 
+    def score_request(self, node: Heddle) -> Score:
+        """A request for what the model makes of each token of a node."""
+        return Score(new_id(), self._encoding.path(node), frozenset({node.id}))
+
+    def scored(self, event: Scored) -> Change:
+        """Enter what the model makes of a node's tokens, if it still holds them. No step of the history."""
+        change = Change()
+        node = self.nodes.get(event.node_id)
+        if node is not None and node.id not in self.growing and tuple(node.tokens) == event.tokens:
+            node.odds = Odds.of(event.logprobs, event.alternatives, event.entropies)
+            self.pending.content(node)
+            change.touch(node)
+        return change
+
     # ------------------------------------------------------------------ growth
 
-    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
-        """Grow `n` branches from each node: the children enter the tree at once and fill as tokens come.
+    def ramify(
+        self, nodes: list[Heddle], n: int, params: SamplingParams, given: tuple[GivenToken, ...] = ()
+    ) -> Change:
+        """Grow `n` branches from each node: the children enter the tree at once and fill as tokens come, those `given`
+        first.
 
         Nodes that still grow are continued when they have ended.
 
         Raises:
             EditError: the model ended all of these nodes, or there is none.
         """
-        return self.growth.ramify(nodes, n, params)
+        return self.growth.ramify(nodes, n, params, given)
 
     def apply(self, events: Iterable[Event]) -> Change:
         """Enter what the engine told. Requests that waited for a branch to end are among the change's."""

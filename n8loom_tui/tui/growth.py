@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle, Kind, new_id
@@ -20,6 +20,7 @@ from n8loom_tui.loom.protocol import (
     Encoded,
     Event,
     Finish,
+    GivenToken,
     Ramify,
     RequestFailed,
     SamplingParams,
@@ -30,7 +31,7 @@ from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
 from n8loom_tui.session.history_edits import EditError, enter
 from n8loom_tui.session.history_ops import Operation, Take
-from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.history_trees import FIRST_STEP, Trees
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
 
@@ -43,6 +44,7 @@ class _Deferred:
     n: int
     params: SamplingParams
     step: Step
+    given: tuple[GivenToken, ...] = ()
 
 
 class Growth:
@@ -64,8 +66,11 @@ class Growth:
 
     # ---------------------------------------------------------------- starting
 
-    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
-        """Grow `n` branches from each node; from those that still grow when they have ended.
+    def ramify(
+        self, nodes: list[Heddle], n: int, params: SamplingParams, given: tuple[GivenToken, ...] = ()
+    ) -> Change:
+        """Grow `n` branches from each node; from those that still grow when they have ended. They begin with the tokens
+        `given`.
 
         Raises:
             EditError: the model ended all of these nodes, or there is none.
@@ -78,10 +83,10 @@ class Growth:
         late = [node for node in open_nodes if not self._can_start(node)]
         now = [node for node in open_nodes if self._can_start(node)]
         if late:
-            self._deferred.append(_Deferred(late, n, params, step))
+            self._deferred.append(_Deferred(late, n, params, step, given))
             step.awaits += 1
         if now:
-            self._grow(_Deferred(now, n, params, step), change)
+            self._grow(_Deferred(now, n, params, step, given), change)
         return change
 
     def _can_start(self, node: Heddle) -> bool:
@@ -96,8 +101,10 @@ class Growth:
             # Counted on from the children there are, so that with a fixed seed the next ones are others.
             first = index * wanted.n + len(node.children)
             seeds = [branch_seed(wanted.params.seed, first + k) for k in range(wanted.n)]
-            children = [self._sprout(wanted.params, seed) for seed in seeds]
-            specs = tuple(BranchSpec(child.id, seed) for child, seed in zip(children, seeds, strict=True))
+            children = [self.sprout(wanted.params, seed, wanted.given) for seed in seeds]
+            specs = tuple(
+                BranchSpec(child.id, seed, wanted.given) for child, seed in zip(children, seeds, strict=True)
+            )
             sources.append(Source(self._encoding.path(node), specs))
             operations.append(enter(self._trees, node, children))
             branches += children
@@ -107,9 +114,15 @@ class Growth:
         self._requests[request.id] = [child.id for child in branches]
         change.requests.append(request)
 
-    def _sprout(self, params: SamplingParams, seed: int) -> Heddle:
+    def sprout(
+        self, params: SamplingParams, seed: int, given: tuple[GivenToken, ...] = (), name: str = ""
+    ) -> Heddle:
+        """A node for a branch that is to grow. It stands nowhere yet."""
         child = Heddle.from_span([], "", [], kind=Kind.GENERATED)
+        child.id = name or child.id
         child.provenance = provenance(self.model, params, seed)
+        if given:
+            child.provenance |= {"given": len(given), FIRST_STEP: -len(given)}
         child.marks = UNREAD
         return child
 
@@ -232,6 +245,8 @@ def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> di
         "repetition_penalty": params.repetition_penalty,
         "stop_strings": list(params.stop_strings),
     }
+    if params.until:
+        values["until"] = [{"condition": type(each).__name__, **asdict(each)} for each in params.until]
     return {
         "model": model.name if model else None,
         "fingerprint": model.fingerprint if model else None,

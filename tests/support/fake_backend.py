@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from n8loom_tui.loom.protocol import (
+    Alternative,
     BranchFinished,
     BranchToken,
     Encode,
@@ -18,6 +19,10 @@ from n8loom_tui.loom.protocol import (
     RequestFailed,
     RequestFinished,
     RequestStarted,
+    Score,
+    Scored,
+    Spell,
+    Spelled,
     Stop,
 )
 from n8loom_tui.models.errors import ModelError
@@ -69,8 +74,16 @@ class FakeBackend:
                 self._events.append(RequestStarted(request.id))
                 limit = request.params.max_tokens
                 self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
+                for branch in (b for s in request.sources for b in s.branches):
+                    for given in branch.given:
+                        self._say(branch.id, given.token, f" w{given.token}")
+                self._end_full()
             case Encode():
                 self._encode(request)
+            case Spell(tokens=tokens):
+                self._events += [Spelled(request.id, tuple(f" w{token}" for token in tokens))]
+            case Score():
+                self._score(request)
             case Stop():
                 for branch in [
                     b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids
@@ -92,6 +105,21 @@ class FakeBackend:
             )
             self._events.append(span)
 
+    def _score(self, request: Score) -> None:
+        """Each token is half as probable as certain; three others could stand there."""
+        for segment in request.path:
+            tokens = segment.tokens
+            if tokens is not None and (request.node_ids is None or segment.node_id in request.node_ids):
+                others = tuple(
+                    (Alternative(token, -0.7), Alternative(101, -1.5), Alternative(102, -3.0))
+                    for token in tokens
+                )
+                count = len(tokens)
+                self._events.append(
+                    Scored(request.id, segment.node_id, tokens, (-0.7,) * count, others, (1.25,) * count)
+                )
+        self._events.append(RequestFinished(request.id))
+
     def _end(self, branch: tuple[str, str, int], reason: Finish) -> None:
         self._live.remove(branch)
         self._events.append(BranchFinished(branch[0], reason))
@@ -107,15 +135,19 @@ class FakeBackend:
                 if self.eos_after and said >= self.eos_after:
                     self._end(branch, Finish.EOS)
                     continue
-                self._events.append(
-                    BranchToken(branch[0], 7 + said, self.words[said % len(self.words)], -0.5)
-                )
-                self._said[branch[0]] = said + 1
-                self._tokens += 1
-                if said + 1 >= branch[2]:
-                    self._end(branch, Finish.LENGTH)
+                self._say(branch[0], 7 + said, self.words[said % len(self.words)])
+            self._end_full()
         events, self._events = self._events, []
         return events
+
+    def _say(self, branch_id: str, token: int, text: str) -> None:
+        self._events.append(BranchToken(branch_id, token, text, -0.5))
+        self._said[branch_id] = self._said.get(branch_id, 0) + 1
+        self._tokens += 1
+
+    def _end_full(self) -> None:
+        for branch in [branch for branch in self._live if self._said.get(branch[0], 0) >= branch[2]]:
+            self._end(branch, Finish.LENGTH)
 
     def stats(self) -> EngineStats:
         return EngineStats(running=len(self._live), tokens=self._tokens)

@@ -13,13 +13,14 @@ from n8loom_tui.tui.commands.mark import Mark
 from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
 from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.tokens import Tokens
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Find, Set, File, Files)
+PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Tokens, Find, Set, File, Files)
 
 
 class Commands:

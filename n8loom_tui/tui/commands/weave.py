@@ -36,20 +36,14 @@ class Weave(Part):
             app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
     def do_ramify(self, count: int | None) -> None:
-        self._grow([self._node()], self._checked(count or self._app.settings.n))
+        self._grow([self._node()], self._branches(count))
 
     def do_continue_one(self, _count: int | None) -> None:
         self._grow([self._node()], 1)
 
     def do_ramify_leaves(self, count: int | None) -> None:
         node = self._node()
-        self._grow(node.get_all_leaves() or [node], self._checked(count or self._app.settings.n))
-
-    def _checked(self, n: int) -> int:
-        try:
-            return self._app.settings.with_value("n", n).n
-        except ValueError as error:
-            raise EditError(str(error)) from None
+        self._grow(node.get_all_leaves() or [node], self._branches(count))
 
     def do_stop(self, _count: int | None) -> None:
         app = self._app

@@ -11,9 +11,12 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.screens.keyed import Keyed
+from n8loom_tui.tui.widgets.alternatives import Alternatives
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
+from n8loom_tui.tui.widgets.legend import Legend
 from n8loom_tui.tui.widgets.reader import Reader
+from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
 NARROW = 90
@@ -31,11 +34,16 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         self.reader = Reader(id="reader")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
         self.preview = ChildrenPreview(growing, id="children")
+        self.alternatives = Alternatives(id="alternatives")
+        self.legend = Legend(id="legend")
         self.title_bar = Bar(id="title")
         self.state_bar = Bar(id="state")
         self.key_bar = KeyBar(id="keys")
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
+
+        self._flipped = False
+        """Whether the token cursor brought the reader into use."""
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -43,6 +51,8 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
             yield self.tree_view
             with Vertical(id="right"):
                 yield self.reader
+                yield self.legend
+                yield self.alternatives
                 yield self.preview
         yield self.state_bar
         yield self.key_bar
@@ -99,6 +109,7 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
             self.preview.show_children(current, self._document.growing)
         for node in change.changed.values():
             self.reader.node_grew(node)
+            self.reader.odds_known(node)
             self.preview.node_grew(node)
         for node in change.finished:
             self.preview.set_streaming(node.id, False)
@@ -112,6 +123,23 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         else:
             self.reader.show_path(node, node.id in self._document.growing)
         self.preview.show_children(node, self._document.growing)
+
+    def show_tokens(self, shown: bool) -> None:
+        """Show what could stand at the token cursor, or no longer. On a narrow screen that is beside the text."""
+        self.set_class(shown, "tokens")
+        if shown != self.reading and (shown or self._flipped):
+            self._flipped = shown
+            self.flip()
+
+    def colour_by(self, by: ColourBy) -> None:
+        """Colour the reader's tokens by something, and say what the colours tell."""
+        self.reader.colour_by = by
+        self.legend.show(by)
+        self.set_class(by is not ColourBy.NOTHING, "coloured")
+
+    @on(Alternatives.Chosen)
+    def _alternative_chosen(self, message: Alternatives.Chosen) -> None:
+        self.app.alternative_chosen(message.number)  # type: ignore[attr-defined]
 
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:

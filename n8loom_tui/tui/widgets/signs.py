@@ -40,6 +40,10 @@ class Signs:
     """Behind the text that is being generated."""
     empty: str
     """In the place of a node without text. Several cells."""
+    pointer: str
+    """Before what is chosen."""
+    eighths: str
+    """Parts of a bar's cell, from the smallest to the full one."""
 
 
 UNICODE = Signs(
@@ -65,6 +69,8 @@ UNICODE = Signs(
     bar="▌",
     caret="▌",
     empty="∅",
+    pointer="▸",
+    eighths="▏▎▍▌▋▊▉█",
 )
 
 ASCII = Signs(
@@ -90,4 +96,6 @@ ASCII = Signs(
     bar="|",
     caret="_",
     empty="(empty)",
+    pointer=">",
+    eighths="#",
 )

@@ -1,0 +1,24 @@
+"""What is done with single tokens, and how the text is read."""
+
+from collections.abc import Iterator
+
+from n8loom_tui.tui.actions.action import Action, Group
+
+
+def tokens() -> Iterator[Action]:
+    """What is done with single tokens, and how the text is read."""
+    group = Group.LOOK
+    yield Action(
+        "token_cursor",
+        group,
+        "Token cursor",
+        "Move by token through the text, see what else could stand there, and branch, split or clip at it.",
+        footer="tokens",
+        footer_rank=18,
+    )
+    yield Action(
+        "colour_tokens",
+        group,
+        "Colour the tokens",
+        "Colour the text by how probable each token was, then by entropy, then not at all.",
+    )
