@@ -20,6 +20,8 @@ CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
 LETTERS = "letters"
 """The meta key of the letter marks: by letter, the id of the node that it marks."""
+ANSWERS = "answers"
+"""The meta key of what was last answered in dialogs: by dialog, texts by field."""
 SHARED = ("model", "fingerprint", "params")
 """The keys of a provenance that are the same for all branches of a request."""
 

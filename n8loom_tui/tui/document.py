@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 
+from n8loom_tui.loom.adaptive import Run
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
-from n8loom_tui.loom.odds import Odds
-from n8loom_tui.loom.protocol import Encode, Event, Finish, GivenToken, SamplingParams, Score, Scored
+from n8loom_tui.loom.protocol import Encode, Event, Finish, GivenToken, SamplingParams, Score, Segment
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -21,7 +21,7 @@ from n8loom_tui.session.history_edits import EditError, counted
 from n8loom_tui.session.history_ops import HistoryError, Operation, inverse
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.pending import Pending
-from n8loom_tui.session.record import LETTERS
+from n8loom_tui.session.record import ANSWERS, LETTERS
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
 from n8loom_tui.tui.growth import Growth
@@ -38,6 +38,7 @@ class Document:
     Attributes:
         trees, history, growth: the parts.
         letters: by letter, the id of the node that it marks.
+        answers: what a person last answered in dialogs, by the dialog's name and the field's.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Document:
         trees: Trees | None = None,
         history: History | None = None,
         letters: dict[str, str] | None = None,
+        answers: dict[str, dict[str, str]] | None = None,
     ) -> None:
         self.trees = trees or Trees()
         self.history = history or History(self.trees)
         self.letters = dict(letters or {})
+        self.answers = dict(answers or {})
         self._encoding = Encoding(self.trees)
         self.growth = Growth(self.trees, self.history, self._encoding)
         self._forget_stillborn()
@@ -133,16 +136,6 @@ class Document:
         """A request for what the model makes of each token of a node."""
         return Score(new_id(), self._encoding.path(node), frozenset({node.id}))
 
-    def scored(self, event: Scored) -> Change:
-        """Enter what the model makes of a node's tokens, if it still holds them. No step of the history."""
-        change = Change()
-        node = self.nodes.get(event.node_id)
-        if node is not None and node.id not in self.growing and tuple(node.tokens) == event.tokens:
-            node.odds = Odds.of(event.logprobs, event.alternatives, event.entropies)
-            self.pending.content(node)
-            change.touch(node)
-        return change
-
     # ------------------------------------------------------------------ growth
 
     def ramify(
@@ -157,6 +150,14 @@ class Document:
             EditError: the model ended all of these nodes, or there is none.
         """
         return self.growth.ramify(nodes, n, params, given)
+
+    def weave(self, node: Heddle, make: Callable[[tuple[Segment, ...], int], Run], label: str) -> Change:
+        """Begin a run that grows below a node by what the model says.
+
+        Raises:
+            EditError: it can't begin there.
+        """
+        return self.growth.weave(node, make, label)
 
     def apply(self, events: Iterable[Event]) -> Change:
         """Enter what the engine told. Requests that waited for a branch to end are among the change's."""
@@ -314,6 +315,11 @@ class Document:
         """Mark a node by a letter, which marks that one alone. No step of the history."""
         self.letters[letter] = node.id
         self.pending.meta(LETTERS, self.letters)
+
+    def remember(self, dialog: str, answers: dict[str, str]) -> None:
+        """Keep what was answered in a dialog. No step of the history."""
+        self.answers[dialog] = answers
+        self.pending.meta(ANSWERS, self.answers)
 
     # ----------------------------------------------------------- undo and redo
 

@@ -7,10 +7,11 @@ to wait join the step, unless something else was done meanwhile.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from n8loom_tui.loom.adaptive import Run
 from n8loom_tui.loom.heddle import Heddle, Kind, new_id
 from n8loom_tui.loom.marks import UNREAD
 from n8loom_tui.loom.protocol import (
@@ -24,6 +25,7 @@ from n8loom_tui.loom.protocol import (
     Ramify,
     RequestFailed,
     SamplingParams,
+    Segment,
     Source,
 )
 from n8loom_tui.loom.seeds import branch_seed
@@ -34,6 +36,9 @@ from n8loom_tui.session.history_ops import Operation, Take
 from n8loom_tui.session.history_trees import FIRST_STEP, Trees
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
+from n8loom_tui.tui.runs import Runs
+
+ENDED = "The model ended here. Write a text child to go on from it, or trim it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Growth:
         self.growing: dict[str, Heddle] = {}
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
+        self._runs = Runs(trees, history, self._sprout_for, self._grows)
 
     @property
     def waiting(self) -> int:
@@ -77,7 +83,7 @@ class Growth:
         """
         open_nodes = [node for node in nodes if not node.terminal]
         if not open_nodes:
-            raise EditError("The model ended here. Write a text child to go on from it, or trim it.")
+            raise EditError(ENDED)
         change = Change()
         step = self._history.begin("ramify")
         late = [node for node in open_nodes if not self._can_start(node)]
@@ -110,8 +116,7 @@ class Growth:
             branches += children
         self._history.extend(wanted.step, operations, change)
         request = Ramify(new_id(), tuple(sources), wanted.params)
-        self.growing.update((child.id, child) for child in branches)
-        self._requests[request.id] = [child.id for child in branches]
+        self._grows(request, branches)
         change.requests.append(request)
 
     def sprout(
@@ -125,6 +130,30 @@ class Growth:
             child.provenance |= {"given": len(given), FIRST_STEP: -len(given)}
         child.marks = UNREAD
         return child
+
+    def _sprout_for(self, spec: BranchSpec, params: SamplingParams) -> Heddle:
+        return self.sprout(params, spec.seed, spec.given, spec.id)
+
+    def _grows(self, request: Ramify, branches: list[Heddle]) -> None:
+        """Note that branches grow from now on."""
+        self.growing.update((child.id, child) for child in branches)
+        self._requests[request.id] = [child.id for child in branches]
+
+    def weave(self, node: Heddle, make: Callable[[tuple[Segment, ...], int], Run], label: str) -> Change:
+        """Begin a run below a node. `make` makes it of the node's path and the number of its children.
+
+        Raises:
+            EditError: the model ended the node, or it is not known yet what it goes on from.
+        """
+        if node.terminal:
+            raise EditError(ENDED)
+        if not self._can_start(node):
+            raise EditError(
+                "This can't go on from here yet: the node still grows, or the model is not there yet."
+            )
+        change = Change()
+        self._runs.begin(node, make(self._encoding.path(node), len(node.children)), label, change)
+        return change
 
     # ----------------------------------------------------------------- growing
 
@@ -147,6 +176,7 @@ class Growth:
                 case RequestFailed(request_id=request):
                     for branch in self._requests.pop(request, []):
                         self._end(branch, Finish.CANCELLED, change)
+            self._runs.take(event, change)
         self._start_due(change)
         return change
 
@@ -193,12 +223,14 @@ class Growth:
                 self._settle(deferred)
 
     def forget_waiting(self, step: Step | None = None) -> bool:
-        """Drop every ramify that waits for a branch to end (those of one step, if given). Whether there was one."""
+        """Drop every ramify that waits for a branch to end, and let no run grow any further; of one step, if given.
+        Whether there was one."""
+        ran = self._runs.forget(step)
         dropped = [deferred for deferred in self._deferred if step is None or deferred.step is step]
         self._deferred = [deferred for deferred in self._deferred if deferred not in dropped]
         for deferred in dropped:
             self._settle(deferred)
-        return bool(dropped)
+        return bool(dropped) or ran
 
     def _settle(self, deferred: _Deferred) -> None:
         """Something that waited was started, or dropped."""

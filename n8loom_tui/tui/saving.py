@@ -20,7 +20,7 @@ from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import ANSWERS, LETTERS, Changes, ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -111,7 +111,7 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers}
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
@@ -308,4 +308,16 @@ def _document(loaded: LoadedSession) -> Document:
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()
-    return Document(trees, history, {name: node for name, node in pairs if isinstance(node, str)})
+    names = {name: node for name, node in pairs if isinstance(node, str)}
+    return Document(trees, history, names, _answers(loaded.meta.get(ANSWERS)))
+
+
+def _answers(stored: object) -> dict[str, dict[str, str]]:
+    """What was answered in dialogs, as far as it makes sense."""
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        dialog: {name: text for name, text in fields.items() if isinstance(text, str)}
+        for dialog, fields in stored.items()
+        if isinstance(fields, dict)
+    }

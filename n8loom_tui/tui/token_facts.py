@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from n8loom_tui.loom.heddle import Heddle, new_id
+from n8loom_tui.loom.odds import Odds
 from n8loom_tui.loom.protocol import Alternative, Event, Request, RequestFailed, Scored, Spell, Spelled
 from n8loom_tui.loom.text import CONTEXT_TOKENS
 from n8loom_tui.tui.document import Change, Document
@@ -115,10 +116,20 @@ class TokenLore:
         match event:
             case Scored(request_id=request):
                 self._reading.pop(request, None)
-                return self._document.scored(event)
+                return self._scored(event)
             case Spelled(request_id=request, texts=texts) if request in self._spelling:
                 self._spelled[self._spelling.pop(request)] = texts
             case RequestFailed(request_id=request):
                 self._reading.pop(request, None)
                 self._spelling.pop(request, None)
         return None
+
+    def _scored(self, event: Scored) -> Change:
+        """Enter what the model makes of a node's tokens, if it still holds them. No step of the history."""
+        change, document = Change(), self._document
+        node = document.nodes.get(event.node_id)
+        if node is not None and node.id not in document.growing and tuple(node.tokens) == event.tokens:
+            node.odds = Odds.of(event.logprobs, event.alternatives, event.entropies)
+            document.pending.content(node)
+            change.touch(node)
+        return change

@@ -32,6 +32,11 @@ from n8loom_tui.tui.backend import ModelInfo
 WORDS = (" the", " flood", " came", " and", " went")
 
 
+TORN_AFTER = 2
+"""After so many tokens a branch with any condition ends by it."""
+TORN = (Alternative(201, -0.7), Alternative(202, -1.2))
+
+
 class FakeBackend:
     """Steps only when told to: `grant(n)` lets n steps happen; `free()` lets all."""
 
@@ -46,6 +51,7 @@ class FakeBackend:
         self._free = threading.Event()
         self._live: list[tuple[str, str, int]] = []
         self._said: dict[str, int] = {}
+        self._torn: set[str] = set()
         self._events: list[Event] = []
         self._tokens = 0
 
@@ -74,6 +80,8 @@ class FakeBackend:
                 self._events.append(RequestStarted(request.id))
                 limit = request.params.max_tokens
                 self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
+                if request.params.until:
+                    self._torn.update(b.id for s in request.sources for b in s.branches)
                 for branch in (b for s in request.sources for b in s.branches):
                     for given in branch.given:
                         self._say(branch.id, given.token, f" w{given.token}")
@@ -122,7 +130,8 @@ class FakeBackend:
 
     def _end(self, branch: tuple[str, str, int], reason: Finish) -> None:
         self._live.remove(branch)
-        self._events.append(BranchFinished(branch[0], reason))
+        others = TORN if reason is Finish.CONDITION else ()
+        self._events.append(BranchFinished(branch[0], reason, others))
         if not any(other[1] == branch[1] for other in self._live):
             self._events.append(RequestFinished(branch[1]))
 
@@ -132,6 +141,9 @@ class FakeBackend:
         if self._live and (self._free.is_set() or self._permits.acquire(timeout=0.01)):
             for branch in list(self._live):
                 said = self._said.get(branch[0], 0)
+                if branch[0] in self._torn and said >= TORN_AFTER:
+                    self._end(branch, Finish.CONDITION)
+                    continue
                 if self.eos_after and said >= self.eos_after:
                     self._end(branch, Finish.EOS)
                     continue

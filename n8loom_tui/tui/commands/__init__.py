@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from n8loom_tui.tui.commands.adaptive import Adaptive
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
@@ -20,7 +22,20 @@ from n8loom_tui.tui.commands.write import Write
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
-PARTS: tuple[type[Part], ...] = (Move, Weave, Write, Cut, Mark, Look, Tokens, Find, Set, File, Files)
+PARTS: tuple[type[Part], ...] = (
+    Move,
+    Weave,
+    Adaptive,
+    Write,
+    Cut,
+    Mark,
+    Look,
+    Tokens,
+    Find,
+    Set,
+    File,
+    Files,
+)
 
 
 class Commands:
@@ -29,6 +44,7 @@ class Commands:
     Attributes:
         mode: while one is on (such as the token cursor) what it does comes before what the parts do; the keys
             stay those of the keymap.
+        again: grows at the cursor what was grown last, in the same way; None: nothing was.
     """
 
     def __init__(self, app: LoomApp) -> None:
@@ -36,6 +52,7 @@ class Commands:
         for part in PARTS:
             self._does.update(part(app).commands())
         self.mode: Part | None = None
+        self.again: Callable[[], None] | None = None
 
     def perform(self, action: str, count: int | None) -> None:
         """Do an action.
