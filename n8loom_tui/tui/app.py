@@ -41,6 +41,7 @@ from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
+from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
@@ -309,6 +310,9 @@ class LoomApp(App[int], inherit_bindings=False):
         if change.stop:
             self.stop_branches(frozenset(change.stop))
         self.view.show_change(change)
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and on_top is not self.view:
+            on_top.show_change(change)
         self.saving.save(label)
         for request in change.requests:
             self.ask_engine(request)

@@ -22,3 +22,9 @@ def tokens() -> Iterator[Action]:
         "Colour the tokens",
         "Colour the text by how probable each token was, then by entropy, then not at all.",
     )
+    yield Action(
+        "children_side_by_side",
+        group,
+        "Children side by side",
+        "Show all children of this node in columns, streaming together; choose one and go there.",
+    )

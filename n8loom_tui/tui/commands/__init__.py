@@ -16,6 +16,7 @@ from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
 from n8loom_tui.tui.commands.settings import Set
 from n8loom_tui.tui.commands.tokens import Tokens
+from n8loom_tui.tui.commands.views import Views
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
@@ -31,6 +32,7 @@ PARTS: tuple[type[Part], ...] = (
     Mark,
     Look,
     Tokens,
+    Views,
     Find,
     Set,
     File,

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from textual import events
 from textual.screen import ModalScreen, Screen
 
+from n8loom_tui.session.change import Change
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.router import Fire, KeyRouter, Pending
 
@@ -36,6 +37,9 @@ class Keyed:
         does = getattr(self, f"do_{action}", None)
         if does is not None:
             does(count)
+
+    def show_change(self, change: Change) -> None:
+        """Show what happened in the trees. Nothing, unless the screen shows any of it."""
 
     def show_pending(self, pending: str) -> None:
         """Show what was typed and waits for more. Nothing, unless the screen has a place for it."""
