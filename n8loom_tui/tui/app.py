@@ -30,6 +30,7 @@ from n8loom_tui.loom.protocol import (
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
@@ -327,6 +328,14 @@ class LoomApp(App[int], inherit_bindings=False):
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
+
+    def copy_selection(self, text: str) -> None:
+        """Copy what was selected with the mouse."""
+        if text:
+            clipboard.copy(text, self.copy_to_clipboard)
+            self.tell(f"Copied {len(text):,} characters.")
+        else:
+            self.tell(f"Nothing is selected. {self.keymap.label('quit')} leaves.")
 
     def tell(self, message: str, severity: str = "information") -> None:
         """Show a line for a moment."""

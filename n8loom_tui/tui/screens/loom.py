@@ -19,6 +19,7 @@ from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
+COPY_KEYS = ("ctrl+c", "super+c")
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
 
@@ -174,6 +175,15 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         self.set_class(self.app.size.height < 18, "low")
 
     # ------------------------------------------------------------------- keys
+
+    def on_key(self, event: events.Key) -> None:
+        """ctrl+c copies what is selected; all else goes by the keymap."""
+        if event.key in COPY_KEYS:
+            event.stop()
+            event.prevent_default()
+            self.app.copy_selection(self.get_selected_text() or "")  # type: ignore[attr-defined]
+            return
+        super().on_key(event)
 
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
