@@ -41,7 +41,7 @@ from .rows import Joining, Logits, Row, Rows
 from .sampling import BrokenLogits, choose
 from .scoring import Scorings
 from .store import Pin
-from .support import context_length, eos_tokens
+from .support import context_length, eos_tokens, vocabulary_size
 from .text import spell
 from .trial import serve
 
@@ -73,11 +73,12 @@ class Engine(Reader):
         self.together, self.network = self.serving.together, self.serving.network
         self.context_length = context_length(model)
         self.max_rows = max_rows
-        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length)
+        self.vocabulary = vocabulary_size(model)
+        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length, self.vocabulary)
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
         """What keeps the path of a running branch in the store, by the branch's id."""
-        self._scorings = Scorings(self, tokenizer, self.context_length)
+        self._scorings = Scorings(self, tokenizer, self.context_length, self.vocabulary)
         self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []

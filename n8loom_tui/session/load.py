@@ -18,6 +18,7 @@ from . import schema
 from .errors import UNREADABLE, one_line
 from .history import Step
 from .packing import unpack_text
+from .provenance import sound
 from .record import CURRENT, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
@@ -157,7 +158,10 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
     found = {}
     for key, value in _read_table(db, loaded, "id, value", "origins"):
         try:
-            found[key] = dict(json.loads(value))
+            told = dict(json.loads(value))
+            found[key] = sound(told)
+            if found[key] is not told:
+                loaded.note(f"Origin {key} of the session is not in order; what makes sense of it is kept.")
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"Origin {key} of the session could not be read.")
     return found

@@ -11,6 +11,7 @@ from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.odds import Odds
 
 from .packing import unpack, unpack_ends, unpack_text
+from .provenance import sound
 
 Origins = Mapping[Any, dict[str, Any]]
 """By row id, the shared parts of provenances."""
@@ -102,10 +103,7 @@ def mended_node(row: tuple[Any, ...], origins: Origins) -> tuple[Heddle, str]:
         provenance="{}",
     )
     node = node_of(plain, {})
-    try:
-        node.provenance = _provenance(found.provenance, found.origin, origins)
-    except NOT_IN_ORDER:
-        pass
+    node.provenance = _some_provenance(found, origins)
     try:
         if found.encoded:
             node.set_span(*_span(found.tokens, found.ends, text))
@@ -134,10 +132,25 @@ def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
     own, end = ({}, 2) if value == "{}" else _decode_json(value)
     if not isinstance(own, dict) or end != len(value):
         raise ValueError("not a table")
+    if sound(own) is not own:
+        raise ValueError("not a provenance")
     if origin is None:
         return own
     shared = {key: dict(part) if type(part) is dict else part for key, part in origins[origin].items()}
     return {**shared, **own}
+
+
+def _some_provenance(found: Row, origins: Origins) -> dict[str, Any]:
+    """As much of a provenance as makes sense."""
+    try:
+        own = json.loads(found.provenance)
+    except NOT_IN_ORDER:
+        own = {}
+    own = sound(own) if isinstance(own, dict) else {}
+    try:
+        return {**_provenance("{}", found.origin, origins), **own}
+    except NOT_IN_ORDER:
+        return own
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -95,12 +95,14 @@ def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
 
 
 class SessionStore:
-    """An open session. Attributes: `path`; `read_only`, and then `read_only_reason`, one line."""
+    """An open session. Attributes: `path`; `read_only`, and then `read_only_reason`, one line; `damaged`: it could not
+    be read to its end."""
 
     def __init__(self, path: Path, lock: SessionLock | None, reason: str | None) -> None:
         """For `open` alone."""
         self.path = path
         self.read_only_reason = reason
+        self.damaged = False
         self._lock = lock
         self._writer: SessionWriter | None = None
 
@@ -152,6 +154,7 @@ class SessionStore:
             SessionError: nothing of it can be read.
         """
         loaded = _load(self.path)
+        self.damaged = loaded.damaged
         if loaded.damaged and not self.read_only:
             self.read_only_reason = (
                 f"{self.path} is damaged; nothing is written to it. Save to another place."

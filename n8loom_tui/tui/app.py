@@ -36,7 +36,9 @@ from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
@@ -52,8 +54,9 @@ from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
-SAVE_EVERY = 1.0
-"""Seconds after which the text of growing branches is stored too."""
+SAVE_EVERY = 0.5
+"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
+second and not in the file."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -112,6 +115,7 @@ class LoomApp(App[int], inherit_bindings=False):
     async def on_mount(self) -> None:
         self.view = LoomScreen(self.document, self.keymap)
         await self.push_screen(self.view)
+        end_when_told(self.end)
         self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.call_after_refresh(self._begin)
@@ -217,9 +221,15 @@ class LoomApp(App[int], inherit_bindings=False):
         if told:
             self._take(told, now)
         self._store_now_and_then(now)
+        self.view.finder.refresh()
         for message in self.saving.problems():
-            self.tell(message, "error")
+            self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
+
+    def _way_out(self) -> str:
+        """What to press where the session's own file takes nothing more."""
+        key = self.keymap.label("save_as")
+        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
 
     def _take(self, told: list[Told], now: float) -> None:
         events: list[Event] = []
@@ -283,8 +293,26 @@ class LoomApp(App[int], inherit_bindings=False):
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self._place_changed = True
-        if node is not None:
+        if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
+
+    def searched(self) -> None:
+        """A search is over; the cursor stands where it stays."""
+        self.status.said = self.view.search_text()
+        self.stands_on(self.view.current)
+        self.refresh_bars()
+
+    @property
+    def finder(self) -> Finder:
+        """What is searched for, and where it is."""
+        return self.view.finder
+
+    def leap(self, node: Heddle) -> None:
+        """Go to a node from which `jump_back` leads back to where one is."""
+        here = self.view.current
+        if here is not None and here is not node:
+            self.view.jumps.leave(here.id)
+        self.view.go_to(node)
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
@@ -387,6 +415,17 @@ class LoomApp(App[int], inherit_bindings=False):
         if growing:
             self.stop_branches(growing)
 
+    def end(self, code: int) -> None:
+        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
+        self.keep_all()
+        self.saving.close()
+        self.exit(code)
+
+    def keep_all(self) -> None:
+        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
+        self.document.cancel_all()
+        self.saving.save("end")
+
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
         super()._handle_exception(error)
@@ -394,6 +433,6 @@ class LoomApp(App[int], inherit_bindings=False):
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
                 Text(
-                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                    f"n8loom-tui: the screen broke ({what}). What was written is stored; --debug shows where."
                 )
             ]

@@ -16,13 +16,14 @@ from n8loom_tui.models.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A loaded model, for people and for the session."""
+    """A loaded model, for people and for the session. `vocabulary`: how many token ids it knows."""
 
     name: str
     fingerprint: str
     device: str
     chat: bool
     context_length: int | None = None
+    vocabulary: int | None = None
 
 
 class Backend(Protocol):
@@ -82,6 +83,7 @@ class ModelBackend:
             device=loaded.report.summary,
             chat=loaded.has_chat_template,
             context_length=loaded.context_length,
+            vocabulary=self._engine.vocabulary,
         )
 
     @property

@@ -115,10 +115,13 @@ class Document:
         encoded anew where they are continued."""
         trees = self.trees
         self.growth.model, trees.model = model, model.fingerprint
-        for node_id in trees.fingerprints:
-            node = trees.nodes.get(node_id) or trees.trash.get(node_id)
-            if node is not None and not self.is_own(node):
-                node.encoded = False
+        self._encoding.vocabulary = model.vocabulary
+        foreign = {name for name, made in trees.fingerprints.items() if made != model.fingerprint}
+        if foreign:
+            for top in (*trees.roots, *trees.trash.values()):
+                for node in top.walk():
+                    if node.id in foreign:
+                        node.encoded = False
 
     def is_own(self, node: Heddle) -> bool:
         """Whether a node's token ids are of the model in use."""
@@ -311,10 +314,14 @@ class Document:
             change.touch(node)
         return change
 
-    def set_letter(self, letter: str, node: Heddle) -> None:
-        """Mark a node by a letter, which marks that one alone. No step of the history."""
-        self.letters[letter] = node.id
+    def set_letter(self, letter: str, node: Heddle) -> str | None:
+        """Mark a node by a letter, which marks that one alone; if it does already, take the mark away. No step of the
+        history. Returns the id that had the letter."""
+        before = self.letters.pop(letter, None)
+        if before != node.id:
+            self.letters[letter] = node.id
         self.pending.meta(LETTERS, self.letters)
+        return before
 
     def remember(self, dialog: str, answers: dict[str, str]) -> None:
         """Keep what was answered in a dialog. No step of the history."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -58,14 +59,17 @@ def run(wanted: Wanted) -> int:
         code = app.run()
     finally:
         app.engine.leave()
-        stored = saving.close()
+        with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
+            app.keep_all()
+        stored = app.saving.close()
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code
-    for line in saving.last_words(stored):
-        print(line, file=sys.stderr)
+    lines = app.saving.last_words(stored)
     if app.status.failure:
-        print(f"n8loom-tui: {app.status.failure}", file=sys.stderr)
-        code = 1
+        lines.append(f"n8loom-tui: {app.status.failure}")
+        code = code or 1
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr, flush=True)
     if wanted.debug and app.failure is not None:
         traceback.print_exception(app.failure)
     if not ended:

@@ -21,6 +21,7 @@ from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import ANSWERS, LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.recovery import recover
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -51,6 +52,8 @@ class Saving:
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
         self._unsavable = ""
+        self._unstored = False
+        """Whether anything was done that no file has."""
         self._held: list[Changes] | None = None
         if store is not None:
             self._load(store)
@@ -71,7 +74,21 @@ class Saving:
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
         self.notices += loaded.problems
-        self._begin_writing(store)
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _recovered(self, store: SessionStore) -> SessionStore:
+        """Go on in a new file: what was not in order is to be seen in the old one as it was."""
+        if store.read_only and not store.damaged:
+            return store  # somebody else writes to it, or nobody can
+        try:
+            store, notice = recover(store, self._everything())
+        except SessionError as error:
+            store.read_only_reason = store.read_only_reason or f"{store.path} is damaged, and left as it is."
+            self.notices.append(f"No new file can be made for it: {error}")
+            return store
+        self._store = store
+        self.notices.append(notice)
+        return store
 
     def _begin_writing(self, store: SessionStore) -> None:
         if store.read_only_reason is not None:
@@ -119,11 +136,15 @@ class Saving:
             return
         if self._writer is None and not self._named and not self._unsavable:
             self._make()
-        if self._writer is not None:
-            try:
-                self._writer.put(changes)
-            except SessionError as error:
-                self._messages.append(str(error))
+        if self._writer is None:
+            # What somebody has read or where they stood is no reason to make a file of its own for it.
+            self._unstored |= bool(changes.steps or changes.states or changes.purged)
+            return
+        try:
+            self._writer.put(changes)
+        except SessionError as error:
+            self._unstored = True
+            self._messages.append(str(error))
 
     def _make(self) -> None:
         """Make the session that nobody named."""
@@ -173,7 +194,7 @@ class Saving:
         try:
             store, problem = await asyncio.to_thread(_moved, store, target)
         except SessionError:
-            self._held, self._unsavable = None, "not saved"
+            self._held, self._unsavable, self._unstored = None, "not saved", True
             raise
         self._named = problem is None
         self._go_on(store)
@@ -191,7 +212,7 @@ class Saving:
             for waiting in held:
                 self._put(waiting)
             raise
-        self._unsavable, self._writer, self._named = "", None, True
+        self._unsavable, self._unstored, self._writer, self._named = "", False, None, True
         self._go_on(store)
         if old is not None:
             await asyncio.to_thread(old.close, PATIENCE)
@@ -253,7 +274,7 @@ class Saving:
         """What to say in the shell: where the session is, or where it was rescued to."""
         if not (self.document.roots or self.document.trees.trash):
             return []
-        if not stored or self._unsavable:
+        if not stored or self._unstored:
             return [self._rescue()]
         if self._named or self._store is None:
             return []

@@ -9,6 +9,7 @@ from itertools import pairwise
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import LoadedSession
+from n8loom_tui.session.provenance import whole
 from n8loom_tui.session.record import LETTERS, ModelRef
 
 from . import values
@@ -117,7 +118,7 @@ class _Maker:
             created=heddle.created,
             model=values.name(known.get("model"), tally) or ref.name,
             fingerprint=ref.fingerprint or values.name(known.get("fingerprint"), tally),
-            seed=values.whole(known.get("seed"), 0, 2**64),
+            seed=whole(known.get("seed"), 0, 2**64),
             bookmark=marks.bookmark,
             tags=marks.tags,
             note=marks.note,

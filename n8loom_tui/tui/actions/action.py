@@ -32,7 +32,8 @@ class Action:
 
     `title` is what the palette shows, `help` the sentence under it. `footer` is the short word beside the
     key in the footer; an action without one is never shown there. When the footer has no room for all, those
-    with the lowest `footer_rank` stay. `essential` actions can never be left without a key.
+    with the lowest `footer_rank` stay. `essential` actions can never be left without a key. After a `leap`
+    one can go back to where one was.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Action:
     footer: str = ""
     footer_rank: int = 99
     essential: bool = False
+    leap: bool = False
 
     @property
     def takes_count(self) -> bool:

@@ -63,6 +63,7 @@ def cut() -> Iterator[Action]:
         CountUse.REPEAT,
         footer="undo",
         footer_rank=9,
+        leap=True,
     )
     yield Action(
         "redo",
@@ -72,4 +73,5 @@ def cut() -> Iterator[Action]:
         CountUse.REPEAT,
         footer="redo",
         footer_rank=14,
+        leap=True,
     )

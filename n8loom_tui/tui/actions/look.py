@@ -33,3 +33,17 @@ def look() -> Iterator[Action]:
         footer="panes",
         footer_rank=11,
     )
+    yield Action(
+        "compare",
+        group,
+        "Compare",
+        "Remember this node; on another one, show what differs between the two. With two marked: those.",
+    )
+    yield Action(
+        "map",
+        group,
+        "Map",
+        "Show the whole tree as a picture, and move in it.",
+        footer="map",
+        footer_rank=19,
+    )

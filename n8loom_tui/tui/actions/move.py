@@ -38,7 +38,7 @@ def move() -> Iterator[Action]:
         "Go to the branch after this one under the same parent.",
         repeat,
     )
-    yield Action("top", group, "Top", "Go to the first row: the root of the loom.")
-    yield Action("bottom", group, "Bottom", "Go to the last row.")
+    yield Action("top", group, "Top", "Go to the first row: the root of the loom.", leap=True)
+    yield Action("bottom", group, "Bottom", "Go to the last row.", leap=True)
     yield Action("page_up", group, "Up one page", "Move up by a screenful.", repeat)
     yield Action("page_down", group, "Down one page", "Move down by a screenful.", repeat)

@@ -14,7 +14,7 @@ def tokens() -> Iterator[Action]:
         "Token cursor",
         "Move by token through the text, see what else could stand there, and branch, split or clip at it.",
         footer="tokens",
-        footer_rank=18,
+        footer_rank=21,
     )
     yield Action(
         "colour_tokens",

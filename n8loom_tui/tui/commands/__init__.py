@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from n8loom_tui.tui.actions import ACTIONS
 from n8loom_tui.tui.commands.adaptive import Adaptive
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
 from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
+from n8loom_tui.tui.commands.picture import Picture
+from n8loom_tui.tui.commands.search import Search
 from n8loom_tui.tui.commands.settings import Set
 from n8loom_tui.tui.commands.tokens import Tokens
 from n8loom_tui.tui.commands.views import Views
@@ -34,6 +38,9 @@ PARTS: tuple[type[Part], ...] = (
     Tokens,
     Views,
     Find,
+    Search,
+    Leaps,
+    Picture,
     Set,
     File,
     Files,
@@ -50,6 +57,7 @@ class Commands:
     """
 
     def __init__(self, app: LoomApp) -> None:
+        self._app = app
         self._does: dict[str, Command] = {}
         for part in PARTS:
             self._does.update(part(app).commands())
@@ -63,4 +71,7 @@ class Commands:
             EditError: it can't be done here; the message says why.
         """
         own = self.mode.commands() if self.mode is not None else {}
+        view, before = self._app.view, self._app.view.current
         own.get(action, self._does[action])(count)
+        if ACTIONS[action].leap and before is not None and view.current is not before:
+            view.jumps.leave(before.id)

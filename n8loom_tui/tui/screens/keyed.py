@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from textual import events
@@ -23,14 +24,28 @@ class Keyed:
         """Take keys by a keymap."""
         self.keymap = keymap
         self._router = KeyRouter(keymap)
+        self._next_key: Callable[[str], None] | None = None
+
+    def take_next_key(self, then: Callable[[str], None], pending: str) -> None:
+        """Have the next key, whatever it is in the keymap, for something else: `then` is given the character that it
+        types, if any. Escape gives it up. `pending` is shown meanwhile."""
+        self._next_key = then
+        self.show_pending(pending)
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
+        if self._next_key is not None:
+            then, self._next_key = self._next_key, None
+            self.show_pending("")
+            if event.key != "escape":
+                then(event.character or "")
+            return
         routed = self._router.feed(event.key, event.character)
         if isinstance(routed, Fire):
             self.perform(routed.action, routed.count)
-        self.show_pending(routed.text if isinstance(routed, Pending) else "")
+        if self._next_key is None:
+            self.show_pending(routed.text if isinstance(routed, Pending) else "")
 
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for: here, the screen's own `do_<action>`, if it has one."""

@@ -11,11 +11,13 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.screens.keyed import Keyed
+from n8loom_tui.tui.screens.searching import Searching
 from n8loom_tui.tui.widgets.alternatives import Alternatives
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
 from n8loom_tui.tui.widgets.legend import Legend
 from n8loom_tui.tui.widgets.reader import Reader
+from n8loom_tui.tui.widgets.sanitize import visible
 from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
@@ -24,14 +26,16 @@ NARROW = 90
 """Below this many columns one pane is shown at a time."""
 
 
-class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
+class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     """Shows a document. Keys go through the keymap's router to the app's actions."""
 
     def __init__(self, document: Document, keymap: Keymap) -> None:
         super().__init__()
         self._document = document
         self.route_by(keymap)
+        self.search_in(document)
         self.tree_view = LoomTree(id="tree")
+        self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
         self.preview = ChildrenPreview(growing, id="children")
@@ -40,6 +44,10 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         self.title_bar = Bar(id="title")
         self.state_bar = Bar(id="state")
         self.key_bar = KeyBar(id="keys")
+        self.shape = 0
+        """Another number whenever nodes came, went, or changed places."""
+        self.compared: str | None = None
+        """The id of the node that another is to be compared with."""
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
 
@@ -56,6 +64,7 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
                 yield self.alternatives
                 yield self.preview
         yield self.state_bar
+        yield self.search_line
         yield self.key_bar
 
     def on_mount(self) -> None:
@@ -63,16 +72,24 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
         self.tree_view.focus()
         self._arrange(self.app.size.width)
 
-    @property
-    def current(self) -> Heddle | None:
-        """The node under the cursor."""
-        return self.tree_view.cursor_node
-
     # ------------------------------------------------------------------- view
+
+    def _row_signs(self, node: Heddle) -> str:
+        """What stands in front of a row's marks: letters, hits, what is compared."""
+        signs, name = self.tree_view.signs, node.id
+        found = [signs.letter + letter for letter, of in self._document.letters.items() if of == name]
+        if name in self.finder.ids:
+            found.append(signs.hit)
+        if name == self.compared:
+            found.append(signs.compared)
+        return visible("".join(found), " ")
 
     def show_change(self, change: Change) -> None:
         """Bring the widgets up to date with what an operation did."""
         tree, document = self.tree_view, self._document
+        if change.added or change.removed or change.rearranged or change.changed:
+            self.finder.trees_changed()
+        self.shape += bool(change.added or change.removed or change.rearranged)
         for parent, node in change.removed:
             tree.node_removed(node, parent)
         for parent, nodes in change.added:
@@ -187,6 +204,7 @@ class LoomScreen(Keyed, Screen[None], inherit_bindings=False):
 
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
+        self.end_search(keep=True)
         self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:

@@ -107,14 +107,16 @@ def tags(view: RowView, signs: Signs, limit: int) -> str:
     return truncate_cells(line, max(limit, 0), signs.ellipsis) if line else ""
 
 
-def lay_out(view: RowView, signs: Signs, width: int, streaming: bool, spinner: str) -> RowLayout:
-    """Fit a row into `width` cells. `spinner` is its present frame."""
+def lay_out(
+    view: RowView, signs: Signs, width: int, streaming: bool, spinner: str, extra: str = ""
+) -> RowLayout:
+    """Fit a row into `width` cells. `spinner` is its present frame; `extra` stands in front of the marks."""
     left = guides(view, signs, width)
     stream = signs.stream if streaming else ""
     count = f" {signs.folded}{view.hidden}" if view.folded else ""
     room = width - cell_len(left) - len(stream) - len(count)
     right = []
-    at_end = marks(view, signs) + (spinner if streaming else "")
+    at_end = extra + marks(view, signs) + (spinner if streaming else "")
     for part in (at_end, tags(view, signs, width // 3)):
         fits = bool(part) and room - cell_len(part) - 1 >= _LEAST_LABEL
         room -= cell_len(part) + 1 if fits else 0

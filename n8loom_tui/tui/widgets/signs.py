@@ -30,6 +30,12 @@ class Signs:
     unread: str
     tag: str
     """In front of a tag."""
+    letter: str
+    """In front of the letter that a person marked a node by."""
+    hit: str
+    """Holds what is searched for."""
+    compared: str
+    """Chosen to be compared with another."""
     newline: str
     space: str
     ellipsis: str
@@ -38,6 +44,12 @@ class Signs:
     """In the reader's margin, beside the current node."""
     caret: str
     """Behind the text that is being generated."""
+    shades: str
+    """For how many there are in a cell, from few to many; four characters."""
+    removed: str
+    """Beside a line with words that only the left text has."""
+    added: str
+    """Beside one with words that only the right text has."""
     empty: str
     """In the place of a node without text. Several cells."""
     pointer: str
@@ -63,11 +75,17 @@ UNICODE = Signs(
     note="†",
     unread="•",
     tag="#",
+    letter="'",
+    hit="◆",
+    compared="=",
     newline="⏎",
     space="␣",
     ellipsis="…",
     bar="▌",
     caret="▌",
+    shades="░▒▓█",
+    removed="−",
+    added="+",
     empty="∅",
     pointer="▸",
     eighths="▏▎▍▌▋▊▉█",
@@ -90,11 +108,17 @@ ASCII = Signs(
     note="n",
     unread="o",
     tag="#",
+    letter="'",
+    hit="?",
+    compared="=",
     newline="/",
     space="_",
     ellipsis="..",
     bar="|",
     caret="_",
+    shades=".:%#",
+    removed="-",
+    added="+",
     empty="(empty)",
     pointer=">",
     eighths="#",

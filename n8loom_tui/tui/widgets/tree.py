@@ -21,7 +21,9 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.tui.finding.query import Query
 
+from .highlight import lit
 from .line_view import LineView
 from .row_layout import RowLayout, lay_out
 from .row_views import RowView
@@ -58,6 +60,7 @@ class LoomTree(LineView):
         & > .loomtree--count { color: $foreground 60%; text-style: bold; }
         & > .loomtree--tags { color: $text-secondary; }
         & > .loomtree--marks { color: $foreground 60%; }
+        & > .loomtree--hit { color: $text-warning; text-style: bold underline; }
         & > .loomtree--cursor {
             color: $block-cursor-blurred-foreground;
             background: $block-cursor-blurred-background;
@@ -80,6 +83,7 @@ class LoomTree(LineView):
         "loomtree--count",
         "loomtree--tags",
         "loomtree--marks",
+        "loomtree--hit",
         "loomtree--cursor",
     }
 
@@ -105,6 +109,9 @@ class LoomTree(LineView):
     ) -> None:
         super().__init__(signs=signs, name=name, id=id, classes=classes)
         self.rows = TreeRows()
+        self.extra: Callable[[Heddle], str] = lambda _node: ""
+        """Signs that others put in front of a row's marks."""
+        self._query: Query | None = None
         self._streaming: set[str] = set()
         self._frame = 0
         self._spinner: Timer | None = None
@@ -158,6 +165,11 @@ class LoomTree(LineView):
             if view.node.id == node_id:
                 self.refresh_line(index)
         self._wind_spinner()
+
+    def show_hits(self, query: Query | None) -> None:
+        """Set off what is searched for wherever it stands."""
+        self._query = query
+        self.refresh()
 
     @contextmanager
     def _rows_change(self) -> Iterator[None]:
@@ -320,13 +332,22 @@ class LoomTree(LineView):
         segments = [
             Segment(row.guides, self._style("guides", at_cursor)),
             Segment(row.stream, self._style("stream", at_cursor)),
-            Segment(row.label, self._style(body, at_cursor)),
+            *self._label(row.label, self._style(body, at_cursor), at_cursor),
             Segment(row.count, self._style("count", at_cursor)),
             Segment(" " * row.gap, self._style("guides", at_cursor)),
             Segment(row.tags, self._style("tags", at_cursor)),
             Segment(row.marks, self._style("marks", at_cursor)),
         ]
         return Strip(segments).adjust_cell_length(width, self._style("guides", at_cursor))
+
+    def _label(self, text: str, style: Style, at_cursor: bool) -> list[Segment]:
+        spans = self._query.label_spans(text, self.signs.newline) if self._query is not None else []
+        if not spans:
+            return [Segment(text, style)]
+        over = self.get_component_rich_style("loomtree--hit", partial=True)
+        if at_cursor:  # its colours are those of the cursor
+            over = Style(bold=over.bold, underline=over.underline)
+        return lit([Segment(text, style)], spans, over)
 
     def _style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
@@ -339,7 +360,8 @@ class LoomTree(LineView):
     def _lay_out(self, view: RowView) -> RowLayout:
         streaming = view.node.id in self._streaming
         width = self.line_width
-        return lay_out(view, self.signs, width, streaming, self._spinner_sign() if streaming else "")
+        spinner = self._spinner_sign() if streaming else ""
+        return lay_out(view, self.signs, width, streaming, spinner, self.extra(view.node))
 
     def _views(self, top: int) -> list[RowView]:
         """The rows on the screen, worked out once for each state of the rows."""
