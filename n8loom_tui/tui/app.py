@@ -260,6 +260,9 @@ class LoomApp(App[int], inherit_bindings=False):
             if (learnt := self.lore.take(event)) is not None:
                 change.join(learnt)
         self.show(change, "growing")
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and events:
+            on_top.hear(events)
         if not self.document.growing:
             self.meter.reset()
 

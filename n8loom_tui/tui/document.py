@@ -135,6 +135,10 @@ class Document:
         """A request for the token ids of a written node."""
         return self._encoding.request(node)
 
+    def path(self, node: Heddle) -> tuple[Segment, ...]:
+        """The path down to a node, as a request to the engine holds it."""
+        return self._encoding.path(node)
+
     def score_request(self, node: Heddle) -> Score:
         """A request for what the model makes of each token of a node."""
         return Score(new_id(), self._encoding.path(node), frozenset({node.id}))

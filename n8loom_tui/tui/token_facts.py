@@ -70,7 +70,7 @@ class TokenLore:
             return TokenFacts(self._have_read(node), token, logprob, (), entropy)
         if all(other.token != token for other in alternatives) and not math.isnan(logprob):
             alternatives = (*alternatives, Alternative(token, logprob))
-        texts = self.spelled(self._before(node, index), tuple(other.token for other in alternatives))
+        texts = self.spelled(self.before(node, index), tuple(other.token for other in alternatives))
         return TokenFacts(Known.YES, token, logprob, alternatives, entropy, texts)
 
     def _have_read(self, node: Heddle) -> Known:
@@ -87,7 +87,7 @@ class TokenLore:
         self._ask(request)
         return Known.ASKED
 
-    def _before(self, node: Heddle, index: int) -> tuple[int, ...]:
+    def before(self, node: Heddle, index: int) -> tuple[int, ...]:
         """The tokens that stand before one, as many as its spelling may depend on."""
         before = node.tokens[max(index - CONTEXT_TOKENS, 0) : index]
         above = node.parent

@@ -33,7 +33,7 @@ WORDS = (" the", " flood", " came", " and", " went")
 
 
 TORN_AFTER = 2
-"""After so many tokens a branch with any condition ends by it."""
+"""After so many tokens a branch with any condition ends by it; where it may say but one, before that."""
 TORN = (Alternative(201, -0.7), Alternative(202, -1.2))
 
 
@@ -141,7 +141,7 @@ class FakeBackend:
         if self._live and (self._free.is_set() or self._permits.acquire(timeout=0.01)):
             for branch in list(self._live):
                 said = self._said.get(branch[0], 0)
-                if branch[0] in self._torn and said >= TORN_AFTER:
+                if branch[0] in self._torn and (said >= TORN_AFTER or branch[2] == 1):
                     self._end(branch, Finish.CONDITION)
                     continue
                 if self.eos_after and said >= self.eos_after:

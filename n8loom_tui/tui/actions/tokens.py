@@ -28,3 +28,9 @@ def tokens() -> Iterator[Action]:
         "Children side by side",
         "Show all children of this node in columns, streaming together; choose one and go there.",
     )
+    yield Action(
+        "multiverse",
+        group,
+        "Multiverse: what could come next",
+        "Show the probabilities of what could come next as nested blocks, walk in them, and take a way.",
+    )

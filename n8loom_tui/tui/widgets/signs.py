@@ -54,6 +54,10 @@ class Signs:
     """In the place of a node without text. Several cells."""
     pointer: str
     """Before what is chosen."""
+    corner: str
+    """Where a block begins."""
+    single: str
+    """Before a block of one line."""
     eighths: str
     """Parts of a bar's cell, from the smallest to the full one."""
 
@@ -88,6 +92,8 @@ UNICODE = Signs(
     added="+",
     empty="∅",
     pointer="▸",
+    corner="┌",
+    single="╶",
     eighths="▏▎▍▌▋▊▉█",
 )
 
@@ -121,5 +127,7 @@ ASCII = Signs(
     added="+",
     empty="(empty)",
     pointer=">",
+    corner="+",
+    single="-",
     eighths="#",
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 
+from n8loom_tui.loom.foresight import Possible
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.odds import Odds
 from n8loom_tui.tui.widgets.alternatives import Alternatives, Candidate, Shown, bar
+from n8loom_tui.tui.widgets.blocks import Blocks, stack
 from n8loom_tui.tui.widgets.columns import ChildColumns
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
@@ -147,3 +151,42 @@ async def test_a_selection_is_text_without_the_lines_it_was_wrapped_to() -> None
         assert lines[0] == "one two three four"
         assert selected(reader, (4, 0, 8, 1)) == "two three four five six"
         assert selected(reader, (0, 1, 5, 2)) == "five six seven\neight"
+
+
+def possibles(*probabilities: float, above: Possible | None = None) -> Possible:
+    root = above or Possible()
+    root.below = [Possible(i, math.log(p), root) for i, p in enumerate(probabilities)]
+    return root
+
+
+def test_blocks_share_the_height_and_never_overlap() -> None:
+    root = possibles(0.5, 0.3, 0.1, 0.01, 0.001)
+    blocks = stack(root, 3, 23)
+    assert [(block.top, block.bottom) for block in blocks] == [(3, 13), (13, 19), (19, 21)]
+    chosen = (root.below or [])[4]
+    blocks = stack(root, 3, 23, chosen)
+    assert blocks[-1].possible is chosen and blocks[-1].bottom - blocks[-1].top == 1
+    for height in range(1, 30):
+        for wanted in root.below or ():
+            found = stack(root, 0, height, wanted)
+            assert any(block.possible is wanted for block in found)
+            assert all(a.bottom <= b.top for a, b in pairwise(found))
+            assert found[-1].bottom <= height
+
+
+@pytest.mark.parametrize("size", [(60, 12), (200, 60), (9, 3)])
+async def test_hostile_tokens_in_blocks(hostile: list[str], drawn: Look, size: tuple[int, int]) -> None:
+    root = possibles(*[1 / len(hostile)] * len(hostile))
+    for below in root.below or ():
+        possibles(*[1 / len(hostile)] * len(hostile), above=below)
+    widget = Blocks(root, lambda _: hostile)
+    async with OneApp(widget).run_test(size=size) as pilot:
+        widget.update()
+        for _ in hostile:
+            widget.move(1)
+            await pilot.pause()
+            drawn(widget)
+        widget.go_in()
+        widget.move(3)
+        await pilot.pause()
+        drawn(widget)
