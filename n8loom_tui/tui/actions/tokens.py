@@ -34,3 +34,9 @@ def tokens() -> Iterator[Action]:
         "Multiverse: what could come next",
         "Show the probabilities of what could come next as nested blocks, walk in them, and take a way.",
     )
+    yield Action(
+        "markdown",
+        group,
+        "Read as Markdown",
+        "Show the text rendered as Markdown, or plain again; what still grows is plain.",
+    )

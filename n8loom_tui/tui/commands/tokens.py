@@ -30,7 +30,7 @@ WHY = {
 
 
 class Tokens(Part):
-    """What switches the token cursor and the colours."""
+    """How the text is read: by token, in colours, as Markdown."""
 
     def do_token_cursor(self, _count: int | None) -> None:
         self._node()
@@ -43,6 +43,13 @@ class Tokens(Part):
     def do_colour_tokens(self, _count: int | None) -> None:
         view = self._app.view
         view.colour_by(view.reader.colour_by.next)
+
+    def do_markdown(self, _count: int | None) -> None:
+        view = self._app.view
+        view.markdown = not view.markdown
+        view.show_page()
+        if view.markdown and view.current is not None and view.current.id in self._app.document.growing:
+            self._app.tell("This is shown as Markdown once it has ended.")
 
 
 class TokenCursor(Part):

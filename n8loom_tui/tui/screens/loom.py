@@ -16,8 +16,10 @@ from n8loom_tui.tui.widgets.alternatives import Alternatives
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
 from n8loom_tui.tui.widgets.legend import Legend
+from n8loom_tui.tui.widgets.markdown_view import MOST, MarkdownView
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
+from n8loom_tui.tui.widgets.shown import path_text
 from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
@@ -37,6 +39,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.tree_view = LoomTree(id="tree")
         self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
+        self.page = MarkdownView(id="page")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
         self.preview = ChildrenPreview(growing, id="children")
         self.alternatives = Alternatives(id="alternatives")
@@ -50,7 +53,8 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         """The id of the node that another is to be compared with."""
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
-
+        self.markdown = False
+        """Whether finished texts are to be read as Markdown."""
         self._flipped = False
         """Whether the token cursor brought the reader into use."""
 
@@ -60,6 +64,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             yield self.tree_view
             with Vertical(id="right"):
                 yield self.reader
+                yield self.page
                 yield self.legend
                 yield self.alternatives
                 yield self.preview
@@ -133,6 +138,8 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             self.preview.set_streaming(node.id, False)
             if node is current:
                 self.reader.set_streaming(False)
+        if self.markdown and (change.changed or change.finished):
+            self.show_page()
 
     def show_node(self, node: Heddle | None) -> None:
         """Show a node's path and children at the right."""
@@ -141,10 +148,32 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         else:
             self.reader.show_path(node, node.id in self._document.growing)
         self.preview.show_children(node, self._document.growing)
+        self.show_page()
+
+    @property
+    def text_pane(self) -> Reader | MarkdownView:
+        """What shows the path's text: the reader, or the page of Markdown."""
+        return self.page if self.has_class("markdown") else self.reader
+
+    def show_page(self) -> None:
+        """Have the path rendered as Markdown, if that is wanted and the text is finished; else the reader shows it."""
+        node = self.current
+        finished = node is not None and node.id not in self._document.growing
+        if node is None or not (self.markdown and finished) or self.has_class("tokens"):
+            self.remove_class("markdown")
+        else:
+            width = max(self.reader.line_width, self.page.line_width)
+            if self.page.show(path_text(node, MOST), width):
+                self.add_class("markdown")
+
+    @on(MarkdownView.Rendered)
+    def _page_rendered(self, message: MarkdownView.Rendered) -> None:
+        self.set_class(self.markdown and bool(message.lines) and not self.has_class("tokens"), "markdown")
 
     def show_tokens(self, shown: bool) -> None:
         """Show what could stand at the token cursor, or no longer. On a narrow screen that is beside the text."""
         self.set_class(shown, "tokens")
+        self.show_page()
         if shown != self.reading and (shown or self._flipped):
             self._flipped = shown
             self.flip()
@@ -182,7 +211,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         """Go to the other pane."""
         self.reading = not self.reading
         self.set_class(self.reading, "reading")
-        (self.reader if self.reading else self.tree_view).focus()
+        (self.text_pane if self.reading else self.tree_view).focus()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width)
