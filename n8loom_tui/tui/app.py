@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -50,6 +51,7 @@ from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
+from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -105,10 +107,17 @@ class LoomApp(App[int], inherit_bindings=False):
         self.failure: BaseException | None = None
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
+        self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
         self._place_changed = False
         self._folds_changed = False
+
+    # -------------------------------------------------------------------- keys
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        await (self._typed.take(event) if typed else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
@@ -386,10 +395,14 @@ class LoomApp(App[int], inherit_bindings=False):
         if pending is not None:
             self.status.pending = pending
         growing = bool(self.document.growing)
-        words = [(action.id, action.footer) for action in footer_actions() if action.id != "stop" or growing]
+        entries = [
+            (self.keymap.label(action.id), action.footer)
+            for action in footer_actions()
+            if action.id != "stop" or growing
+        ]
         if self.commands.mode is not None:
-            words = list(self.commands.mode.footer)
-        entries = [(self.keymap.label(action), word) for action, word in words]
+            shown = self.commands.mode.footer
+            entries = [("".join(map(self.keymap.label, actions)), word) for actions, word in shown]
         self.status.show_keys(self.view, [(key, word) for key, word in entries if key])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

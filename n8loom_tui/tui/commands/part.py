@@ -19,8 +19,8 @@ Command = Callable[[int | None], None]
 class Part:
     """Some of the actions: one method `do_<action id>` for each."""
 
-    footer: tuple[tuple[str, str], ...] = ()
-    """For a mode: what the keys' line shows while it is on, as (action, word)."""
+    footer: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """For a mode: what the keys' line shows while it is on, as (actions, the word for them)."""
 
     def __init__(self, app: LoomApp) -> None:
         self._app = app

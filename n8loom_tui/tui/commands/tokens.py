@@ -56,15 +56,13 @@ class TokenCursor(Part):
     """The mode. It stands on a token of the reader's path, and on one of what could stand there."""
 
     footer = (
-        ("continue_one", "branch here"),
-        ("ramify", "ramify here"),
-        ("split", "split"),
-        ("clip", "clip"),
-        ("parent", "token"),
-        ("child", "token"),
-        ("row_up", "choose"),
-        ("row_down", "choose"),
-        ("token_cursor", "leave"),
+        (("continue_one",), "branch here"),
+        (("ramify",), "ramify here"),
+        (("parent", "child"), "token"),
+        (("row_up", "row_down"), "choose"),
+        (("split",), "split"),
+        (("clip",), "clip"),
+        (("token_cursor",), "leave"),
     )
 
     def __init__(self, app: LoomApp) -> None:
