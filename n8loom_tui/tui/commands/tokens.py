@@ -87,10 +87,10 @@ class TokenCursor(Part):
             EditError: no token of the path is known.
         """
         path = self._reader.path
-        places = [place for place in range(len(path) - 1, -1, -1) if self._standable(path[place])]
-        if not places:
+        place = next((i for i in range(len(path) - 1, -1, -1) if self._standable(path[i])), None)
+        if place is None:
             raise EditError(UNREAD)
-        self._stand(places[0], 0 if places[0] == len(path) - 1 else len(path[places[0]].tokens) - 1)
+        self._stand(place, 0 if place == len(path) - 1 else len(path[place].tokens) - 1)
 
     def _stand(self, place: int, index: int) -> None:
         self._place, self._index = place, index

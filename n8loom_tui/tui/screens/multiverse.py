@@ -18,12 +18,11 @@ from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.blocks import COLUMNS, Blocks
 
 WORDS = (
-    ("row_up", "other token"),
-    ("row_down", "other token"),
-    ("child", "further"),
-    ("parent", "back"),
-    ("continue_one", "take this way"),
-    ("stop", "close"),
+    (("row_up", "row_down"), "another token"),
+    (("child",), "further"),
+    (("parent",), "back"),
+    (("continue_one",), "take this way"),
+    (("stop",), "close"),
 )
 
 
@@ -49,7 +48,7 @@ class MultiverseScreen(KeyedScreen[tuple[GivenToken, ...] | None]):
         yield self.key_bar
 
     def on_mount(self) -> None:
-        words = [(self.keymap.label(action), word) for action, word in WORDS]
+        words = [("".join(map(self.keymap.label, actions)), word) for actions, word in WORDS]
         self.key_bar.show([(key, word) for key, word in words if key])
         self.blocks.focus()
         self._look()

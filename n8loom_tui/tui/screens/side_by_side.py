@@ -14,13 +14,11 @@ from n8loom_tui.tui.widgets.columns import ChildColumns
 from n8loom_tui.tui.widgets.shown import one_line, shown_text
 
 WORDS = (
-    ("parent", "left"),
-    ("child", "right"),
-    ("row_up", "scroll"),
-    ("row_down", "scroll"),
-    ("continue_one", "go there"),
-    ("ramify", "more"),
-    ("stop", "back"),
+    (("parent", "child"), "another"),
+    (("row_up", "row_down"), "scroll"),
+    (("continue_one",), "go there"),
+    (("ramify",), "more"),
+    (("stop",), "back"),
 )
 
 
@@ -43,7 +41,7 @@ class SideBySide(KeyedScreen[Heddle | None]):
     def on_mount(self) -> None:
         self._fill()
         self.columns.focus()
-        words = [(self.keymap.label(action), word) for action, word in WORDS]
+        words = [("".join(map(self.keymap.label, actions)), word) for actions, word in WORDS]
         self.key_bar.show([("1-9", "choose"), *((key, word) for key, word in words if key)])
 
     def _fill(self) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import deque
 from enum import Enum
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 
-from .sanitize import visible
+from .sanitize import shifts
 
 PROBABILITY_STEPS = (0.8, 0.5, 0.2, 0.05)
 """A token is on step i if it is at least as probable as entry i and less than the one before; else on the last."""
@@ -63,7 +64,7 @@ class TokenMap:
         self._tokens: list[int] = []
         self._odds: object = None
         self.bounds: list[int] = [0]
-        self._steps: dict[ColourBy, list[int]] = {}
+        self._steps: dict[tuple[ColourBy, int], int] = {}
         self.update()
 
     def update(self) -> None:
@@ -85,18 +86,22 @@ class TokenMap:
 
     def _extend(self) -> None:
         node, known = self.node, len(self.bounds) - 1
-        first, last = 0, len(node.text)
+        first, last, ends = 0, len(node.text), node.ends[known:]
         if isinstance(node, Loom):
             # Of a prompt in a chat template the prompt alone is shown.
             first = max(node.text.find(node.user_prompt), 0)
             last = first + len(node.user_prompt) if node.user_prompt in node.text else 0
+            ends = [min(max(end, first), last) for end in ends]
         at = min(max(node.ends[known - 1] if known else 0, first), last)
-        shown = self.bounds[-1]
-        for end in node.ends[known:]:
-            stop = min(max(end, first), last)
-            shown += len(visible(node.text[at:stop])) if stop > at else 0
-            self.bounds.append(shown)
-            at = max(at, stop)
+        longer = self.bounds[-1] - at  # by how much what is shown is longer than the text, down to here
+        changes = deque(shifts(node.text[at:last]))
+        if not changes:
+            self.bounds += [end + longer for end in ends] if longer else ends
+            return
+        for end in ends:
+            while changes and changes[0][0] + at < end:
+                longer += changes.popleft()[1]
+            self.bounds.append(end + longer)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -112,36 +117,29 @@ class TokenMap:
         """The token that a character of the shown text belongs to."""
         return min(max(bisect_right(self.bounds, offset) - 1, 0), max(len(self) - 1, 0))
 
-    def steps(self, by: ColourBy) -> list[int]:
-        """The step of each token."""
-        node = self.node
-        steps = self._steps.setdefault(by, [])
-        missing = len(node.tokens) - len(steps)
-        if not missing:
-            return steps
-        if node.odds is None:
-            return [UNKNOWN] * len(node.tokens)
-        step = probability_step if by is ColourBy.PROBABILITY else entropy_step
-        if missing < 64 and steps:  # a node that grows: its odds are not packed
-            for index in range(len(steps), len(node.tokens)):
-                logprob, _, entropy = node.odds.at(index)
-                steps.append(step(logprob if by is ColourBy.PROBABILITY else entropy))
-            return steps
-        values = node.odds.logprobs if by is ColourBy.PROBABILITY else node.odds.entropies
-        steps[:] = map(step, values)
-        return steps
+    def step(self, index: int, by: ColourBy) -> int:
+        """On which step of a scale a token is. Looked up when it is first drawn, for a node may be very long."""
+        known = self._steps.get((by, index))
+        if known is None:
+            odds = self.node.odds
+            if odds is None or index >= len(odds):
+                return UNKNOWN
+            logprob, _, entropy = odds.at(index)
+            known = probability_step(logprob) if by is ColourBy.PROBABILITY else entropy_step(entropy)
+            self._steps[by, index] = known
+        return known
 
     def runs(self, start: int, stop: int, by: ColourBy) -> list[tuple[int, int]]:
         """The stretch of the shown text from `start` to `stop` as (where it ends, step), token by token."""
         if by is ColourBy.NOTHING or not len(self):
             return [(stop, UNKNOWN)]
-        steps, found = self.steps(by), []
+        found = []
         index = self.token_at(start)
         at = start
         while at < stop:
             end = min(self.bounds[index + 1], stop) if index < len(self) else stop
             if end > at:
-                found.append((end, steps[index] if index < len(steps) else UNKNOWN))
+                found.append((end, self.step(index, by)))
                 at = end
             index += 1
         return found

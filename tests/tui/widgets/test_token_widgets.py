@@ -105,15 +105,15 @@ def test_a_token_that_only_begins_a_character_stands_where_that_is() -> None:
 def test_a_map_follows_a_node_that_grows_and_one_that_is_cut() -> None:
     node = by_characters("abc")
     found = TokenMap(node)
-    assert found.steps(ColourBy.PROBABILITY) == [0, 0, 0]
+    assert [found.step(index, ColourBy.PROBABILITY) for index in range(3)] == [0, 0, 0]
     node.append_token(9, "d", -5.0, (), 9.0)
     found.update()
     assert found.bounds == [0, 1, 2, 3, 4]
-    assert found.steps(ColourBy.PROBABILITY) == [0, 0, 0, 4]
+    assert [found.step(index, ColourBy.PROBABILITY) for index in range(4)] == [0, 0, 0, 4]
     node.clip(2)
     found.update()
     assert found.bounds == [0, 1, 2]
-    assert len(found.steps(ColourBy.ENTROPY)) == 2
+    assert [found.step(index, ColourBy.ENTROPY) for index in range(3)] == [0, 0, -1]
 
 
 def test_of_a_prompt_in_a_template_only_the_prompt_is_shown() -> None:
