@@ -52,6 +52,8 @@ from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.typeahead import TypeAhead
+from n8loom_tui.tui.widgets.alternatives import Alternatives
+from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -341,10 +343,14 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "warning")
         self.refresh_bars()
 
-    def alternative_chosen(self, number: int) -> None:
-        """One of what could stand at the token cursor was clicked."""
-        if isinstance(self.commands.mode, TokenCursor):
-            self.commands.mode.choose(number)
+    def token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
+        """With the token cursor on, a token was clicked in the text, or one of what could stand there."""
+        mode = self.commands.mode
+        if isinstance(mode, TokenCursor):
+            if isinstance(message, Reader.TokenClicked):
+                mode.go_to(message.node, message.index)
+            else:
+                mode.choose(message.number)
 
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""

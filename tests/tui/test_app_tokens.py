@@ -239,3 +239,15 @@ async def test_on_a_narrow_screen_the_cursor_brings_the_text(launch: Launcher) -
         await rig.press("escape")
         assert rig.app.view.tree_view.size.width > 70
         assert isinstance(rig.app.commands.mode, TokenCursor) is False
+
+
+async def test_a_click_goes_to_a_token_and_chooses_an_alternative(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await on_a_branch(rig)
+        reader = rig.app.view.reader
+        line = next(reader.render_line(y).text for y in range(3) if "flood" in reader.render_line(y).text)
+        row = next(y for y in range(3) if reader.render_line(y).text == line)
+        await rig.pilot.click(reader, offset=(line.index("came") + 1, row))
+        await rig.until(lambda: set_off(rig) == " came")
+        await rig.pilot.click(rig.app.view.alternatives, offset=(6, 4))
+        await rig.until(lambda: panel(rig)[3].startswith("▸"))

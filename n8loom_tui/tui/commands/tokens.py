@@ -244,9 +244,9 @@ class TokenCursor(Part):
             raise EditError(self._app.status.failure)
         made = change()
         self._app.show_there(made, label)
-        self._go_to(made.focus, 0)
+        self.go_to(made.focus, 0)
 
-    def _go_to(self, node: Heddle | None, index: int) -> None:
+    def go_to(self, node: Heddle | None, index: int) -> None:
         """Stand on a token of a node of the path."""
         path = self._reader.path
         places = [place for place in range(len(path) - 1, -1, -1) if path[place] is node]
@@ -283,12 +283,12 @@ class TokenCursor(Part):
         change = token_edits.split_at(self._app.document, node, index)
         change.focus = self._app.view.current  # the path that is read stays the one that is shown
         self._app.show_there(change, "split")
-        self._go_to(node, 0)
+        self.go_to(node, 0)
 
     def do_clip(self, _count: int | None) -> None:
         node, index = self._here("Stop it before cutting it.")
         self._app.show_there(token_edits.clip_at(self._app.document, node, index), "clip")
-        self._go_to(node, index - 1)
+        self.go_to(node, index - 1)
 
     def do_token_cursor(self, _count: int | None) -> None:
         self.leave()

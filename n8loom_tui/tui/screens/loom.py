@@ -185,8 +185,9 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.set_class(by is not ColourBy.NOTHING, "coloured")
 
     @on(Alternatives.Chosen)
-    def _alternative_chosen(self, message: Alternatives.Chosen) -> None:
-        self.app.alternative_chosen(message.number)  # type: ignore[attr-defined]
+    @on(Reader.TokenClicked)
+    def _token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
+        self.app.token_chosen(message)  # type: ignore[attr-defined]
 
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:

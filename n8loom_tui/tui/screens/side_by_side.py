@@ -47,7 +47,7 @@ class SideBySide(KeyedScreen[Heddle | None]):
     def _fill(self) -> None:
         self.columns.show(self._node.children, self._document.growing)
         text = one_line(shown_text(self._node), " ⏎ ", 200)
-        self.head.show(text, counted(len(self._node.children), "branch").replace("branchs", "branches"))
+        self.head.show(text, counted(len(self._node.children), "continuation"))
 
     def show_change(self, change: Change) -> None:
         """Show what has come in the trees meanwhile."""

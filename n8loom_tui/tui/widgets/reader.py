@@ -20,10 +20,8 @@ from .highlight import line_spans, lit
 from .sanitize import truncate_cells, visible, wrap_cells
 from .shown import passage, shown_text
 from .signs import UNICODE, Signs
-from .token_text import TokenText
+from .token_text import MARGIN, TokenText
 
-_MARGIN = 2
-"""Cells left of the text, for the bar beside the current node. One at the right is kept for the caret."""
 _CHECKED = 32
 """How many characters before the end of what is shown are compared, to tell growth from another text."""
 
@@ -225,7 +223,7 @@ class Reader(TokenText):
     def on_resize(self) -> None:
         following, place = self._at_end, self._place
         self._laid_out = self.size
-        width = self.line_width - _MARGIN - 1
+        width = self.line_width - MARGIN - 1
         if width > 0 and width != self._flow.width:
             self._flow = Flow(width)
             self._flow.extend([passage(node) for node in self._path])
@@ -269,12 +267,12 @@ class Reader(TokenText):
 
     def _placeholder_line(self, index: int, width: int) -> Strip:
         text = visible(self._placeholder)
-        lines = wrap_cells(text, max(width - _MARGIN, 1))
+        lines = wrap_cells(text, max(width - MARGIN, 1))
         if index >= len(lines):
             return Strip.blank(width, self.rich_style)
         start, end = lines[index]
         style = self.get_component_rich_style("reader--placeholder")
-        line = truncate_cells(text[start:end], width - _MARGIN, self.signs.ellipsis)
-        return Strip([Segment(" " * _MARGIN, style), Segment(line, style)]).adjust_cell_length(
+        line = truncate_cells(text[start:end], width - MARGIN, self.signs.ellipsis)
+        return Strip([Segment(" " * MARGIN, style), Segment(line, style)]).adjust_cell_length(
             width, self.rich_style
         )

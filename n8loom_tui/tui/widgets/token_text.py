@@ -7,8 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
+from textual.message import Message
 from textual.selection import Selection
 
 from n8loom_tui.loom.heddle import Heddle
@@ -20,6 +23,8 @@ from .signs import UNICODE, Signs
 from .token_map import STEPS, ColourBy, TokenMap
 
 _WIDTH = 80  # until the real one is known
+MARGIN = 2
+"""Cells left of the text, for the bar beside the current node. One at the right is kept for the caret."""
 _MAPS = 256
 """Of how many nodes it is kept where their tokens stand."""
 
@@ -53,6 +58,14 @@ class TokenText(LineView):
         "reader--token",
         *(f"reader--step-{step}" for step in range(STEPS)),
     }
+
+    class TokenClicked(Message):
+        """A token of a node was clicked."""
+
+        def __init__(self, node: Heddle, index: int) -> None:
+            super().__init__()
+            self.node = node
+            self.index = index
 
     def __init__(
         self,
@@ -123,6 +136,21 @@ class TokenText(LineView):
         if not len(map_):
             return place, index
         return found, map_.token_at(offset - self._flow.starts[found])
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        index = offset.y + self.scroll_offset.y if offset is not None else -1
+        if offset is None or event.button != 1 or not self._path or index >= len(self._flow.lines):
+            return
+        line = self._flow.lines[index]
+        cells, at = max(offset.x - MARGIN, 0), 0
+        while at < line.shown and cell_len(line.slice[: at + 1]) <= cells:
+            at += 1
+        place = max(self._flow.span_at(line.offset + min(at, max(line.shown - 1, 0))), 0)
+        known = self.token_map(self._path[place])
+        if len(known):
+            token = known.token_at(line.offset + at - self._flow.starts[place])
+            self.post_message(self.TokenClicked(self._path[place], token))
 
     def drop_token(self) -> None:
         """Set no token off."""
