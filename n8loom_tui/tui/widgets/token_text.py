@@ -197,7 +197,7 @@ class TokenText(LineView):
     def _step_style(self, body: Style, step: int) -> Style:
         own = self.get_component_rich_style(f"reader--step-{step}", partial=True)
         if self.app.no_color:  # then bold, dim and underline are the scale's alone
-            return Style(italic=body.italic) + own
+            return Style(color=body.color, bgcolor=body.bgcolor, italic=body.italic) + own
         return body + own
 
     def _style(self, span: int) -> Style:
