@@ -42,6 +42,7 @@ from .sampling import BrokenLogits, choose
 from .scoring import Scorings
 from .store import Pin
 from .support import context_length, eos_tokens, vocabulary_size
+from .survey import Survey, survey
 from .text import spell
 from .trial import serve
 
@@ -118,6 +119,8 @@ class Engine(Reader):
                 self._spell(request)
             case Score():
                 self._score(self._scorings.begin(request))
+            case Survey():
+                self._events.append(survey(self.store, request))
             case Stop():
                 self._stop(request.branch_ids)
 

@@ -56,7 +56,7 @@ def resolve(tokenizer: Any, segments: Iterable[Segment]) -> Resolved:
             path += segment.tokens
         else:
             framing = effective_framing(tokenizer, segment.framing)
-            span = encode(tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
+            span = encode(tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:], segment.system)
             path += span.tokens
             told.append(Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing))
         ends.append(len(path))

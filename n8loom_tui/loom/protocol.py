@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .survey import Survey, Surveyed
+
 MOST_ALTERNATIVES = 128
 """How many alternatives of a token can be asked for."""
 
@@ -40,6 +42,11 @@ class Framing(StrEnum):
     """A text from its very beginning: the tokenizer's own leading tokens (BOS) are put in front."""
     CONTINUATION = "continuation"
     """A text that goes on from what stands before it: nothing is put in front."""
+    TURN = "turn"
+    """A user's further message: the template's end of the answer before it is put in front, the next answer's opening
+    behind."""
+    OPENING = "opening"
+    """A user's first message behind a text that is no conversation: as `CHAT`, without the tokenizer's own tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +191,16 @@ def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One node of a path: its token ids, or a text that the engine is to encode first."""
+    """One node of a path: its token ids, or a text that the engine is to encode first.
+
+    `system` is what a `CHAT` message has as the system's message; empty: what the template puts there by itself.
+    """
 
     node_id: str
     tokens: tuple[int, ...] | None = None
     text: str = ""
     framing: Framing = Framing.CONTINUATION
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +284,7 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Spell | Score | Stop
+Request = Ramify | Encode | Spell | Score | Survey | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +407,7 @@ Event = (
     | BranchToken
     | BranchFinished
     | Scored
+    | Surveyed
     | RequestFinished
     | RequestFailed
     | EngineStats

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.marks import NO_MARKS, Marks
 from n8loom_tui.loom.span import Span
 
 from .change import Change
@@ -48,6 +48,7 @@ class Trees:
         where: by id of what is in the trash, the node that it hung below or was a part of, where that is known.
         fingerprints: by node id, the model whose token ids the node holds; where there is none, it is `model`.
         model: the fingerprint of the model in use.
+        bookmarks, unread: the nodes of the trees that have a bookmark, and those that nobody has seen, by id.
         pending: what is to be stored.
     """
 
@@ -64,6 +65,11 @@ class Trees:
         self.fingerprints: dict[str, str] = dict(fingerprints or {})
         self.where: dict[str, str] = dict(where or {})
         self.model: str | None = None
+        self.bookmarks: dict[str, Heddle] = {}
+        self.unread: dict[str, Heddle] = {}
+        for node in self.nodes.values():
+            if node.marks is not NO_MARKS:
+                self._note_marks(node)
         self.pending = Pending()
 
     # --------------------------------------------------------------- new nodes
@@ -92,6 +98,7 @@ class Trees:
         del siblings[self.index(node)]
         parent, node.parent = node.parent, None
         del self.nodes[node.id]
+        self._forget_marks(node)
         self.pending.deleted([node])
         change.changed.pop(node.id, None)
         change.taken(parent, [node])
@@ -197,6 +204,8 @@ class Trees:
         entered = self.nodes
         for node in top.walk():
             entered[node.id] = node
+            if node.marks is not NO_MARKS:
+                self._note_marks(node)
             if not node.encoded and not node.tokens:
                 change.unencoded.append(node)
 
@@ -233,6 +242,8 @@ class Trees:
         nodes, changed = self.nodes, change.changed
         for node in top.walk():
             del nodes[node.id]
+            if node.marks is not NO_MARKS:
+                self._forget_marks(node)
             if node.id in changed:
                 del changed[node.id]
 
@@ -251,6 +262,7 @@ class Trees:
         head.children = [node]
         del self.trash[head.id]
         self.nodes[head.id] = head
+        self._note_marks(head)
         if not head.encoded and not head.tokens:
             change.unencoded.append(head)
         self.pending.content(node)
@@ -274,6 +286,7 @@ class Trees:
         node.parent, head.parent = parent, None
         head.children = []
         del self.nodes[head.id]
+        self._forget_marks(head)
         self._discard(head, parent)
         change.changed.pop(head.id, None)
         self.pending.content(node)
@@ -354,7 +367,22 @@ class Trees:
     def mark(self, node: Heddle, marks: Marks) -> None:
         """Give a node other marks. By itself this is no step of the history: so is having been read."""
         node.marks = marks
+        if node.id in self.nodes:
+            self._note_marks(node)
         self.pending.marks(node)
+
+    def _note_marks(self, node: Heddle) -> None:
+        """Enter a node of the trees where its marks say that it belongs, and nowhere else."""
+        marks = node.marks
+        for there, index in ((marks.bookmark, self.bookmarks), (marks.unread, self.unread)):
+            if there:
+                index[node.id] = node
+            else:
+                index.pop(node.id, None)
+
+    def _forget_marks(self, node: Heddle) -> None:
+        self.bookmarks.pop(node.id, None)
+        self.unread.pop(node.id, None)
 
     # ---------------------------------------------------------------- helpers
 

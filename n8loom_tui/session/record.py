@@ -22,6 +22,10 @@ LETTERS = "letters"
 """The meta key of the letter marks: by letter, the id of the node that it marks."""
 ANSWERS = "answers"
 """The meta key of what was last answered in dialogs: by dialog, texts by field."""
+HOISTED = "hoisted"
+"""The meta key of the ids of the nodes that are hoisted, the innermost last."""
+VISITED = "visited"
+"""The meta key of the children visited last: by a node's id, that of its child."""
 SHARED = ("model", "fingerprint", "params")
 """The keys of a provenance that are the same for all branches of a request."""
 

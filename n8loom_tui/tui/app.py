@@ -28,6 +28,7 @@ from n8loom_tui.loom.protocol import (
     RequestStarted,
     Stop,
 )
+from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
@@ -39,11 +40,13 @@ from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.evictions import Evictions
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
-from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.saving import Look, Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
@@ -61,6 +64,8 @@ DRAIN_RATE = 1 / 30
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
+LOOK_EVERY = 20.0
+"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -106,12 +111,16 @@ class LoomApp(App[int], inherit_bindings=False):
         self.engine = EngineThread(backend)
         self.status = Status(saving)
         self.meter = RateMeter()
+        self.evictions = Evictions()
         self.failure: BaseException | None = None
+        self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
+        self._looked_at: float | None = None
+        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
         self._place_changed = False
         self._folds_changed = False
 
@@ -124,7 +133,7 @@ class LoomApp(App[int], inherit_bindings=False):
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
         self.engine.start()
@@ -138,6 +147,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self._find_cursor()
             for node in self.document.unencoded():
                 self.ask_engine(self.document.encode_request(node))
+        self._looked_at = time.monotonic()
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -192,21 +202,34 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status.saving = saving
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
+        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = self._new_view()
+
+    def _new_view(self) -> LoomScreen:
+        """A screen of the document that is open."""
+        view = LoomScreen(self.document, self.keymap)
+        view.tree_view.show_marked(self.marked.ids)
+        return view
 
     def _find_cursor(self) -> None:
         node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        self.view.tree_view.restore_folds(self.saving.folded_ids)
-        self.view.tree_view.go_to(node)
+        tree, look = self.view.tree_view, self.saving.look
+        tree.rows.visited.restore(look.visited)
+        tree.restore_folds(self.saving.folded_ids)
+        if look.hoisted:
+            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
+        tree.go_to(node)
         self.view.show_node(node)
 
     def write_prompt(self, intro: str = "") -> None:
         """Open the editor for a new loom."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(EditorScreen("A new loom", intro=intro, choice=choice), self._prompt_written)
+        self.push_screen(
+            EditorScreen("A new loom", intro=intro, choice=choice, system=True), self._prompt_written
+        )
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
@@ -214,7 +237,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
-        self.show_there(self.document.new_loom(written.text, written.chosen), "new loom")
+        self.show_there(self.document.new_loom(written.text, written.chosen, written.system), "new loom")
         keys = self.keymap.label("ramify"), self.keymap.label("help")
         self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
@@ -231,6 +254,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         self.view.finder.refresh()
         for message in self.saving.problems():
@@ -254,6 +278,8 @@ class LoomApp(App[int], inherit_bindings=False):
                     self._model_failed(message, error)
                 case EngineStats():
                     self.status.stats = item
+                case Surveyed():
+                    self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
                 case RequestStarted() | RequestFinished():
@@ -303,6 +329,17 @@ class LoomApp(App[int], inherit_bindings=False):
             if self._folds_changed:
                 self._folds_changed = False
                 self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
+            self._looked_at = now
+            self._store_look()
+
+    def _store_look(self) -> None:
+        """Store what is hoisted, and which children were visited last."""
+        if self._looked_at is None:
+            return
+        tree = self.view.tree_view
+        visited = tree.rows.visited.told(self.document.nodes)
+        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
@@ -356,6 +393,8 @@ class LoomApp(App[int], inherit_bindings=False):
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
+        if change.removed or change.added or change.rearranged:
+            self.marked.trees_changed()
         self.view.show_change(change)
         on_top: object = self.screen
         if isinstance(on_top, Keyed) and on_top is not self.view:
@@ -370,6 +409,15 @@ class LoomApp(App[int], inherit_bindings=False):
         """As `show`, and the cursor goes to where it happened."""
         self.show(change, label)
         self.view.go_to(change.focus)
+
+    def marked_nodes(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom."""
+        return self.marked.nodes()
+
+    def unmark_all(self) -> None:
+        """Take all marks away."""
+        self.marked.clear()
+        self.view.tree_view.refresh()
 
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
@@ -393,7 +441,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Bring the lines at the edges up to date, and what a mode shows."""
         if self.commands.mode is not None:
             self.commands.mode.settle()
-        self.status.show(self.view, self.document, self.settings, self.meter.rate())
+        self.status.show(self.view, self.document, self.settings, self.meter.rate(), len(self.marked))
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:
@@ -433,6 +481,7 @@ class LoomApp(App[int], inherit_bindings=False):
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
         self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+        self._store_look()
         self.show(change, "leave")
         if growing:
             self.stop_branches(growing)

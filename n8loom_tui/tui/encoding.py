@@ -33,7 +33,7 @@ class Encoding:
             return node.segment()
         name = new_id()
         self._asked[name] = node.id, node.source_text()
-        return Segment(name, None, node.source_text(), node.framing())
+        return Segment(name, None, node.source_text(), node.framing(), node.system)
 
     def _is_known(self, node: Heddle) -> bool:
         """Whether the model knows all of a node's token ids. A file may claim any; what the model never said is another

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -20,6 +21,10 @@ from n8loom_tui.tui.settings import Settings
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
 a step; at Python's 5 ms it would wait for the UI's thread each time."""
+COLLECTOR = 10_000, 10, 200
+"""How many objects are made before the cycle collector looks through the young ones, and how often that makes it look
+through older ones. By Python's own figures it goes through all rows of a large tree every few keys, 50 ms at a time;
+hardly anything here hangs in circles."""
 PATIENCE = 3.0
 """Seconds that the engine's thread gets to end; it hears of it between two tokens."""
 
@@ -51,6 +56,7 @@ def run(wanted: Wanted) -> int:
     saving = Saving.open(wanted.session)
     launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
         wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
     )

@@ -10,7 +10,8 @@ import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import ANSWERS, LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import (
+    ANSWERS,
+    HOISTED,
+    LETTERS,
+    VISITED,
+    Changes,
+    ModelRef,
+    everything,
+    snapshot,
+)
 from n8loom_tui.session.recovery import recover
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
@@ -31,13 +41,21 @@ PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the tree is looked at: the ids of what is hoisted, and by a node's id that of its child visited last."""
+
+    hoisted: tuple[str, ...] = ()
+    visited: dict[str, str] = field(default_factory=dict)
+
+
 class Saving:
     """A document with its session file.
 
     Attributes:
         document: the trees.
         notices: lines to show once the app is up.
-        current_id, folded_ids: where the person stood when the session was last left.
+        current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
     """
 
     def __init__(self, store: SessionStore | None = None) -> None:
@@ -45,6 +63,7 @@ class Saving:
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
+        self.look = Look()
         self.document = Document()
         self._store = store
         self._named = store is not None
@@ -73,6 +92,7 @@ class Saving:
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(loaded.folded_ids)
+        self.look = _look(loaded.meta)
         self.notices += loaded.problems
         self._begin_writing(self._recovered(store) if loaded.problems else store)
 
@@ -115,6 +135,12 @@ class Saving:
         self.folded_ids = self.folded_ids if folded is None else folded
         if self._writer is not None:
             self._put(snapshot("place", current=self.current_id, folded=folded))
+
+    def store_look(self, look: Look) -> None:
+        """Remember how the tree is looked at, if it is otherwise than before."""
+        if look != self.look and self._writer is not None:
+            self.look = look
+            self._put(snapshot("look", meta={HOISTED: look.hoisted, VISITED: look.visited}))
 
     def models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where it is known."""
@@ -304,6 +330,17 @@ class Saving:
                 continue
             return f"The session could not be stored in its own file; all of it is in {path}"
         return "The session could not be stored anywhere: the disk refuses."
+
+
+def _look(meta: Mapping[str, Any]) -> Look:
+    """What a session tells of how it was looked at; it may tell anything."""
+    hoisted, visited = meta.get(HOISTED), meta.get(VISITED)
+    names = hoisted if isinstance(hoisted, list) else []
+    pairs = visited.items() if isinstance(visited, dict) else ()
+    return Look(
+        tuple(name for name in names if isinstance(name, str)),
+        {node: child for node, child in pairs if isinstance(child, str)},
+    )
 
 
 def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:

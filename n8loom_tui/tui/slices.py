@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Generator, Iterator
+from typing import Any
 
 SLICE = 0.003
 """Seconds of work at a stretch."""
@@ -21,7 +22,15 @@ def advance(work: Iterator[object], seconds: float = SLICE) -> bool:
     return all(time.perf_counter() < until for _ in work)
 
 
-async def spread(work: Iterator[object]) -> None:
-    """Work to the end, with pauses."""
-    while not advance(work):
-        await asyncio.sleep(PAUSE)
+class Spread(Awaitable[None]):
+    """Work to the end, with pauses, once it is awaited. Unlike a coroutine it may be thrown away before that."""
+
+    def __init__(self, work: Iterator[object]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._spread().__await__()
+
+    async def _spread(self) -> None:
+        while not advance(self._work):
+            await asyncio.sleep(PAUSE)

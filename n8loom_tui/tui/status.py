@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
@@ -10,6 +11,8 @@ from n8loom_tui.models.progress import Progress
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import counted
 from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.widgets.sanitize import truncate_cells
+from n8loom_tui.tui.widgets.shown import one_line, shown_text
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.document import Document
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from n8loom_tui.tui.screens.loom import LoomScreen
 
 BAR_WIDTH = 20
+HOISTED_WIDTH = 30
+"""Cells for the text of the node that the tree begins with."""
 
 
 class Status:
@@ -33,15 +38,25 @@ class Status:
         self.said = ""
         """What the last action says of itself."""
 
-    def show(self, view: LoomScreen, document: Document, settings: Settings, rate: float | None) -> None:
-        """Write the title's and the state's lines."""
-        view.title_bar.show(self.saving.title, self._facts(document))
-        parts = (self.said, self._activity(document, rate))
+    def show(
+        self, view: LoomScreen, document: Document, settings: Settings, rate: float | None, marked: int
+    ) -> None:
+        """Write the title's and the state's lines. `marked`: how many nodes are."""
+        view.title_bar.show(self._title(view.tree_view.hoisted), self._facts(document))
+        parts = (self.said, f"{marked:,} marked" if marked else "", self._activity(document, rate))
         view.state_bar.show(" · ".join(part for part in parts if part), settings.summary)
 
     def show_keys(self, view: LoomScreen, entries: list[tuple[str, str]]) -> None:
         """Write the keys' line."""
         view.key_bar.show(entries, self.pending)
+
+    def _title(self, hoisted: Sequence[Heddle]) -> str:
+        """The session's name, and what of it is shown."""
+        if not hoisted:
+            return self.saving.title
+        what = one_line(shown_text(hoisted[-1]), " ", HOISTED_WIDTH * 2)
+        levels = f" ({len(hoisted)} levels)" if len(hoisted) > 1 else ""
+        return f"{self.saving.title} › hoisted{levels}: {truncate_cells(what, HOISTED_WIDTH)}"
 
     def _facts(self, document: Document) -> str:
         model = (

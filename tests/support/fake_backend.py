@@ -24,6 +24,8 @@ from n8loom_tui.loom.protocol import (
     Spell,
     Spelled,
     Stop,
+    Survey,
+    Surveyed,
 )
 from n8loom_tui.models.errors import ModelError
 from n8loom_tui.models.progress import Progress, Stage
@@ -47,6 +49,9 @@ class FakeBackend:
         self.closed = threading.Event()
         self.broken: Exception | None = None
         self.submitted: list[Request] = []
+        self.chat = True
+        self.evicted: frozenset[str] = frozenset()
+        """The nodes whose KV is told to be evicted."""
         self._permits = threading.Semaphore(0)
         self._free = threading.Event()
         self._live: list[tuple[str, str, int]] = []
@@ -67,7 +72,7 @@ class FakeBackend:
         progress(Progress(Stage.WEIGHTS, 1, 2))
         if self.load_error:
             raise ModelError(self.load_error)
-        return ModelInfo("fake", "0000", "cpu · float32", chat=True)
+        return ModelInfo("fake", "0000", "cpu · float32", chat=self.chat)
 
     @property
     def busy(self) -> bool:
@@ -92,6 +97,9 @@ class FakeBackend:
                 self._events += [Spelled(request.id, tuple(f" w{token}" for token in tokens))]
             case Score():
                 self._score(request)
+            case Survey():
+                asked = frozenset(spot.node_id for spot in request.spots)
+                self._events.append(Surveyed(request.id, asked & self.evicted))
             case Stop():
                 for branch in [
                     b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids
@@ -162,7 +170,7 @@ class FakeBackend:
             self._end(branch, Finish.LENGTH)
 
     def stats(self) -> EngineStats:
-        return EngineStats(running=len(self._live), tokens=self._tokens)
+        return EngineStats(running=len(self._live), tokens=self._tokens, evictions=len(self.evicted))
 
     def close(self) -> None:
         self.closed.set()

@@ -1,4 +1,4 @@
-"""What shortens, parts, joins, takes away; undo and redo."""
+"""What shortens, parts, joins, takes away, sorts; undo and redo."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from n8loom_tui.tui.actions.action import Action, CountUse, Group
 
 
 def cut() -> Iterator[Action]:
-    """What shortens, parts, joins, takes away; undo and redo."""
+    """What shortens, parts, joins, takes away, sorts; undo and redo."""
     amount = CountUse.AMOUNT
     yield Action(
         "clip",
@@ -74,4 +74,22 @@ def cut() -> Iterator[Action]:
         footer="redo",
         footer_rank=14,
         leap=True,
+    )
+    yield Action(
+        "remove_duplicates",
+        Group.CUT,
+        "Remove duplicate siblings",
+        "Below this node, delete what says the same as a sibling; nothing that has children or marks goes.",
+    )
+    yield Action(
+        "sort_by_probability",
+        Group.CUT,
+        "Sort siblings by probability",
+        "Below this node, put the siblings first whose tokens are the most probable ones.",
+    )
+    yield Action(
+        "sort_by_age",
+        Group.CUT,
+        "Sort siblings by age",
+        "Below this node, put the oldest siblings first.",
     )

@@ -74,3 +74,30 @@ def find() -> Iterator[Action]:
         repeat,
         leap=True,
     )
+    yield Action(
+        "next_leaf", group, "Next leaf", "Go to the next node with nothing below it.", repeat, leap=True
+    )
+    yield Action(
+        "previous_leaf",
+        group,
+        "Previous leaf",
+        "Go to the node with nothing below it that comes before this one.",
+        repeat,
+        leap=True,
+    )
+    yield Action(
+        "next_unread",
+        group,
+        "Next unread",
+        "Go to the next node that nobody has stood on yet; behind the last one, to the first.",
+        repeat,
+        leap=True,
+    )
+    yield Action(
+        "previous_unread",
+        group,
+        "Previous unread",
+        "Go to the unread node before this one; before the first one, to the last.",
+        repeat,
+        leap=True,
+    )

@@ -25,6 +25,14 @@ def look() -> Iterator[Action]:
         "Fold every branch that does not lead to this node.",
     )
     yield Action("unfold_all", group, "Unfold all", "Unfold every node of the loom.")
+    yield Action("fold_all", group, "Fold all", "Fold every node of the loom.")
+    yield Action(
+        "hoist",
+        group,
+        "Hoist",
+        "Show only this node and what is below it in the tree; the reader still shows its whole path.",
+    )
+    yield Action("unhoist", group, "Hoist back", "Go back to what the tree showed before the last hoist.")
     yield Action(
         "next_pane",
         group,

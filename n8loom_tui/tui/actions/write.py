@@ -17,6 +17,12 @@ def write() -> Iterator[Action]:
         footer_rank=5,
     )
     yield Action(
+        "chat_turn",
+        group,
+        "Write a chat turn",
+        "Write your next message, in the model's chat template, as a new child; ramify answers it.",
+    )
+    yield Action(
         "edit",
         group,
         "Edit the text",

@@ -11,6 +11,7 @@ from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.hoist import Hoist
 from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
 from n8loom_tui.tui.commands.mark import Mark
@@ -18,7 +19,9 @@ from n8loom_tui.tui.commands.move import Move
 from n8loom_tui.tui.commands.part import Command, Part
 from n8loom_tui.tui.commands.picture import Picture
 from n8loom_tui.tui.commands.search import Search
+from n8loom_tui.tui.commands.sets import Sets
 from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.siblings import Siblings
 from n8loom_tui.tui.commands.tokens import Tokens
 from n8loom_tui.tui.commands.views import Views
 from n8loom_tui.tui.commands.weave import Weave
@@ -33,10 +36,13 @@ PARTS: tuple[type[Part], ...] = (
     Adaptive,
     Write,
     Cut,
+    Siblings,
     Mark,
+    Sets,
     Look,
     Tokens,
     Views,
+    Hoist,
     Find,
     Search,
     Leaps,

@@ -62,7 +62,7 @@ class Files(Part):
     def do_export(self, _count: int | None) -> None:
         app = self._app
         node = self._node()
-        marked = [other.id for other in getattr(app, "marked_nodes", list)()]
+        marked = [other.id for other in app.marked_nodes()]
 
         def answered(wanted: Export | None) -> None:
             if wanted is not None:

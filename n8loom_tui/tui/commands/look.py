@@ -23,5 +23,8 @@ class Look(Part):
     def do_unfold_all(self, _count: int | None) -> None:
         self._tree.unfold_all()
 
+    def do_fold_all(self, _count: int | None) -> None:
+        self._tree.fold_all()
+
     def do_next_pane(self, _count: int | None) -> None:
         self._app.view.flip()

@@ -49,6 +49,10 @@ class Part:
         except ValueError as error:
             raise EditError(str(error)) from None
 
+    def _marked(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom: what is done is done to them, as one."""
+        return self._app.marked.nodes()
+
     def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
         """Make a change that was asked for in a dialog, and go there."""
 

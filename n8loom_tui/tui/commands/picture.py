@@ -20,7 +20,7 @@ class Picture(Part):
             app.document,
             node,
             view.tree_view.signs,
-            visited=view.tree_view.rows.visited_child,
+            visited=view.tree_view.rows.visited.child,
             shape=lambda: view.shape,
         )
         app.push_screen(screen, self._chosen)

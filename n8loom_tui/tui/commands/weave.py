@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.commands.part import Part
-from n8loom_tui.tui.document import EditError
+from n8loom_tui.tui.document import EditError, counted
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
@@ -33,6 +33,8 @@ class Weave(Part):
             if self._tree.is_folded(node):
                 self._tree.unfold(node)
         app.show(change, "ramify")
+        if len(nodes) > 1:
+            app.status.said = f"{n} from each of {counted(len(nodes), 'node')}"
         if not change.requests:
             app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
@@ -43,14 +45,14 @@ class Weave(Part):
 
     def do_ramify(self, count: int | None) -> None:
         n = self._branches(count)
-        self._repeatable(lambda: self._grow([self._node()], n))
+        self._repeatable(lambda: self._grow(self._marked() or [self._node()], n))
 
     def do_continue_one(self, _count: int | None) -> None:
-        self._repeatable(lambda: self._grow([self._node()], 1))
+        self._repeatable(lambda: self._grow(self._marked() or [self._node()], 1))
 
     def do_ramify_leaves(self, count: int | None) -> None:
         n = self._branches(count)
-        self._repeatable(lambda: self._grow(self._node().get_all_leaves() or [self._node()], n))
+        self._repeatable(lambda: self._grow(self._app.marked.leaves(self._node()), n))
 
     def do_stop(self, _count: int | None) -> None:
         app = self._app
@@ -60,6 +62,8 @@ class Weave(Part):
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
+        elif len(app.marked) and not (app.document.growing or app.document.waiting):
+            app.unmark_all()
         if everything:
             app.document.growth.forget_waiting()
         if everything and app.document.growing:

@@ -24,6 +24,19 @@ class Write(Part):
 
         self._app.push_screen(EditorScreen("Write what comes next"), written)
 
+    def do_chat_turn(self, _count: int | None) -> None:
+        node = self._node()
+        document = self._app.document
+        document.refuse_growing(node, "Wait for it to end, or stop it, before answering it.")
+        document.need_template()
+
+        def written(answer: Written | None) -> None:
+            if answer is not None and answer.text:
+                self._change("chat turn", node, lambda: document.chat_turn(node, answer.text))
+
+        intro = f"It stands in the model's chat template; {self._app.keymap.label('ramify')} then answers it."
+        self._app.push_screen(EditorScreen("Your next message", intro=intro), written)
+
     def do_edit(self, _count: int | None) -> None:
         node = self._node()
         self._app.document.refuse_growing(node, EDIT_ADVICE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Document
@@ -36,14 +36,21 @@ class Finder:
         searching: whether a search is under way.
     """
 
-    def __init__(self, document: Document, later: Callable[[Work], None], found: Callable[[], None]) -> None:
-        """`later` has work done in slices, and drops what it was given before; `found` is called when a search has
-        come to its end."""
+    def __init__(
+        self,
+        document: Document,
+        later: Callable[[Work], None],
+        no_more: Callable[[], None],
+        found: Callable[[], None],
+    ) -> None:
+        """`later` has work done in slices in place of what it was given before, `no_more` has that dropped; `found` is
+        called when a search has come to its end."""
         self._document = document
         self._later = later
+        self._no_more = no_more
         self._found = found
         self.query: Query | None = None
-        self.ids: frozenset[str] = frozenset()
+        self.ids: Set[str] = frozenset()
         self.searching = False
         self._busy = False
         self._places: list[int] = []
@@ -67,7 +74,7 @@ class Finder:
         """Look for a text (nothing, if empty). `found` is called at the end, often before this returns."""
         self.query = Query(text) if text else None
         if self.query is None:
-            self._keep([])
+            self._keep([], set())
             self._found()
         else:
             self._do(self._search(self.query))
@@ -77,7 +84,7 @@ class Finder:
         self._drop()
         self.query = self._index = self._searched = self._begun = None
         self._read_edition = -1
-        self._keep([])
+        self._keep([], set())
 
     def trees_changed(self) -> None:
         """What was read is out of date."""
@@ -97,12 +104,12 @@ class Finder:
         if not advance(work):
             self._later(work)
         elif was_busy:
-            self._later(iter(()))
+            self._no_more()
 
     def _drop(self) -> None:
         """Give up what is under way."""
         if self._busy:
-            self._later(iter(()))
+            self._no_more()
         self._busy = self.searching = False
 
     def _search(self, query: Query, anew: bool = False) -> Work:
@@ -114,9 +121,13 @@ class Finder:
         if index is None or index.reach < reach or (not self._fresh and (anew or small)):
             yield from self._read(reach)
         places: list[int] = []
+        ids: set[str] = set()
         if self._index is not None:
-            yield from self._index.find(query, places)
-        self._keep(places)
+            nodes = self._index.nodes
+            for _ in self._index.find(query, places):
+                ids.update([nodes[place].id for place in places[len(ids) :]])
+                yield
+        self._keep(places, ids)
         self._busy = self.searching = False
         now = time.monotonic()
         self._due = now + max(PATIENCE, SHARE * (now - begun))
@@ -134,9 +145,8 @@ class Finder:
         if self.query is None:
             self._busy = False
 
-    def _keep(self, places: list[int]) -> None:
-        self._places, self._searched = places, self._index
-        self.ids = frozenset([self._node(place).id for place in places])
+    def _keep(self, places: list[int], ids: set[str]) -> None:
+        self._places, self.ids, self._searched = places, ids, self._index
 
     # -------------------------------------------------------------------- hits
 

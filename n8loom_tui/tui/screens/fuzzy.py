@@ -15,7 +15,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.history_edits import counted
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.finding.fuzzy import MOST, FuzzyIndex, lit_places
-from n8loom_tui.tui.slices import advance, spread
+from n8loom_tui.tui.slices import Spread, advance
 from n8loom_tui.tui.widgets.pick_list import PickList
 from n8loom_tui.tui.widgets.sanitize import tail_cells, truncate_cells, visible
 from n8loom_tui.tui.widgets.search_line import PlainInput
@@ -66,9 +66,9 @@ class FuzzyScreen(ModalScreen[Heddle | None]):
         was_busy, self._busy = self._busy, True
         if not advance(work):
             self._say("…")
-            self.run_worker(spread(work), group="fuzzy", exclusive=True)
+            self.run_worker(Spread(work), group="fuzzy", exclusive=True)
         elif was_busy:
-            self.run_worker(spread(iter(())), group="fuzzy", exclusive=True)
+            self.workers.cancel_group(self, "fuzzy")
 
     def _work(self) -> Iterator[None]:
         if self._index is None:

@@ -26,6 +26,8 @@ from n8loom_tui.tui.widgets.tree import LoomTree
 COPY_KEYS = ("ctrl+c", "super+c")
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
+MANY = 500
+"""From this many places on where nodes came or went all rows are made anew."""
 
 
 class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
@@ -94,7 +96,24 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         tree, document = self.tree_view, self._document
         if change.added or change.removed or change.rearranged or change.changed:
             self.finder.trees_changed()
-        self.shape += bool(change.added or change.removed or change.rearranged)
+        if change.removed or change.added or change.rearranged:
+            self.shape += 1
+            with tree.changing():
+                self._show_rows(change)
+        for branch in document.growing if change.added or change.rearranged else ():
+            tree.set_streaming(branch, True)
+        for node in change.finished:
+            tree.set_streaming(node.id, False)
+        for node in change.changed.values():
+            tree.node_changed(node)
+        self._follow(change)
+
+    def _show_rows(self, change: Change) -> None:
+        """Let rows come and go as nodes did."""
+        tree, document = self.tree_view, self._document
+        if len(change.removed) + len(change.added) + len(change.rearranged) > MANY:
+            tree.set_roots(document.roots, anew=True)
+            return
         for parent, node in change.removed:
             tree.node_removed(node, parent)
         for parent, nodes in change.added:
@@ -108,13 +127,6 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
                 tree.set_roots(document.roots)
             elif parent.id in document.nodes:
                 tree.children_changed(parent)
-        for branch in document.growing if change.added or change.rearranged else ():
-            tree.set_streaming(branch, True)
-        for node in change.finished:
-            tree.set_streaming(node.id, False)
-        for node in change.changed.values():
-            tree.node_changed(node)
-        self._follow(change)
 
     def go_to(self, node: Heddle | None) -> None:
         """Put the cursor on a node, if it is there, and show it as it is now."""

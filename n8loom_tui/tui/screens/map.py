@@ -15,7 +15,7 @@ from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.mapping.layout import TreeMap
 from n8loom_tui.tui.screens.keyed import KeyedScreen
-from n8loom_tui.tui.slices import advance, spread
+from n8loom_tui.tui.slices import Spread, advance
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.map_view import MapView
 from n8loom_tui.tui.widgets.sanitize import truncate_cells
@@ -90,7 +90,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
                 self._drawing = True
                 work = self._draw()
                 if not advance(work):
-                    self.run_worker(spread(work), group="map", exclusive=True)
+                    self.run_worker(Spread(work), group="map", exclusive=True)
         elif self._tree is not None:
             bars = (self._tree.bar_of(node) for node in self._document.growing.values())
             self.query_one(MapView).show_streaming([bar for bar in bars if bar is not None])
@@ -232,7 +232,8 @@ class MapScreen(KeyedScreen[Heddle | None]):
             return
         way = tree.path(bar)
         top = tree.bar_of(self._top) if self._top is not None else None
-        at = way.index(top) if top in way else len(way)
+        all_of_it = len(way) - (len(tree.levels[0]) == 1)  # the one root shows no more than all
+        at = way.index(top) if top in way else all_of_it
         self._top = tree.heads[way[max(at - (count or 1), 0)]]
         self._show()
 

@@ -9,7 +9,7 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.finding.jumps import Jumps
-from n8loom_tui.tui.slices import spread
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.search_line import SearchLine
 from n8loom_tui.tui.widgets.tree import LoomTree
@@ -43,7 +43,7 @@ class Searching:
 
     def search_in(self, document: Document) -> None:
         """Search in this document."""
-        self.finder = Finder(document, self._search_later, self._search_ended)
+        self.finder = Finder(document, self._search_later, self._search_no_more, self._search_ended)
         self.jumps = Jumps()
         self.search_line = SearchLine(id="search")
         self._origin: Origin | None = None
@@ -116,7 +116,10 @@ class Searching:
     # ------------------------------------------------------------- the hits
 
     def _search_later(self, work: Iterator[None]) -> None:
-        self.run_worker(spread(work), group="search", exclusive=True)  # type: ignore[attr-defined]
+        self.run_worker(Spread(work), group="search", exclusive=True)  # type: ignore[attr-defined]
+
+    def _search_no_more(self) -> None:
+        self.workers.cancel_group(self, "search")  # type: ignore[attr-defined]
 
     def _search_ended(self) -> None:
         """What is searched for is found, or isn't there."""

@@ -11,9 +11,34 @@ from textual.widgets import Input, Static
 
 from .sanitize import visible
 
+_EDITING = {
+    "left": "cursor_left",
+    "right": "cursor_right",
+    "ctrl+left": "cursor_left_word",
+    "ctrl+right": "cursor_right_word",
+    "home": "home",
+    "ctrl+a": "home",
+    "end": "end",
+    "ctrl+e": "end",
+    "backspace": "delete_left",
+    "delete": "delete_right",
+    "ctrl+w": "delete_left_word",
+    "ctrl+u": "delete_left_all",
+    "ctrl+k": "delete_right_all",
+    "enter": "submit",
+}
+
 
 class PlainInput(Input):
-    """A text field of one line. What is pasted into it is made fit for a terminal first."""
+    """A text field of one line, on screens that keep keys from Textual's bindings. What is pasted into it is made fit
+    for a terminal first."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        action = _EDITING.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
 
     def _on_paste(self, event: events.Paste) -> None:
         event.text = visible(event.text.strip("\r\n"), " ")  # Textual calls Input's own method next
@@ -60,7 +85,7 @@ class SearchLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(Text("/"), id="search-sign")
-        yield PlainInput(id="search-input", compact=True)
+        yield PlainInput(id="search-input", compact=True, select_on_focus=False)
         yield Static(Text(""), id="search-count")
 
     @property

@@ -24,6 +24,12 @@ class Signs:
     ended: str
     cut: str
     """Where a person cut the end off."""
+    marked: str
+    """Before the label of a node that is marked."""
+    evicted: str
+    """Its KV is not kept any more; going on from it reads the text again."""
+    turn: str
+    """A user's message in the chat template."""
     written: str
     bookmark: str
     note: str
@@ -74,6 +80,9 @@ UNICODE = Signs(
     busy="⠿",
     ended="∎",
     cut="✂",
+    marked="✓",
+    evicted="◌",
+    turn="»",
     written="✎",
     bookmark="★",
     note="†",
@@ -109,6 +118,9 @@ ASCII = Signs(
     busy="!",
     ended="$",
     cut="%",
+    marked="x",
+    evicted=".",
+    turn="&",
     written="w",
     bookmark="@",
     note="n",
