@@ -37,9 +37,11 @@ from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import collect_again
+from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
@@ -54,14 +56,18 @@ from n8loom_tui.tui.preferences import PreferencesFile
 from n8loom_tui.tui.presets import FILE_NAME as PRESETS
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
+from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
+from n8loom_tui.tui.widgets.alternatives import Alternatives
+from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -125,6 +131,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self.watching = Watching(self)
+        self.lore = TokenLore(self.document, self.ask_engine)
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
@@ -215,6 +222,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
+        self.lore = TokenLore(self.document, self.ask_engine)
         self.marked, self.evictions = MarkedSet(self.document), Evictions()
         self.whereabouts = Whereabouts(self)
         if self.status.model is not None:
@@ -300,11 +308,17 @@ class LoomApp(App[int], inherit_bindings=False):
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
             self.status.meter.add(tokens, now)
+        change = self.document.apply(events)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
-        self.show(self.document.apply(events), "growing")
+            if (learnt := self.lore.take(event)) is not None:
+                change.join(learnt)
+        self.show(change, "growing")
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and events:
+            on_top.hear(events)
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -381,6 +395,15 @@ class LoomApp(App[int], inherit_bindings=False):
         self.tuning.use(settings)
         self.refresh_bars()
 
+    def token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
+        """With the token cursor on, a token was clicked in the text, or one of what could stand there."""
+        mode = self.commands.mode
+        if isinstance(mode, TokenCursor):
+            if isinstance(message, Reader.TokenClicked):
+                mode.go_to(message.node, message.index)
+            else:
+                mode.choose(message.number)
+
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
@@ -388,6 +411,9 @@ class LoomApp(App[int], inherit_bindings=False):
         if change.removed or change.added or change.rearranged:
             self.marked.trees_changed()
         self.view.show_change(change)
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and on_top is not self.view:
+            on_top.show_change(change)
         self.saving.save(label)
         for request in change.requests:
             self.ask_engine(request)
@@ -412,6 +438,14 @@ class LoomApp(App[int], inherit_bindings=False):
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
 
+    def copy_selection(self, text: str) -> None:
+        """Copy what was selected with the mouse."""
+        if text:
+            clipboard.copy(text, self.copy_to_clipboard)
+            self.tell(f"Copied {len(text):,} characters.")
+        else:
+            self.tell(f"Nothing is selected. {self.keymap.label('quit')} leaves.")
+
     def tell(self, message: str, severity: str = "information") -> None:
         """Show a line for a moment."""
         self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
@@ -419,7 +453,9 @@ class LoomApp(App[int], inherit_bindings=False):
     # --------------------------------------------------------------- the bars
 
     def refresh_bars(self) -> None:
-        """Bring the lines at the edges up to date."""
+        """Bring the lines at the edges up to date, and what a mode shows."""
+        if self.commands.mode is not None:
+            self.commands.mode.settle()
         self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
         self.status.show(self.view, self.document, self.settings)
         self.show_keys()
@@ -434,6 +470,9 @@ class LoomApp(App[int], inherit_bindings=False):
             for action in footer_actions()
             if action.id != "stop" or growing
         ]
+        if self.commands.mode is not None:
+            shown = self.commands.mode.footer
+            entries = [("".join(map(self.keymap.label, actions)), word) for actions, word in shown]
         self.status.show_keys(self.view, [(key, word) for key, word in entries if key])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

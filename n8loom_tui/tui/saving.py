@@ -22,6 +22,7 @@ from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
+    ANSWERS,
     HOISTED,
     LETTERS,
     PRESETS,
@@ -164,7 +165,7 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters, **self.kept}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
@@ -378,4 +379,16 @@ def _document(loaded: LoadedSession) -> Document:
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()
-    return Document(trees, history, {name: node for name, node in pairs if isinstance(node, str)})
+    names = {name: node for name, node in pairs if isinstance(node, str)}
+    return Document(trees, history, names, _answers(loaded.meta.get(ANSWERS)))
+
+
+def _answers(stored: object) -> dict[str, dict[str, str]]:
+    """What was answered in dialogs, as far as it makes sense."""
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        dialog: {name: text for name, text in fields.items() if isinstance(text, str)}
+        for dialog, fields in stored.items()
+        if isinstance(fields, dict)
+    }
