@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fragments import Fragment
-from .radix import State
+from .radix import Piece, State
 from .sharing import Level
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ class Fragments(Protocol):
 
     def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
         """The fragment of `path[start:stop]`; None where it is not covered, or empty."""
+        ...
+
+    def pieces(self, path: Sequence[int], start: int, stop: int) -> list[Piece]:
+        """The same as it lies in memory; nothing where it is not covered, or empty."""
         ...
 
     def snapshot(self, path: Sequence[int], position: int) -> State | None:

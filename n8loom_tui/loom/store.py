@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .fragments import Fragment
-from .radix import Edge, Mark, State, common_length, walk
+from .radix import Edge, Mark, Piece, State, common_length, walk
 
 EDGE_TOKENS = 512
 """How long a span may become: what is cut or dropped at once stays small."""
@@ -48,7 +48,7 @@ class Pin:
         """Let it go. A second time does nothing."""
         pinned, self._pinned = self._pinned, ()
         for item in pinned:
-            item.pins -= 1
+            (item.now() if isinstance(item, Edge) else item).pins -= 1
         if pinned:
             self._store.make_room(0)
 
@@ -160,7 +160,12 @@ class FragmentStore:
 
     def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
         """The fragment of `path[start:stop]`, or None where it is not wholly covered (or empty)."""
-        pieces: list[tuple[Fragment, int, int]] = []
+        pieces = self.pieces(path, start, stop)
+        return Piece.fused(pieces) if pieces else None
+
+    def pieces(self, path: Sequence[int], start: int, stop: int) -> list[Piece]:
+        """What `get` would put together, as it lies in memory; nothing where it is not wholly covered."""
+        pieces: list[Piece] = []
         end = 0
         self._clock += 1
         for edge, position, length in walk(self._root, path[:stop]):
@@ -168,8 +173,8 @@ class FragmentStore:
             assert edge.fragment is not None
             low, end = max(start - position, 0), position + length
             if low < length:
-                pieces.append((edge.fragment, low, length))
-        return Fragment.fuse_parts(pieces) if pieces and end >= stop else None
+                pieces.append(Piece(edge, edge.fragment, low, length))
+        return pieces if end >= stop else []
 
     def snapshot(self, path: Sequence[int], position: int) -> State | None:
         """The state behind the path's first `position` tokens, or None where there is none."""
@@ -229,7 +234,23 @@ class FragmentStore:
             edge = Edge(path[low:high], None, edge, used=self._clock)
             self._keep(edge, fragment.part(low - start, high - start))
         self._mark(path, snapshots or {})
+        self._join(edge)
         self.make_room(0)
+
+    def _join(self, edge: Edge) -> None:
+        """Join an edge with those above it that lead to nothing else, so that a chain of short nodes is few edges.
+
+        Only with one that is no longer: so each token is copied no more often than its edge grows twofold.
+        """
+        while (upper := edge.parent) is not None and upper.fragment is not None and edge.fragment is not None:
+            length = len(upper.tokens) + len(edge.tokens)
+            if len(upper.children) > 1 or len(upper.tokens) > len(edge.tokens) or length > EDGE_TOKENS:
+                return
+            nbytes = upper.fragment.nbytes + edge.fragment.nbytes  # while both and the whole are there
+            self.make_room(nbytes)
+            if self.nbytes + self.reserved + nbytes > self.budget:
+                return
+            upper.join(edge)
 
     def _split(self, edge: Edge, length: int) -> Edge:
         """The first `length` tokens of an edge as an edge of their own."""
