@@ -77,6 +77,7 @@ class Batch(Generic[T]):
         self.layout = layout
         self.shared = shared
         self.rows: list[Row[T]] = []
+        self.room = 1 << 62
         self.order: list[int] | None = None
         """The rows, sorted so that each level's are next to each other. None: they are."""
         self.spans: list[Span] = []
@@ -205,18 +206,18 @@ class Batch(Generic[T]):
         return overhead_bytes() * len(self.columns) // max(1, self._per_token)
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
-        """About how many bytes all rows take at most, if these join and no other does.
+        """About how many bytes all rows take at most, if these join and no other does; without what the store lends.
 
-        Own columns are counted as wide as the widest row may get, and every level for itself.
+        Own columns are counted as wide as the widest row may get.
         """
         planned = self._plan(joining, held, trial=True)
-        tokens = sum(len(span.level.tokens) for span in self.spans)
-        tokens += sum(len(level.tokens) for level, _ in planned.new)
         widths = [row.length + row.limit - row.position for row in self.rows]
         for one, level in zip(joining, planned.below, strict=True):
             widths.append(len(one.path) - 1 - (level.stop if level is not None else 0) + one.reach)
         rows = len(self.rows) + sum(len(one.owners) for one in joining)
-        return (tokens + rows * max(widths, default=0)) * self._per_token + rows * self._state_bytes
+        places = self._room.planned(len(self.rows), rows - len(self.rows), max(widths, default=0))
+        own = levels.size(span.level for span in self.spans) + self._folder.nbytes
+        return places * self._per_token + own + rows * self._state_bytes
 
     def _add(self, owns: Sequence[list[Pair]]) -> None:
         """Give all stores the new rows, or none."""
@@ -301,8 +302,9 @@ class Batch(Generic[T]):
         for row in self.rows:
             row.length += 1
             row.position += 1
-        self._room.tend(max(row.length for row in self.rows))
-        if self._folder.step(self.spans, self._level_cost):
+        reach = max(row.length + row.limit - row.position for row in self.rows)
+        self._room.tend(max(row.length for row in self.rows), reach)
+        if len(self.spans) > 1 and self._folder.step(self.spans, self._level_cost, self.room):
             self._arrange()
 
     def cut(self, index: int, start: int) -> Fragment | None:

@@ -20,6 +20,7 @@ from . import kernels
 from .branch import Branch
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
+from .measured import Measured
 from .paths import resolve
 from .protocol import (
     Encode,
@@ -48,7 +49,7 @@ from .trial import serve
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
 WEIGHED = 16
-"""After how many steps it is counted anew how many bytes the growing rows take."""
+"""After how many steps it is counted anew how much memory is free."""
 
 
 def default_budget() -> int:
@@ -83,6 +84,7 @@ class Engine(Reader):
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
         self._steps = self._tokens = 0
+        self._measured = Measured()
         self._reset_rows()
 
     def _reset_rows(self) -> None:
@@ -153,6 +155,7 @@ class Engine(Reader):
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
+        self._measured.begin()
         self._begin()
         self._read()
         self._admit()
@@ -161,8 +164,8 @@ class Engine(Reader):
         except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
             self._fail(error, {row.owner.request_id for row in self._batch.rows})
         self._steps += 1
-        if self._steps % WEIGHED == 0:
-            self._weigh()
+        self._weigh()
+        self._measured.end()
         events, self._events = self._events, []
         return events
 
@@ -274,16 +277,27 @@ class Engine(Reader):
         return [pick for pick in picks if (not pick.source.before) == fresh]
 
     def _fitting(self, picks: list[Pick]) -> list[Pick]:
-        """As many picks as fit into half of the budget for fragments; the other half keeps what they go on from.
+        """As many picks as there is memory for, with what they go on from.
 
         One row fits always, or nothing could ever run.
         """
         least = 0 if len(self._batch) else 1
-        while len(picks) > least:
-            if self._batch.footprint(self._joining(picks), self.store) <= self.store.budget // 2:
-                break
-            picks = picks[: max(least, len(picks) // 2)]
+        while len(picks) > least and self._needed(self._joining(picks)) > self.store.budget:
+            picks = picks[: max(least, len(picks) * 3 // 4 - 1)]
         return picks
+
+    def _needed(self, joining: list[Joining[Branch]]) -> int:
+        """How many bytes are in use at most if these join, when all is dropped that nobody needs."""
+        bound = self.store.bound()
+        for one in joining:
+            bound.add(one.path[:-1])
+        rows = self._batch.footprint(joining, self.store) - self._batch.nbytes
+        return self.store.reserved + bound.nbytes + max(0, rows)
+
+    @property
+    def free(self) -> int:
+        """Without what the running rows may still take."""
+        return self.store.budget - self._needed([])
 
     @staticmethod
     def _joining(picks: list[Pick]) -> list[Joining[Branch]]:
@@ -304,6 +318,7 @@ class Engine(Reader):
         self._batch.join(joining, self.store)
         for one in joining:
             self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
+        self._batch.room = max(0, self.free) // 2
         for job in dict.fromkeys(pick.job for pick in picks):
             job.taken({id(pick.branch) for pick in picks})
             self._retire(job)
@@ -380,6 +395,10 @@ class Engine(Reader):
     def _weigh(self) -> None:
         """Count what the rows take against the budget for fragments."""
         self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
+        step = min(self._measured.nbytes, self.store.budget // 4)
+        self.store.reserve(f"steps of {id(self)}", step + (self.network.space.nbytes if self.network else 0))
+        if not len(self._batch) or self._steps % WEIGHED == 0:
+            self._batch.room = max(0, self.free) // 2
 
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""

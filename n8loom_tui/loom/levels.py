@@ -112,12 +112,15 @@ class Folder:
         pairs = self._fold.pairs if self._fold is not None else []
         return sum(keys.nbytes + values.nbytes for keys, values in pairs)
 
-    def step(self, places: Sequence[Place], overhead: int) -> bool:
-        """Fold some more. Returns whether two levels became one: the upper one's place is gone then."""
+    def step(self, places: Sequence[Place], overhead: int, room: int) -> bool:
+        """Fold some more. Returns whether two levels became one: the upper one's place is gone then.
+
+        What is begun takes no more than `room` bytes.
+        """
         if self._fold is not None and not self._stands(self._fold, places):
             self._fold = None
         if self._fold is None:
-            self._fold = self._next(places, overhead)
+            self._fold = self._next(places, overhead, room)
         fold = self._fold
         if fold is None:
             return False
@@ -153,12 +156,13 @@ class Folder:
             upper is fold.upper and lower is fold.lower for upper, lower in self._pairs_of(places)
         )
 
-    def _next(self, places: Sequence[Place], overhead: int) -> _Fold | None:
+    def _next(self, places: Sequence[Place], overhead: int, room: int) -> _Fold | None:
         """The two that cost the least to fold, if that is of use."""
         best: _Fold | None = None
         for upper, lower in self._pairs_of(places):
             lengths = len(upper.tokens), len(lower.tokens)
             total = sum(lengths)
-            if min(lengths) < overhead and total <= FOLDED_TOKENS and (best is None or total < best.tokens):
+            fits = total <= FOLDED_TOKENS and upper.nbytes + lower.nbytes <= room
+            if min(lengths) < overhead and fits and (best is None or total < best.tokens):
                 best = _Fold(upper, lower, total)
         return best

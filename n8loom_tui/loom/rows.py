@@ -68,6 +68,8 @@ class Rows(Protocol[T]):
     """Rows that decode together, however that is done."""
 
     rows: list[Row[T]]
+    room: int
+    """How many bytes they may take for what only makes their steps faster."""
 
     def __len__(self) -> int: ...
 
@@ -77,7 +79,7 @@ class Rows(Protocol[T]):
         ...
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
-        """About how many bytes all rows take at most, if these join and no other does."""
+        """About how many bytes all rows take at most, if these join and no other does; without what the store lends."""
         ...
 
     def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:

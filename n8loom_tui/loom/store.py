@@ -13,8 +13,9 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from .fragments import Fragment
 from .radix import Edge, Mark, Piece, State, common_length, walk
@@ -36,16 +37,23 @@ class Held:
 class Pin:
     """Keeps what covers a path from being dropped, until `release`."""
 
-    __slots__ = ("_pinned", "_store")
+    __slots__ = ("__weakref__", "_pinned", "_store")
 
     def __init__(self, store: FragmentStore, pinned: Sequence[Edge | Mark]) -> None:
         self._store = store
         self._pinned = tuple(pinned)
         for item in self._pinned:
             item.pins += 1
+        store.pins.add(self)
+
+    @property
+    def pinned(self) -> Sequence[Edge | Mark]:
+        """What it keeps: the last span of the path, with all above it, and a state."""
+        return self._pinned
 
     def release(self) -> None:
         """Let it go. A second time does nothing."""
+        self._store.pins.discard(self)
         pinned, self._pinned = self._pinned, ()
         for item in pinned:
             (item.now() if isinstance(item, Edge) else item).pins -= 1
@@ -54,6 +62,34 @@ class Pin:
 
     def __del__(self) -> None:
         self.release()
+
+
+class Bound:
+    """What may not be dropped: all that is pinned, and what further paths go on from."""
+
+    def __init__(self, root: Edge, pins: Iterable[Pin]) -> None:
+        self._root = root
+        self._edges: set[Edge] = set()
+        self.nbytes = 0
+        for pin in pins:
+            for item in pin.pinned:
+                if isinstance(item, Mark) and item.state is not None:
+                    self.nbytes += item.state.nbytes
+                self._add(item.now() if isinstance(item, Edge) else item.edge)
+
+    def _add(self, edge: Edge | None) -> None:
+        while edge is not None and edge not in self._edges:
+            self._edges.add(edge)
+            self.nbytes += edge.fragment.nbytes if edge.fragment is not None else 0
+            edge = edge.parent
+
+    def add(self, path: Sequence[int]) -> int:
+        """Count what is held of a path as well. Returns how many of its tokens that covers."""
+        covered = 0
+        for edge, position, length in walk(self._root, path):
+            covered = position + length
+            self._add(edge)
+        return covered
 
 
 class FragmentStore:
@@ -71,6 +107,7 @@ class FragmentStore:
         self._clock = 0
         self._held = False
         self._count = itertools.count()
+        self.pins: WeakSet[Pin] = WeakSet()
         self.clear()
 
     def clear(self) -> None:
@@ -121,6 +158,10 @@ class FragmentStore:
         if self._held:
             self._held = False
             self.make_room(0)
+
+    def bound(self) -> Bound:
+        """What may not be dropped at present."""
+        return Bound(self._root, self.pins)
 
     def pin(self, path: Sequence[int]) -> Pin:
         """Keep what covers this path, and the state that it goes on from, until the pin is released."""
@@ -214,6 +255,9 @@ class FragmentStore:
         if len(fragment):
             self.per_token = fragment.nbytes // len(fragment)
         self._clock += 1
+        for edge, _, _ in walk(self._root, path):
+            edge.used = self._clock
+        self.make_room(fragment.nbytes)
         edge, position = self._root, 0
         while position < len(path) and (child := edge.children.get(path[position])) is not None:
             length = common_length(path, child.tokens, position)
