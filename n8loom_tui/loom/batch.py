@@ -21,7 +21,7 @@ from .attention import BranchCache, View
 from .columns import Columns, Cursor, MlxColumns, Pair
 from .fragments import Fragment, Snapshot
 from .layers import Layout, LeafKind, assemble
-from .radix import State
+from .radix import Piece, State
 from .room import Room
 from .rows import GONE, Fragments, Joining, Logits, Row
 from .sharing import Level, Plan, Running, Wanted, plan
@@ -155,7 +155,7 @@ class Batch(Generic[T]):
 
     def _fill(self, made: Level, held: Fragments, path: Sequence[int], rows: int) -> None:
         """Give a new level its keys and values. Its end is left to so many rows to copy, if that costs less."""
-        pieces = held.pieces(path, made.start, made.stop)
+        pieces: Sequence[Piece] = held.pieces(path, made.start, made.stop)
         if not pieces:
             raise ValueError(GONE)
         if rows:

@@ -48,6 +48,8 @@ from .trial import serve
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
+LEAST_STEP = 1 << 18
+"""Bytes that are left free for what a step takes by the way, until more is known."""
 WEIGHED = 16
 """After how many steps it is counted anew how much memory is free."""
 
@@ -292,7 +294,7 @@ class Engine(Reader):
         for one in joining:
             bound.add(one.path[:-1])
         rows = self._batch.footprint(joining, self.store) - self._batch.nbytes
-        return self.store.reserved + bound.nbytes + max(0, rows)
+        return self.store.reserved + self.store.headroom + bound.nbytes + max(0, rows)
 
     @property
     def free(self) -> int:
@@ -395,8 +397,8 @@ class Engine(Reader):
     def _weigh(self) -> None:
         """Count what the rows take against the budget for fragments."""
         self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
-        step = min(self._measured.nbytes, self.store.budget // 4)
-        self.store.reserve(f"steps of {id(self)}", step + (self.network.space.nbytes if self.network else 0))
+        step = min(max(self._measured.nbytes, LEAST_STEP), self.store.budget // 2)
+        self.store.headroom = step + (self.network.space.nbytes if self.network is not None else 0)
         if not len(self._batch) or self._steps % WEIGHED == 0:
             self._batch.room = max(0, self.free) // 2
 

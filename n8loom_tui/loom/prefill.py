@@ -176,7 +176,8 @@ class Prefill:
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
             row.known = self._store.known_length(row.path[: row.stop])
-        self._store.reserve(self._name, self._footprint(rows))
+        read = sum(row.stop - row.start for row in rows) * self._store.per_token
+        self._store.reserve(self._name, self._footprint(rows) + read)
         self._strand = begin_strand(self._model, self._layout, self._network, self._store, rows)
 
     def _rows(self) -> list[Row]:
@@ -211,7 +212,8 @@ class Prefill:
         """Rows that are read together: the first, and of the following those that fit."""
         if self._together is Together.NONE:
             return rows[:1]
-        room = (self._store.budget - self._store.reserved - self._store.bound().nbytes) // 2
+        store = self._store
+        room = (store.budget - store.reserved - store.headroom - store.bound().nbytes) // 2
         chosen: list[Row] = []
         for row in rows:
             wanted = [*chosen, row]

@@ -50,7 +50,7 @@ class Reader:
     @property
     def free(self) -> int:
         """How many bytes there are for more, when all is dropped that nobody needs."""
-        return self.store.budget - self.store.reserved - self.store.bound().nbytes
+        return self.store.budget - self.store.reserved - self.store.headroom - self.store.bound().nbytes
 
     def fitting(self, wanted: Sequence[Waiting]) -> list[Waiting]:
         """Paths that are read next: as many as fit into half of what is free, so that their branches have the other.

@@ -103,6 +103,8 @@ class FragmentStore:
         self.evictions = 0
         self.evicted_bytes = 0
         self.per_token = 0
+        self.headroom = 0
+        """Bytes of the budget that are left free, for what is in use now and then."""
         self._reserved: dict[str, int] = {}
         self._clock = 0
         self._held = False
@@ -135,7 +137,8 @@ class FragmentStore:
     def make_room(self, nbytes: int) -> None:
         """Drop until that many more bytes fit into the budget, or nothing is left that may be dropped."""
         kept: list[Edge | Mark] = []
-        while self.nbytes + self.reserved + nbytes > self.budget and self._queue and not self._held:
+        budget = self.budget - self.headroom
+        while self.nbytes + self.reserved + nbytes > budget and self._queue and not self._held:
             used, _, item = heapq.heappop(self._queue)
             item.queued = False
             if not self._droppable(item):
@@ -292,7 +295,7 @@ class FragmentStore:
                 return
             nbytes = upper.fragment.nbytes + edge.fragment.nbytes  # while both and the whole are there
             self.make_room(nbytes)
-            if self.nbytes + self.reserved + nbytes > self.budget:
+            if self.nbytes + self.reserved + self.headroom + nbytes > self.budget:
                 return
             upper.join(edge)
 
