@@ -217,7 +217,8 @@ class Batch(Generic[T]):
         rows = len(self.rows) + sum(len(one.owners) for one in joining)
         places = self._room.planned(len(self.rows), rows - len(self.rows), max(widths, default=0))
         own = levels.size(span.level for span in self.spans) + self._folder.nbytes
-        return places * self._per_token + own + rows * self._state_bytes
+        growing = places * self._per_token // max(1, len(self.columns))  # one store is there twice meanwhile
+        return places * self._per_token + growing + own + rows * self._state_bytes
 
     def _add(self, owns: Sequence[list[Pair]]) -> None:
         """Give all stores the new rows, or none."""

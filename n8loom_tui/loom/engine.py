@@ -158,6 +158,8 @@ class Engine(Reader):
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
         self._measured.begin()
+        step = min(max(self._measured.nbytes, LEAST_STEP), self.store.budget // 2)
+        self.store.headroom = step + (self.network.space.nbytes if self.network is not None else 0)
         self._begin()
         self._read()
         self._admit()
@@ -397,8 +399,6 @@ class Engine(Reader):
     def _weigh(self) -> None:
         """Count what the rows take against the budget for fragments."""
         self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
-        step = min(max(self._measured.nbytes, LEAST_STEP), self.store.budget // 2)
-        self.store.headroom = step + (self.network.space.nbytes if self.network is not None else 0)
         if not len(self._batch) or self._steps % WEIGHED == 0:
             self._batch.room = max(0, self.free) // 2
 
