@@ -18,9 +18,9 @@ import mlx.core as mx
 
 from . import kernels
 from .branch import Branch
+from .budget import Budget
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
-from .measured import Measured
 from .paths import resolve
 from .protocol import (
     Encode,
@@ -46,12 +46,10 @@ from .support import context_length, eos_tokens
 from .text import spell
 from .trial import serve
 
+CACHE_LIMIT = 1 << 28
+"""How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
-LEAST_STEP = 1 << 18
-"""Bytes that are left free for what a step takes by the way, until more is known."""
-WEIGHED = 16
-"""After how many steps it is counted anew how much memory is free."""
 
 
 def default_budget() -> int:
@@ -76,6 +74,7 @@ class Engine(Reader):
         self.together, self.network = self.serving.together, self.serving.network
         self.context_length = context_length(model)
         self.max_rows = max_rows
+        self._budget = Budget(self.network)
         self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length)
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
@@ -86,7 +85,6 @@ class Engine(Reader):
         self._inboxes: list[Inbox] = []
         self.last_error: Exception | None = None
         self._steps = self._tokens = 0
-        self._measured = Measured()
         self._reset_rows()
 
     def _reset_rows(self) -> None:
@@ -157,9 +155,7 @@ class Engine(Reader):
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
-        self._measured.begin()
-        step = min(max(self._measured.nbytes, LEAST_STEP), self.store.budget // 2)
-        self.store.headroom = step + (self.network.space.nbytes if self.network is not None else 0)
+        self._budget.begin_step(self.store)
         self._begin()
         self._read()
         self._admit()
@@ -168,8 +164,7 @@ class Engine(Reader):
         except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
             self._fail(error, {row.owner.request_id for row in self._batch.rows})
         self._steps += 1
-        self._weigh()
-        self._measured.end()
+        self._budget.end_step(self._batch, self.store)
         events, self._events = self._events, []
         return events
 
@@ -286,17 +281,13 @@ class Engine(Reader):
         One row fits always, or nothing could ever run.
         """
         least = 0 if len(self._batch) else 1
-        while len(picks) > least and self._needed(self._joining(picks)) > self.store.budget:
+        while len(picks) > least and self._needed(picks) > self.store.budget:
             picks = picks[: max(least, len(picks) * 3 // 4 - 1)]
         return picks
 
-    def _needed(self, joining: list[Joining[Branch]]) -> int:
-        """How many bytes are in use at most if these join, when all is dropped that nobody needs."""
-        bound = self.store.bound()
-        for one in joining:
-            bound.add(one.path[:-1])
-        rows = self._batch.footprint(joining, self.store) - self._batch.nbytes
-        return self.store.reserved + self.store.headroom + bound.nbytes + max(0, rows)
+    def _needed(self, picks: list[Pick]) -> int:
+        """How many bytes are in use at most if these join."""
+        return self._budget.needed(self._batch, self._joining(picks), self.store)
 
     @property
     def free(self) -> int:
@@ -322,7 +313,7 @@ class Engine(Reader):
         self._batch.join(joining, self.store)
         for one in joining:
             self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
-        self._batch.room = max(0, self.free) // 2
+        self._budget.allow(self._batch, self.store)
         for job in dict.fromkeys(pick.job for pick in picks):
             job.taken({id(pick.branch) for pick in picks})
             self._retire(job)
@@ -398,9 +389,7 @@ class Engine(Reader):
 
     def _weigh(self) -> None:
         """Count what the rows take against the budget for fragments."""
-        self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
-        if not len(self._batch) or self._steps % WEIGHED == 0:
-            self._batch.room = max(0, self.free) // 2
+        self._budget.weigh(self._batch, self.store)
 
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""
@@ -459,6 +448,11 @@ def engine_for(model: Any, tokenizer: Any) -> Engine:
             engine.store = other.store  # fragments depend on token ids alone
         engines[id(tokenizer)] = engine
     return engine
+
+
+def limit_cache(budget: int) -> None:
+    """Bound the freed memory that MLX keeps for later, beside a budget for fragments."""
+    mx.set_cache_limit(min(CACHE_LIMIT, budget // 4))
 
 
 def clear_streams() -> None:

@@ -24,6 +24,8 @@ EDGE_TOKENS = 512
 """How long a span may become: what is cut or dropped at once stays small."""
 REMEMBERED = 1 << 18
 """How many tokens' evictions are remembered."""
+REMEMBERED_SPANS = 1 << 12
+"""In how many spans at most: however short they are, each takes about a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +379,7 @@ class FragmentStore:
         """Keep an evicted edge's tokens, and forget the oldest ones that are too many."""
         self._evicted.append(edge)
         self._remembered += len(edge.tokens)
-        while self._remembered > REMEMBERED and self._evicted:
+        while self._evicted and (self._remembered > REMEMBERED or len(self._evicted) > REMEMBERED_SPANS):
             self._forget(self._evicted.popleft())
 
     def _forget(self, edge: Edge) -> None:

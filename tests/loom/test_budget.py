@@ -117,7 +117,7 @@ def test_many_requests_leave_memory_flat(architecture: str) -> None:
     watched = Watched(engine)
 
     def some(turn: int) -> None:
-        for index in range(60):
+        for index in range(25):
             path = (tuple(numbers.randrange(200) for _ in range(numbers.randrange(2, 9))),)
             watched.serve(requested(f"{turn}-{index}", [path], 2, SamplingParams(temp=1.0, max_tokens=3)))
 
