@@ -200,7 +200,8 @@ class Prefill:
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
             row.known = self._store.known_length(row.path[: row.stop])
-        self._store.reserve(self._name, self._footprint(rows))
+        read = sum(row.stop - row.start for row in rows) * self._store.per_token
+        self._store.reserve(self._name, self._footprint(rows) + read)
         self._strand = begin_strand(self._model, self._layout, self._network, self._store, rows)
 
     def _rows(self) -> list[Row]:
@@ -235,6 +236,8 @@ class Prefill:
         """Rows that are read together: the first, and of the following those that fit."""
         if self._together is Together.NONE:
             return rows[:1]
+        store = self._store
+        room = (store.budget - store.reserved - store.headroom - store.bound().nbytes) // 2
         chosen: list[Row] = []
         for row in rows:
             wanted = [*chosen, row]
@@ -242,7 +245,7 @@ class Prefill:
             copied = sum(each.start - shared for each in wanted)
             level = all(each.start == row.start for each in wanted)
             fits = copied <= COPY_LIMIT and (level or self._together is Together.ANY)
-            if len(wanted) == 1 or (fits and self._alike(wanted)):
+            if len(wanted) == 1 or (fits and self._footprint(wanted) <= room and self._alike(wanted)):
                 chosen = wanted
             if len(chosen) >= MAX_ROWS:
                 break
@@ -260,7 +263,7 @@ class Prefill:
         """About how many bytes the rows' caches take."""
         per_token = self._store.per_token
         if len(rows) == 1:
-            return rows[0].stop * per_token
+            return (rows[0].start + rows[0].stop) * per_token
         shared = shared_length(rows)
         own = max(row.stop for row in rows) - shared
         layers = max(1, len(self._layout.kv))

@@ -7,11 +7,13 @@ from typing import Any
 
 from . import kernels
 from .fragments import Fragment, KVFrag
+from .jobs import Waiting
 from .kept.keeper import Kept
 from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
 from .prefill import Prefill, Together, ToRead
+from .radix import common_length
 from .store import FragmentStore, Held
 from .strand import Row, Strand
 
@@ -56,6 +58,36 @@ class Reader:
         """End of `keep_on_disk`."""
         self.kept = None
         self.store.watch = lambda _item: None
+
+    @property
+    def running(self) -> int:
+        """How many branches decode meanwhile."""
+        return 0
+
+    @property
+    def free(self) -> int:
+        """How many bytes there are for more, when all is dropped that nobody needs."""
+        return self.store.budget - self.store.reserved - self.store.headroom - self.store.bound().nbytes
+
+    def fitting(self, wanted: Sequence[Waiting]) -> list[Waiting]:
+        """Paths that are read next: as many as fit into half of what is free, so that their branches have the other.
+
+        One always where nothing runs, or nothing could ever be read.
+        """
+        bound, per_token = self.store.bound(), self.store.per_token
+        limit = bound.nbytes + max(0, self.free) // 2
+        fits: list[Waiting] = []
+        unread = 0
+        last: list[int] = []
+        for each in sorted(wanted, key=lambda source: source.before):
+            covered = max(bound.add(each.before), common_length(last, each.before))
+            unread += len(each.before) - covered
+            # What is read takes its place twice: where it is computed, and in the store.
+            if bound.nbytes + 2 * unread * per_token > limit or not per_token:
+                return fits or ([] if self.running else [each])
+            fits.append(each)
+            last = each.before
+        return fits
 
     def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""

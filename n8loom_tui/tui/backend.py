@@ -98,9 +98,10 @@ class ModelBackend:
         from n8loom_tui.models.load import load_model
 
         loaded = load_model(self._name, dtype=self._dtype, threads=self._threads, progress=progress)
-        from n8loom_tui.loom.engine import Engine
+        from n8loom_tui.loom.engine import Engine, limit_cache
 
         self._engine = Engine(loaded.model, loaded.tokenizer, kv_budget=self._kv_budget)
+        limit_cache(self._engine.store.budget)
         self._keep_on_disk(loaded)
         choices = thread_choices() if self._threads is None else (self._threads,)
         self._governor = ThreadGovernor(choices, prepare_device)
