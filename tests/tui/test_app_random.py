@@ -110,7 +110,7 @@ async def test_what_is_shown_is_what_there_is(launch: Launcher, tmp_path: Path, 
             if rig.app.screen is not rig.app.view or len(rig.app.screen_stack) > 2:
                 await close_dialogs(rig, draw)
             await type_what_is_awaited(rig, draw)
-            rig.app.settings = rig.app.settings.with_value("n", 2).with_value("max_tokens", 3)
+            rig.app.use_settings(rig.app.settings.with_values({"n": 2, "max_tokens": 3}))
             backend.grant(draw.randint(0, 4))
             if number % 5 == 0:
                 await rig.pilot.pause()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from textual import events
 from textual.screen import ModalScreen, Screen
 
+from n8loom_tui.loom.protocol import Event
+from n8loom_tui.session.change import Change
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.router import Fire, KeyRouter, Pending
 
@@ -62,6 +64,12 @@ class Keyed:
         does = getattr(self, f"do_{action}", None)
         if does is not None:
             does(count)
+
+    def show_change(self, change: Change) -> None:
+        """Show what happened in the trees. Nothing, unless the screen shows any of it."""
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Take what the engine told. Nothing, unless the screen has asked for something."""
 
     def show_pending(self, pending: str) -> None:
         """Show what was typed and waits for more. Nothing, unless the screen has a place for it."""
