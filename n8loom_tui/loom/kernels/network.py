@@ -11,7 +11,8 @@ code; any other keeps to MLX.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -25,10 +26,12 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blas import Floats, Weight, shared_out
+from .blas import Floats, Weight, cut
 from .functions import on_cpu
-from .reach import Heads, Reach, Span, Workspace
+from .reach import Heads, Reach, Span
 from .rotary import Rotary
+from .team import Lane, in_lanes, lanes_for, shared_out
+from .workspace import Workspace
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
 """The modules of `mlx_lm.models` whose blocks are built as below."""
@@ -39,6 +42,8 @@ PACKED_HEADROOM = 2 << 30
 """Bytes that are to stay free beside packed weights."""
 Keep = Callable[[int, Floats, Floats], None]
 """Takes a layer's new keys and values, `[kv_heads, rows, dim]` each, before the layer attends."""
+Attending = Callable[[Lane, Workspace], tuple[Reach, Keep]]
+"""What the rows of a lane attend to, made in the lane's workspace, and what takes their keys and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,14 @@ class Block:
     query_norm: Norm | None
     key_norm: Norm | None
 
+    def mlp(self, number: int, count: int) -> tuple[Weight, Weight]:
+        """Share `number` of `count` of the MLP: `gated` for some of its columns, and `down` for what comes of these.
+
+        What the shares make is to be added up.
+        """
+        low, high = cut(self.gated.outputs // 2, number, count)
+        return self.gated.share(number, count), self.down.inputs(low, high, bias=number == 0)
+
 
 def _floats(array: mx.array) -> Floats:
     """MLX's memory as a NumPy array."""
@@ -92,6 +105,7 @@ def _joined(modules: Iterable[Any], pack: bool) -> Weight:
         if type(layer) is not Linear or layer.weight.dtype != mx.float32:
             raise TypeError(f"{type(layer).__name__} is no float32 Linear")
     weight, bias = layers[0].weight, None
+    sections = [layer.weight.shape[0] for layer in layers]
     if len(layers) > 1:
         weight = mx.concatenate([layer.weight for layer in layers])
         mx.eval(weight)
@@ -104,7 +118,7 @@ def _joined(modules: Iterable[Any], pack: bool) -> Weight:
     if any("bias" in layer for layer in layers):
         parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
         bias = _floats(mx.concatenate(parts))
-    return Weight(_floats(weight), bias, pack=pack)
+    return Weight.of(_floats(weight), bias, sections=sections, pack=pack)
 
 
 def _block(layer: Any, pack: bool) -> Block:
@@ -151,12 +165,18 @@ def _agrees(network: Network, model: Any) -> bool:
     shape = (network.layers, network.heads.kv, TRIED_TOKENS, network.heads.dim)
     keys, values = list(np.empty(shape, np.float32)), list(np.empty(shape, np.float32))
 
-    def keep(layer: int, new_keys: Floats, new_values: Floats) -> None:
-        keys[layer][:], values[layer][:] = new_keys, new_values
+    def keep(lane: Lane, layer: int, new_keys: Floats, new_values: Floats) -> None:
+        keys[layer][:, lane.rows], values[layer][:, lane.rows] = new_keys, new_values
+        lane.meet()
 
     span = Span(0, TRIED_TOKENS, 0, TRIED_TOKENS, keys, values)
-    reach = Reach(network.heads, TRIED_TOKENS, [span], None, network.space, [(0, TRIED_TOKENS, 0)])
-    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), reach, keep))
+
+    def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
+        causal = [(0, len(lane), lane.low)]
+        part = replace(span, low=0, high=len(lane), stop=lane.high)
+        return Reach(network.heads, len(lane), [part], None, space, causal), partial(keep, lane)
+
+    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), attending))
     wanted = np.array(model(mx.array(tokens.tolist())[None])[0].astype(mx.float32))
     return bool(np.abs(got - wanted).max() <= 1e-4 * max(1.0, float(np.abs(wanted).max())))
 
@@ -180,9 +200,13 @@ class Network:
         self._embedding = _floats(inner.embed_tokens.weight)
         self._norm = _norm(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight(_floats(head.weight), pack=pack)
+        self._head = Weight.of(_floats(head.weight), pack=pack)
         self._blocks = [_block(layer, pack) for layer in inner.layers]
-        self.space = Workspace()
+        self._results = Workspace()
+        self._spaces: list[Workspace] = []
+        self._shares: dict[tuple[int, int], list[tuple[Weight, Weight]]] = {}
+        """The shares of the MLPs, by lane and number of lanes; `_heads` those of what makes the logits."""
+        self._heads: dict[tuple[int, int], Weight] = {}
 
     @property
     def layers(self) -> int:
@@ -192,51 +216,105 @@ class Network:
     def vocabulary(self) -> int:
         return self._head.outputs
 
-    @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
     def run(
-        self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep
+        self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], attending: Attending
     ) -> Floats:
-        """All blocks for one token per row.
+        """All blocks for one token per row. Only within `shared_out`.
 
         Args:
             tokens, positions: `[rows]`.
-            reach: what the rows attend to; made with `space`.
-            keep: takes each layer's new keys and values.
+            attending: what the rows of a lane attend to, and what takes their keys and values.
 
         Returns:
             What the blocks make of them, `[rows, hidden]`, valid until the next call.
         """
-        rows, space = len(tokens), self.space
-        hidden = space.take("hidden", rows, self._embedding.shape[1])
-        np.take(self._embedding, tokens, axis=0, out=hidden)
-        normed = space.take("normed", *hidden.shape)
-        added = space.take("added", *hidden.shape)
+        rows, width = len(tokens), self._embedding.shape[1]
+        lanes = lanes_for(rows)
+        self._prepare(len(lanes))
+        hidden = self._results.take("hidden", rows, width)
+        normed = self._results.take("normed", rows, width)
+        added = self._results.take("added", len(lanes), rows, width)
+
+        def work(lane: Lane) -> None:
+            mine = hidden[lane.rows]
+            np.take(self._embedding, tokens[lane.rows], axis=0, out=mine)
+            self._run(lane, mine, positions[lane.rows], normed, added, attending)
+
+        in_lanes(lanes, work)
+        return hidden
+
+    def _prepare(self, lanes: int) -> None:
+        """Have what so many lanes need."""
+        while len(self._spaces) < lanes:
+            self._spaces.append(Workspace())
+        for number in range(lanes if (0, lanes) not in self._shares else 0):
+            self._shares[number, lanes] = [block.mlp(number, lanes) for block in self._blocks]
+            self._heads[number, lanes] = self._head.share(number, lanes)
+
+    @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
+    def _run(
+        self,
+        lane: Lane,
+        hidden: Floats,
+        positions: npt.NDArray[np.int64],
+        normed: Floats,
+        added: Floats,
+        attending: Attending,
+    ) -> None:
+        """All blocks for the rows of a lane. `hidden` is theirs alone, `normed` and `added` are those of all lanes."""
+        space = self._spaces[lane.number]
+        reach, keep = attending(lane, space)
+        mine, out = normed[lane.rows], space.take("out", *hidden.shape)
         turns = None
         rotary = None
-        for layer, block in enumerate(self._blocks):
+        for layer, (block, mlp) in enumerate(
+            zip(self._blocks, self._shares[lane.number, lane.count], strict=True)
+        ):
             if block.rotary is not rotary:
                 rotary = block.rotary
                 turns = rotary.turns(positions)[:, None]
-            block.before_attention.apply(hidden, normed)
             assert turns is not None
-            attended = self._attend(layer, block, normed, turns, reach, keep)
-            hidden += block.out.apply(attended, added)
-            block.before_mlp.apply(hidden, normed)
-            hidden += block.down.apply(self._gate(block, normed), added)
-        return hidden
+            block.before_attention.apply(hidden, mine)
+            attended = self._attend(layer, block, mine, turns, reach, keep, space)
+            hidden += block.out.apply(attended, out, space)
+            block.before_mlp.apply(hidden, mine)
+            lane.meet()
+            gated, down = mlp
+            down.apply(self._gate(gated, normed, space), added[lane.number], space)
+            lane.meet()
+            for part in added:
+                hidden += part[lane.rows]
 
-    @np.errstate(all="ignore")
     def logits(self, hidden: Floats) -> Floats:
-        """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
-        normed = self._norm.apply(hidden, self.space.take("normed", *hidden.shape))
-        return self._head.apply(normed, self.space.take("logits", len(hidden), self._head.outputs))
+        """The logits of rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
+        normed = self._results.take("normed", *hidden.shape)
+        table = self._results.take("logits", len(hidden), self._head.outputs)
+        with np.errstate(all="ignore"):
+            self._norm.apply(hidden, normed)
+        lanes = lanes_for(len(hidden))
+        self._prepare(len(lanes))
+
+        def work(lane: Lane) -> None:
+            low, high = cut(self._head.outputs, lane.number, lane.count)
+            head = self._heads[lane.number, lane.count]
+            head.apply(normed, table[:, low:high], self._spaces[lane.number])
+
+        in_lanes(lanes, work)
+        return table
 
     def _attend(
-        self, layer: int, block: Block, x: Floats, turns: npt.NDArray[np.complex64], reach: Reach, keep: Keep
+        self,
+        layer: int,
+        block: Block,
+        x: Floats,
+        turns: npt.NDArray[np.complex64],
+        reach: Reach,
+        keep: Keep,
+        space: Workspace,
     ) -> Floats:
         rows, heads = len(x), self.heads
         count = heads.kv * heads.group
-        made = block.joined.apply(x, self.space.take("joined", rows, block.joined.outputs))
+        made = block.joined.apply(x, space.take("joined", rows, block.joined.outputs), space)
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
         queries, keys, values = (
             made[:, :count],
@@ -246,22 +324,22 @@ class Network:
         if block.query_norm is not None and block.key_norm is not None:
             queries = block.query_norm.apply(queries, np.empty_like(queries))
             keys = block.key_norm.apply(keys, np.empty_like(keys))
-        turned = self.space.take("turned", rows, heads.kv, heads.dim)
+        turned = space.take("turned", rows, heads.kv, heads.dim)
         block.rotary.rotate(keys, turns, turned)
         keep(layer, turned.swapaxes(0, 1), values.swapaxes(0, 1))
         queries = queries.reshape(rows, heads.kv, heads.group, heads.dim).swapaxes(0, 1)
         block.rotary.rotate(queries, turns * self._scale, reach.queries)
-        attended = self.space.take("gathered", rows, heads.kv, heads.group, heads.dim)
+        attended = space.take("gathered", rows, heads.kv, heads.group, heads.dim)
         np.copyto(attended, reach.attend(layer).swapaxes(0, 1))
         return attended.reshape(rows, count * heads.dim)
 
-    def _gate(self, block: Block, x: Floats) -> Floats:
+    def _gate(self, weight: Weight, x: Floats, space: Workspace) -> Floats:
         """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
         rows = len(x)
-        gated = block.gated.apply(x, self.space.take("gated", rows, block.gated.outputs))
-        half = block.gated.outputs // 2
+        gated = weight.apply(x, space.take("gated", rows, weight.outputs), space)
+        half = weight.outputs // 2
         gate, up = gated[:, :half], gated[:, half:]
-        out = self.space.take("activated", rows, half)
+        out = space.take("activated", rows, half)
         np.negative(gate, out=out)
         np.exp(out, out=out)
         out += 1.0

@@ -15,9 +15,11 @@ from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Logits
 
-from .blas import Floats, shared_out
-from .network import Network
+from .blas import Floats
+from .network import Keep, Network
 from .reach import Own, Reach, Span
+from .team import Lane, shared_out
+from .workspace import Workspace
 
 T = TypeVar("T")
 Indices = npt.NDArray[np.int64]
@@ -146,12 +148,18 @@ class NetworkBatch(Batch[T]):
             Span(span.low, span.high, span.level.start, span.level.stop, view.keys, view.values)
             for span, view in zip(self.spans, self._views, strict=True)
         ]
-        reach = Reach(heads, len(order), spans, own, network.space)
+        fed = np.array(tokens, dtype=np.int64)[order]
 
-        def keep(layer: int, keys: Floats, values: Floats) -> None:
-            self._own[layer].write(order, lengths, keys, values)
+        def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
+            mine = [part for span in spans if (part := span.among(lane.low, lane.high)) is not None]
+            places, columns = order[lane.rows], lengths[lane.rows]
 
-        hidden = network.run(np.array(tokens, dtype=np.int64)[order], positions, reach, keep)
+            def keep(layer: int, keys: Floats, values: Floats) -> None:
+                self._own[layer].write(places, columns, keys, values)
+
+            return Reach(heads, len(lane), mine, own.among(lane.low, lane.high), space), keep
+
+        hidden = network.run(fed, positions, attending)
         if self.order is not None:
             hidden = hidden[np.argsort(order)]
         logits = network.logits(hidden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
@@ -13,10 +14,12 @@ from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
-from .blas import Floats, shared_out
-from .network import Network
+from .blas import Floats
+from .network import Keep, Network
 from .reach import Reach, Span
 from .rows import Views
+from .team import Lane, shared_out
+from .workspace import Workspace
 
 
 def _views(fragment: Fragment) -> Views:
@@ -66,6 +69,7 @@ class NetworkStrand:
         return self._network.logits(self._run([tokens]))
 
     def _run(self, chunk: Sequence[Sequence[int]]) -> Floats:
+        """All tokens as rows of one pass. Those that come first in it never look at later ones."""
         spans: list[Span] = []
         causal: list[tuple[int, int, int]] = []
         tokens: list[int] = []
@@ -77,18 +81,34 @@ class NetworkStrand:
             read = self._read[id(row)]
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
-        if self._common is not None:
-            spans.append(Span(0, len(tokens), 0, self._shared, self._common.keys, self._common.values))
-        network = self._network
-        reach = Reach(network.heads, len(tokens), spans, None, network.space, causal)
+        def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
+            return self._attending(lane, space, spans, causal)
+
+        return self._network.run(np.array(tokens), np.array(positions), attending)
+
+    def _attending(
+        self, lane: Lane, space: Workspace, spans: Sequence[Span], causal: Sequence[tuple[int, int, int]]
+    ) -> tuple[Reach, Keep]:
+        """What a lane's part of all that is read attends to: what came before, too, which other lanes may have."""
+        mine: list[Span] = []
+        seen: list[tuple[int, int, int]] = []
+        for span, (first, _, start) in zip(spans, causal, strict=True):
+            part = span.among(lane.low, lane.high)
+            if part is not None:
+                begin = start + max(lane.low - first, 0)
+                mine.append(replace(part, stop=begin + part.high - part.low))
+                seen.append((part.low, part.high, begin))
+        common = self._common
+        before = [Span(0, len(lane), 0, self._shared, common.keys, common.values)] if common is not None else []
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
-            for span, (low, high, start) in zip(spans, causal, strict=False):
+            for span, (low, high, start) in zip(mine, seen, strict=True):
                 place = slice(start - self._shared, start - self._shared + high - low)
                 span.keys[layer][:, place] = keys[:, low:high]
                 span.values[layer][:, place] = values[:, low:high]
+            lane.meet()
 
-        return network.run(np.array(tokens), np.array(positions), reach, keep)
+        return Reach(self._network.heads, len(lane), [*mine, *before], None, space, seen), keep
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""
