@@ -81,6 +81,7 @@ class NetworkStrand:
             read = self._read[id(row)]
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
+
         def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
             return self._attending(lane, space, spans, causal)
 
@@ -99,7 +100,9 @@ class NetworkStrand:
                 mine.append(replace(part, stop=begin + part.high - part.low))
                 seen.append((part.low, part.high, begin))
         common = self._common
-        before = [Span(0, len(lane), 0, self._shared, common.keys, common.values)] if common is not None else []
+        before = (
+            [Span(0, len(lane), 0, self._shared, common.keys, common.values)] if common is not None else []
+        )
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
             for span, (low, high, start) in zip(mine, seen, strict=True):

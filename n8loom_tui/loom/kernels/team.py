@@ -81,10 +81,10 @@ class _Worker:
                 break
             except KeyboardInterrupt as error:
                 interruption = error
-        result, error = self._result, self._error
+        result, failed = self._result, self._error or interruption
         self._result = self._error = None
-        if error is not None or interruption is not None:
-            raise error or interruption or AssertionError
+        if failed is not None:
+            raise failed
         return result
 
     def _serve(self) -> None:
