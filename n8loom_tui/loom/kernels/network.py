@@ -78,13 +78,50 @@ class Block:
     query_norm: Norm | None
     key_norm: Norm | None
 
-    def mlp(self, number: int, count: int) -> tuple[Weight, Weight]:
-        """Share `number` of `count` of the MLP: `gated` for some of its columns, and `down` for what comes of these.
-
-        What the shares make is to be added up.
-        """
+    def share(self, number: int, count: int) -> Share:
+        """Share `number` of `count` of the weights."""
         low, high = cut(self.gated.outputs // 2, number, count)
-        return self.gated.share(number, count), self.down.inputs(low, high, bias=number == 0)
+        return Share(
+            self.joined.share(number, count),
+            self.out.share(number, count),
+            self.gated.share(number, count),
+            self.down.inputs(low, high, bias=number == 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """What one lane applies of a block's weights, to the rows of all lanes.
+
+    `joined` and `out` make some of the outputs. `gated` makes some columns of the MLP, and `down` what comes of
+    these, which is to be added up.
+    """
+
+    joined: Weight
+    out: Weight
+    gated: Weight
+    down: Weight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Common:
+    """What the lanes of a pass work on together, for all rows: a lane writes its rows or its columns, and when they
+    have met all of them read.
+
+    `joined`: queries, keys and values. `attended`: what the heads made of them. `mixed`: what the layer's attention
+    adds. `added[lane]`: what its MLP adds, in parts.
+    """
+
+    joined: Floats
+    attended: Floats
+    mixed: Floats
+    added: Floats
+
+
+def _columns(table: Floats, lane: Lane) -> Floats:
+    """The columns that a lane's share of some weights makes."""
+    low, high = cut(table.shape[1], lane.number, lane.count)
+    return table[:, low:high]
 
 
 def _floats(array: mx.array) -> Floats:
@@ -98,8 +135,11 @@ def _norm(module: Any) -> Norm:
     return Norm(_floats(module.weight), float(module.eps))
 
 
-def _joined(modules: Iterable[Any], pack: bool) -> Weight:
-    """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
+def _joined(modules: Iterable[Any], pack: bool, *, apart: bool = False) -> Weight:
+    """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice.
+
+    `apart`: a share of it is one of each layer's.
+    """
     layers = list(modules)
     for layer in layers:
         if type(layer) is not Linear or layer.weight.dtype != mx.float32:
@@ -118,7 +158,7 @@ def _joined(modules: Iterable[Any], pack: bool) -> Weight:
     if any("bias" in layer for layer in layers):
         parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
         bias = _floats(mx.concatenate(parts))
-    return Weight.of(_floats(weight), bias, sections=sections, pack=pack)
+    return Weight.of(_floats(weight), bias, sections=sections if apart else (), pack=pack)
 
 
 def _block(layer: Any, pack: bool) -> Block:
@@ -128,7 +168,7 @@ def _block(layer: Any, pack: bool) -> Block:
         joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack),
         out=_joined([attention.o_proj], pack),
         before_mlp=_norm(layer.post_attention_layernorm),
-        gated=_joined([mlp.gate_proj, mlp.up_proj], pack),
+        gated=_joined([mlp.gate_proj, mlp.up_proj], pack, apart=True),
         down=_joined([mlp.down_proj], pack),
         rotary=Rotary(attention.rope, attention.q_proj.weight.shape[0] // attention.n_heads),
         query_norm=_norm(attention.q_norm) if "q_norm" in attention else None,
@@ -204,8 +244,8 @@ class Network:
         self._blocks = [_block(layer, pack) for layer in inner.layers]
         self._results = Workspace()
         self._spaces: list[Workspace] = []
-        self._shares: dict[tuple[int, int], list[tuple[Weight, Weight]]] = {}
-        """The shares of the MLPs, by lane and number of lanes; `_heads` those of what makes the logits."""
+        self._shares: dict[tuple[int, int], list[Share]] = {}
+        """What each lane applies of the blocks' weights, by its number and that of all; `_heads` for the logits."""
         self._heads: dict[tuple[int, int], Weight] = {}
 
     @property
@@ -231,24 +271,29 @@ class Network:
         rows, width = len(tokens), self._embedding.shape[1]
         lanes = lanes_for(rows)
         self._prepare(len(lanes))
-        hidden = self._results.take("hidden", rows, width)
-        normed = self._results.take("normed", rows, width)
-        added = self._results.take("added", len(lanes), rows, width)
+        take = self._results.take
+        block = self._blocks[0]
+        common = Common(
+            take("joined", rows, block.joined.outputs),
+            take("attended", rows, self.heads.kv, self.heads.group, self.heads.dim),
+            take("mixed", rows, width),
+            take("added", len(lanes), rows, width),
+        )
 
         def work(lane: Lane) -> None:
-            mine = hidden[lane.rows]
-            np.take(self._embedding, tokens[lane.rows], axis=0, out=mine)
-            self._run(lane, mine, positions[lane.rows], normed, added, attending)
+            hidden = self._spaces[lane.number].take("hidden", rows, width)
+            np.take(self._embedding, tokens, axis=0, out=hidden)
+            self._run(lane, hidden, positions[lane.rows], common, attending)
 
         in_lanes(lanes, work)
-        return hidden
+        return self._spaces[0].take("hidden", rows, width)
 
     def _prepare(self, lanes: int) -> None:
         """Have what so many lanes need."""
         while len(self._spaces) < lanes:
             self._spaces.append(Workspace())
         for number in range(lanes if (0, lanes) not in self._shares else 0):
-            self._shares[number, lanes] = [block.mlp(number, lanes) for block in self._blocks]
+            self._shares[number, lanes] = [block.share(number, lanes) for block in self._blocks]
             self._heads[number, lanes] = self._head.share(number, lanes)
 
     @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
@@ -257,33 +302,37 @@ class Network:
         lane: Lane,
         hidden: Floats,
         positions: npt.NDArray[np.int64],
-        normed: Floats,
-        added: Floats,
+        common: Common,
         attending: Attending,
     ) -> None:
-        """All blocks for the rows of a lane. `hidden` is theirs alone, `normed` and `added` are those of all lanes."""
+        """A lane's part of all blocks. Every lane has `hidden`, of all rows, for itself: it costs less to add it up in
+        each than to wait for each other once more."""
         space = self._spaces[lane.number]
         reach, keep = attending(lane, space)
-        mine, out = normed[lane.rows], space.take("out", *hidden.shape)
+        normed = space.take("normed", *hidden.shape)
         turns = None
         rotary = None
-        for layer, (block, mlp) in enumerate(
-            zip(self._blocks, self._shares[lane.number, lane.count], strict=True)
-        ):
+        shares = self._shares[lane.number, lane.count]
+        for layer, (block, share) in enumerate(zip(self._blocks, shares, strict=True)):
             if block.rotary is not rotary:
                 rotary = block.rotary
                 turns = rotary.turns(positions)[:, None]
             assert turns is not None
-            block.before_attention.apply(hidden, mine)
-            attended = self._attend(layer, block, mine, turns, reach, keep, space)
-            hidden += block.out.apply(attended, out, space)
-            block.before_mlp.apply(hidden, mine)
+            block.before_attention.apply(hidden, normed)
+            share.joined.apply(normed, _columns(common.joined, lane), space)
             lane.meet()
-            gated, down = mlp
-            down.apply(self._gate(gated, normed, space), added[lane.number], space)
+            made = common.joined[lane.rows]
+            np.copyto(common.attended[lane.rows], self._attend(layer, block, made, turns, reach, keep, space))
             lane.meet()
-            for part in added:
-                hidden += part[lane.rows]
+            attended = common.attended.reshape(len(hidden), -1)
+            share.out.apply(attended, _columns(common.mixed, lane), space)
+            lane.meet()
+            hidden += common.mixed
+            block.before_mlp.apply(hidden, normed)
+            share.down.apply(self._gate(share.gated, normed, space), common.added[lane.number], space)
+            lane.meet()
+            for part in common.added:
+                hidden += part
 
     def logits(self, hidden: Floats) -> Floats:
         """The logits of rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
@@ -295,9 +344,8 @@ class Network:
         self._prepare(len(lanes))
 
         def work(lane: Lane) -> None:
-            low, high = cut(self._head.outputs, lane.number, lane.count)
             head = self._heads[lane.number, lane.count]
-            head.apply(normed, table[:, low:high], self._spaces[lane.number])
+            head.apply(normed, _columns(table, lane), self._spaces[lane.number])
 
         in_lanes(lanes, work)
         return table
@@ -306,15 +354,15 @@ class Network:
         self,
         layer: int,
         block: Block,
-        x: Floats,
+        made: Floats,
         turns: npt.NDArray[np.complex64],
         reach: Reach,
         keep: Keep,
         space: Workspace,
     ) -> Floats:
-        rows, heads = len(x), self.heads
+        """Attention of some rows, of which `made` are queries, keys and values: `[rows, kv_heads, group, dim]`."""
+        rows, heads = len(made), self.heads
         count = heads.kv * heads.group
-        made = block.joined.apply(x, space.take("joined", rows, block.joined.outputs), space)
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
         queries, keys, values = (
             made[:, :count],
@@ -329,9 +377,7 @@ class Network:
         keep(layer, turned.swapaxes(0, 1), values.swapaxes(0, 1))
         queries = queries.reshape(rows, heads.kv, heads.group, heads.dim).swapaxes(0, 1)
         block.rotary.rotate(queries, turns * self._scale, reach.queries)
-        attended = space.take("gathered", rows, heads.kv, heads.group, heads.dim)
-        np.copyto(attended, reach.attend(layer).swapaxes(0, 1))
-        return attended.reshape(rows, count * heads.dim)
+        return reach.attend(layer).swapaxes(0, 1)
 
     def _gate(self, weight: Weight, x: Floats, space: Workspace) -> Floats:
         """The gated part of the MLP: `silu(gate · x) * (up · x)`."""

@@ -1,8 +1,8 @@
 """A team of threads that do one step together, each in a lane of its own.
 
-A lane has a share of the rows, which it takes through norms and attention by itself, and a share of the weights
-that are large, which it applies to the rows of all lanes: so no weight that counts is read by two cores. Lanes meet
-where one needs what the others have done, twice a layer. OpenBLAS's own threads (0.3.31) would meet at every
+A lane has a share of the rows, whose attention it computes by itself, and a share of all weights, which it applies
+to the rows of all lanes: so no weight is read by two cores. Lanes meet where one needs what the others have done,
+four times a layer. OpenBLAS's own threads (0.3.31) would meet at every
 product, spin while they wait, and sometimes wait for each other for ever in `cblas_sgemm_batch`; so within
 `shared_out` OpenBLAS is told to keep to the thread that calls it.
 """
