@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from .branch import Branch
-from .kernels.team import Lane, in_lanes, lanes_for, shared_out
+from .kernels.apart import rows_apart
+from .kernels.team import shared_out, side_by_side
 from .rows import Logits
 from .sampling import BrokenLogits, Choice, choose
+
+WORK = 8
+"""How many multiplications choosing among the tokens of a row takes for each of them, about."""
 
 
 def choices(branches: Sequence[Branch], table: Logits, *, apart: bool) -> list[Choice | BrokenLogits]:
@@ -20,8 +25,8 @@ def choices(branches: Sequence[Branch], table: Logits, *, apart: bool) -> list[C
     """
     found: list[Choice | BrokenLogits | None] = [None] * len(branches)
 
-    def work(lane: Lane) -> None:
-        for index in range(lane.low, lane.high):
+    def work(low: int, high: int) -> None:
+        for index in range(low, high):
             branch = branches[index]
             try:
                 found[index] = choose(
@@ -32,7 +37,8 @@ def choices(branches: Sequence[Branch], table: Logits, *, apart: bool) -> list[C
 
     if apart:
         with shared_out():
-            in_lanes(lanes_for(len(branches)), work)
+            shares = rows_apart(len(branches), table.size * WORK)
+            side_by_side([partial(work, *share) for share in shares])
     else:
-        work(Lane(0, 1, 0, len(branches)))
+        work(0, len(branches))
     return [choice for choice in found if choice is not None]

@@ -10,8 +10,8 @@ code; any other keeps to MLX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,11 +26,12 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blas import Floats, Weight, cut
+from .apart import GatedMlp, Projection, Spaces, rows_apart
+from .blas import Floats, Weight
 from .functions import on_cpu
 from .reach import Heads, Reach, Span
 from .rotary import Rotary
-from .team import Lane, in_lanes, lanes_for, shared_out
+from .team import shared_out, side_by_side
 from .workspace import Workspace
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
@@ -42,8 +43,8 @@ PACKED_HEADROOM = 2 << 30
 """Bytes that are to stay free beside packed weights."""
 Keep = Callable[[int, Floats, Floats], None]
 """Takes a layer's new keys and values, `[kv_heads, rows, dim]` each, before the layer attends."""
-Attending = Callable[[Lane, Workspace], tuple[Reach, Keep]]
-"""What the rows of a lane attend to, made in the lane's workspace, and what takes their keys and values."""
+Reaching = Callable[[int, int, Workspace], Reach]
+"""What the rows from the first number up to the second attend to, in the workspace of whoever computes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,62 +67,16 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """One decoder block. `joined` holds the query, key and value projections, `gated` gate and up."""
+    """One decoder block. `joined` holds the query, key and value projections."""
 
     before_attention: Norm
-    joined: Weight
-    out: Weight
+    joined: Projection
+    out: Projection
     before_mlp: Norm
-    gated: Weight
-    down: Weight
+    mlp: GatedMlp
     rotary: Rotary
     query_norm: Norm | None
     key_norm: Norm | None
-
-    def share(self, number: int, count: int) -> Share:
-        """Share `number` of `count` of the weights."""
-        low, high = cut(self.gated.outputs // 2, number, count)
-        return Share(
-            self.joined.share(number, count),
-            self.out.share(number, count),
-            self.gated.share(number, count),
-            self.down.inputs(low, high, bias=number == 0),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Share:
-    """What one lane applies of a block's weights, to the rows of all lanes.
-
-    `joined` and `out` make some of the outputs. `gated` makes some columns of the MLP, and `down` what comes of
-    these, which is to be added up.
-    """
-
-    joined: Weight
-    out: Weight
-    gated: Weight
-    down: Weight
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Common:
-    """What the lanes of a pass work on together, for all rows: a lane writes its rows or its columns, and when they
-    have met all of them read.
-
-    `joined`: queries, keys and values. `attended`: what the heads made of them. `mixed`: what the layer's attention
-    adds. `added[lane]`: what its MLP adds, in parts.
-    """
-
-    joined: Floats
-    attended: Floats
-    mixed: Floats
-    added: Floats
-
-
-def _columns(table: Floats, lane: Lane) -> Floats:
-    """The columns that a lane's share of some weights makes."""
-    low, high = cut(table.shape[1], lane.number, lane.count)
-    return table[:, low:high]
 
 
 def _floats(array: mx.array) -> Floats:
@@ -165,11 +120,10 @@ def _block(layer: Any, pack: bool) -> Block:
     attention, mlp = layer.self_attn, layer.mlp
     return Block(
         before_attention=_norm(layer.input_layernorm),
-        joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack),
-        out=_joined([attention.o_proj], pack),
+        joined=Projection(_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack)),
+        out=Projection(_joined([attention.o_proj], pack)),
         before_mlp=_norm(layer.post_attention_layernorm),
-        gated=_joined([mlp.gate_proj, mlp.up_proj], pack, apart=True),
-        down=_joined([mlp.down_proj], pack),
+        mlp=GatedMlp(_joined([mlp.gate_proj, mlp.up_proj], pack, apart=True), _joined([mlp.down_proj], pack)),
         rotary=Rotary(attention.rope, attention.q_proj.weight.shape[0] // attention.n_heads),
         query_norm=_norm(attention.q_norm) if "q_norm" in attention else None,
         key_norm=_norm(attention.k_norm) if "k_norm" in attention else None,
@@ -205,18 +159,14 @@ def _agrees(network: Network, model: Any) -> bool:
     shape = (network.layers, network.heads.kv, TRIED_TOKENS, network.heads.dim)
     keys, values = list(np.empty(shape, np.float32)), list(np.empty(shape, np.float32))
 
-    def keep(lane: Lane, layer: int, new_keys: Floats, new_values: Floats) -> None:
-        keys[layer][:, lane.rows], values[layer][:, lane.rows] = new_keys, new_values
-        lane.meet()
+    def keep(layer: int, new_keys: Floats, new_values: Floats) -> None:
+        keys[layer][:], values[layer][:] = new_keys, new_values
 
-    span = Span(0, TRIED_TOKENS, 0, TRIED_TOKENS, keys, values)
+    def reaching(low: int, high: int, space: Workspace) -> Reach:
+        span = Span(0, high - low, 0, high, keys, values)
+        return Reach(network.heads, high - low, [span], None, space, [(0, high - low, low)])
 
-    def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
-        causal = [(0, len(lane), lane.low)]
-        part = replace(span, low=0, high=len(lane), stop=lane.high)
-        return Reach(network.heads, len(lane), [part], None, space, causal), partial(keep, lane)
-
-    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), attending))
+    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), TRIED_TOKENS, reaching, keep))
     wanted = np.array(model(mx.array(tokens.tolist())[None])[0].astype(mx.float32))
     return bool(np.abs(got - wanted).max() <= 1e-4 * max(1.0, float(np.abs(wanted).max())))
 
@@ -240,13 +190,9 @@ class Network:
         self._embedding = _floats(inner.embed_tokens.weight)
         self._norm = _norm(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight.of(_floats(head.weight), pack=pack)
+        self._head = Projection(Weight.of(_floats(head.weight), pack=pack))
         self._blocks = [_block(layer, pack) for layer in inner.layers]
-        self._results = Workspace()
-        self._spaces: list[Workspace] = []
-        self._shares: dict[tuple[int, int], list[Share]] = {}
-        """What each lane applies of the blocks' weights, by its number and that of all; `_heads` for the logits."""
-        self._heads: dict[tuple[int, int], Weight] = {}
+        self.spaces = Spaces()
 
     @property
     def layers(self) -> int:
@@ -256,113 +202,62 @@ class Network:
     def vocabulary(self) -> int:
         return self._head.outputs
 
+    @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
     def run(
-        self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], attending: Attending
+        self,
+        tokens: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
+        columns: int,
+        reaching: Reaching,
+        keep: Keep,
     ) -> Floats:
         """All blocks for one token per row. Only within `shared_out`.
 
         Args:
             tokens, positions: `[rows]`.
-            attending: what the rows of a lane attend to, and what takes their keys and values.
+            columns: how many tokens a row looks at, at most.
+            reaching: tells what some of the rows attend to.
+            keep: takes each layer's new keys and values.
 
         Returns:
             What the blocks make of them, `[rows, hidden]`, valid until the next call.
         """
-        rows, width = len(tokens), self._embedding.shape[1]
-        lanes = lanes_for(rows)
-        self._prepare(len(lanes))
-        take = self._results.take
-        block = self._blocks[0]
-        common = Common(
-            take("joined", rows, block.joined.outputs),
-            take("attended", rows, self.heads.kv, self.heads.group, self.heads.dim),
-            take("mixed", rows, width),
-            take("added", len(lanes), rows, width),
-        )
-
-        def work(lane: Lane) -> None:
-            hidden = self._spaces[lane.number].take("hidden", rows, width)
-            np.take(self._embedding, tokens, axis=0, out=hidden)
-            self._run(lane, hidden, positions[lane.rows], common, attending)
-
-        in_lanes(lanes, work)
-        return self._spaces[0].take("hidden", rows, width)
-
-    def _prepare(self, lanes: int) -> None:
-        """Have what so many lanes need."""
-        while len(self._spaces) < lanes:
-            self._spaces.append(Workspace())
-        for number in range(lanes if (0, lanes) not in self._shares else 0):
-            self._shares[number, lanes] = [block.share(number, lanes) for block in self._blocks]
-            self._heads[number, lanes] = self._head.share(number, lanes)
-
-    @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
-    def _run(
-        self,
-        lane: Lane,
-        hidden: Floats,
-        positions: npt.NDArray[np.int64],
-        common: Common,
-        attending: Attending,
-    ) -> None:
-        """A lane's part of all blocks. Every lane has `hidden`, of all rows, for itself: it costs less to add it up in
-        each than to wait for each other once more."""
-        space = self._spaces[lane.number]
-        reach, keep = attending(lane, space)
+        rows, space = len(tokens), self.spaces[0]
+        hidden = space.take("hidden", rows, self._embedding.shape[1])
+        np.take(self._embedding, tokens, axis=0, out=hidden)
         normed = space.take("normed", *hidden.shape)
+        added = space.take("added", *hidden.shape)
+        reaches = [
+            (slice(low, high), reaching(low, high, self.spaces[number]))
+            for number, (low, high) in enumerate(rows_apart(rows, self.heads.work(rows, columns)))
+        ]
         turns = None
         rotary = None
-        shares = self._shares[lane.number, lane.count]
-        for layer, (block, share) in enumerate(zip(self._blocks, shares, strict=True)):
+        for layer, block in enumerate(self._blocks):
             if block.rotary is not rotary:
                 rotary = block.rotary
                 turns = rotary.turns(positions)[:, None]
             assert turns is not None
             block.before_attention.apply(hidden, normed)
-            share.joined.apply(normed, _columns(common.joined, lane), space)
-            lane.meet()
-            made = common.joined[lane.rows]
-            np.copyto(common.attended[lane.rows], self._attend(layer, block, made, turns, reach, keep, space))
-            lane.meet()
-            attended = common.attended.reshape(len(hidden), -1)
-            share.out.apply(attended, _columns(common.mixed, lane), space)
-            lane.meet()
-            hidden += common.mixed
+            attended = self._attend(layer, block, normed, turns, reaches, keep)
+            hidden += block.out.apply(attended, added, self.spaces)
             block.before_mlp.apply(hidden, normed)
-            share.down.apply(self._gate(share.gated, normed, space), common.added[lane.number], space)
-            lane.meet()
-            for part in common.added:
+            for part in block.mlp.apply(normed, self.spaces):
                 hidden += part
-
-    def logits(self, hidden: Floats) -> Floats:
-        """The logits of rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
-        normed = self._results.take("normed", *hidden.shape)
-        table = self._results.take("logits", len(hidden), self._head.outputs)
-        with np.errstate(all="ignore"):
-            self._norm.apply(hidden, normed)
-        lanes = lanes_for(len(hidden))
-        self._prepare(len(lanes))
-
-        def work(lane: Lane) -> None:
-            head = self._heads[lane.number, lane.count]
-            head.apply(normed, _columns(table, lane), self._spaces[lane.number])
-
-        in_lanes(lanes, work)
-        return table
+        return hidden
 
     def _attend(
         self,
         layer: int,
         block: Block,
-        made: Floats,
+        x: Floats,
         turns: npt.NDArray[np.complex64],
-        reach: Reach,
+        reaches: Sequence[tuple[slice, Reach]],
         keep: Keep,
-        space: Workspace,
     ) -> Floats:
-        """Attention of some rows, of which `made` are queries, keys and values: `[rows, kv_heads, group, dim]`."""
-        rows, heads = len(made), self.heads
+        rows, heads, space = len(x), self.heads, self.spaces[0]
         count = heads.kv * heads.group
+        made = block.joined.apply(x, space.take("joined", rows, block.joined.outputs), self.spaces)
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
         queries, keys, values = (
             made[:, :count],
@@ -375,20 +270,21 @@ class Network:
         turned = space.take("turned", rows, heads.kv, heads.dim)
         block.rotary.rotate(keys, turns, turned)
         keep(layer, turned.swapaxes(0, 1), values.swapaxes(0, 1))
-        queries = queries.reshape(rows, heads.kv, heads.group, heads.dim).swapaxes(0, 1)
-        block.rotary.rotate(queries, turns * self._scale, reach.queries)
-        return reach.attend(layer).swapaxes(0, 1)
+        queries = queries.reshape(rows, heads.kv, heads.group, heads.dim)
+        attended = space.take("gathered", rows, heads.kv, heads.group, heads.dim)
+        scaled = turns * self._scale
 
-    def _gate(self, weight: Weight, x: Floats, space: Workspace) -> Floats:
-        """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
-        rows = len(x)
-        gated = weight.apply(x, space.take("gated", rows, weight.outputs), space)
-        half = weight.outputs // 2
-        gate, up = gated[:, :half], gated[:, half:]
-        out = space.take("activated", rows, half)
-        np.negative(gate, out=out)
-        np.exp(out, out=out)
-        out += 1.0
-        np.divide(gate, out, out=out)
-        out *= up
-        return out
+        @np.errstate(all="ignore")
+        def part(mine: slice, reach: Reach) -> None:
+            block.rotary.rotate(queries[mine].swapaxes(0, 1), scaled[mine], reach.queries)
+            np.copyto(attended[mine], reach.attend(layer).swapaxes(0, 1))
+
+        side_by_side([partial(part, mine, reach) for mine, reach in reaches])
+        return attended.reshape(rows, count * heads.dim)
+
+    @np.errstate(all="ignore")
+    def logits(self, hidden: Floats) -> Floats:
+        """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
+        space = self.spaces[0]
+        normed = self._norm.apply(hidden, space.take("normed", *hidden.shape))
+        return self._head.apply(normed, space.take("logits", len(hidden), self._head.outputs), self.spaces)

@@ -70,6 +70,10 @@ class Heads:
     group: int
     dim: int
 
+    def work(self, rows: int, columns: int) -> int:
+        """About how many multiplications attention takes where so many rows look at so many columns."""
+        return 2 * rows * columns * self.kv * self.group * self.dim
+
 
 class Reach:
     """Who attends to what, for every layer of one step."""

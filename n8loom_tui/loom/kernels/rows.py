@@ -16,9 +16,9 @@ from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Logits
 
 from .blas import Floats
-from .network import Keep, Network
+from .network import Network
 from .reach import Own, Reach, Span
-from .team import Lane, shared_out
+from .team import shared_out
 from .workspace import Workspace
 
 T = TypeVar("T")
@@ -150,16 +150,14 @@ class NetworkBatch(Batch[T]):
         ]
         fed = np.array(tokens, dtype=np.int64)[order]
 
-        def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
-            mine = [part for span in spans if (part := span.among(lane.low, lane.high)) is not None]
-            places, columns = order[lane.rows], lengths[lane.rows]
+        def reaching(low: int, high: int, space: Workspace) -> Reach:
+            mine = [part for span in spans if (part := span.among(low, high)) is not None]
+            return Reach(heads, high - low, mine, own.among(low, high), space)
 
-            def keep(layer: int, keys: Floats, values: Floats) -> None:
-                self._own[layer].write(places, columns, keys, values)
+        def keep(layer: int, keys: Floats, values: Floats) -> None:
+            self._own[layer].write(order, lengths, keys, values)
 
-            return Reach(heads, len(lane), mine, own.among(lane.low, lane.high), space), keep
-
-        hidden = network.run(fed, positions, attending)
+        hidden = network.run(fed, positions, int(positions.max()) + 1, reaching, keep)
         if self.order is not None:
             hidden = hidden[np.argsort(order)]
         logits = network.logits(hidden)

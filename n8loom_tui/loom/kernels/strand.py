@@ -15,10 +15,10 @@ from n8loom_tui.loom.rows import Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
 from .blas import Floats
-from .network import Keep, Network
+from .network import Network
 from .reach import Reach, Span
 from .rows import Views
-from .team import Lane, shared_out
+from .team import shared_out
 from .workspace import Workspace
 
 
@@ -82,36 +82,38 @@ class NetworkStrand:
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
 
-        def attending(lane: Lane, space: Workspace) -> tuple[Reach, Keep]:
-            return self._attending(lane, space, spans, causal)
-
-        return self._network.run(np.array(tokens), np.array(positions), attending)
-
-    def _attending(
-        self, lane: Lane, space: Workspace, spans: Sequence[Span], causal: Sequence[tuple[int, int, int]]
-    ) -> tuple[Reach, Keep]:
-        """What a lane's part of all that is read attends to: what came before, too, which other lanes may have."""
-        mine: list[Span] = []
-        seen: list[tuple[int, int, int]] = []
-        for span, (first, _, start) in zip(spans, causal, strict=True):
-            part = span.among(lane.low, lane.high)
-            if part is not None:
-                begin = start + max(lane.low - first, 0)
-                mine.append(replace(part, stop=begin + part.high - part.low))
-                seen.append((part.low, part.high, begin))
-        common = self._common
-        before = (
-            [Span(0, len(lane), 0, self._shared, common.keys, common.values)] if common is not None else []
-        )
+        def reaching(low: int, high: int, space: Workspace) -> Reach:
+            return self._reach(low, high, space, spans, causal)
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
-            for span, (low, high, start) in zip(mine, seen, strict=True):
+            for span, (low, high, start) in zip(spans, causal, strict=True):
                 place = slice(start - self._shared, start - self._shared + high - low)
                 span.keys[layer][:, place] = keys[:, low:high]
                 span.values[layer][:, place] = values[:, low:high]
-            lane.meet()
 
-        return Reach(self._network.heads, len(lane), [*mine, *before], None, space, seen), keep
+        columns = max(positions) + 1
+        return self._network.run(np.array(tokens), np.array(positions), columns, reaching, keep)
+
+    def _reach(
+        self,
+        low: int,
+        high: int,
+        space: Workspace,
+        spans: Sequence[Span],
+        causal: Sequence[tuple[int, int, int]],
+    ) -> Reach:
+        """What some of the tokens attend to: each to those of its own path, up to itself, and to what is common."""
+        mine: list[Span] = []
+        seen: list[tuple[int, int, int]] = []
+        for span, (first, _, start) in zip(spans, causal, strict=True):
+            part = span.among(low, high)
+            if part is not None:
+                begin = start + max(low - first, 0)
+                mine.append(replace(part, stop=begin + part.high - part.low))
+                seen.append((part.low, part.high, begin))
+        if self._common is not None:
+            mine.append(Span(0, high - low, 0, self._shared, self._common.keys, self._common.values))
+        return Reach(self._network.heads, high - low, mine, None, space, seen)
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

@@ -20,6 +20,11 @@ class Workspace:
         self._buffers: dict[str, npt.NDArray[np.float32]] = {}
         self._prepared: dict[Hashable, Any] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the buffers in bytes."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
     def take(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
         """A contiguous array of that shape, its content undefined. It is the same memory at every call."""
         size = math.prod(shape)
