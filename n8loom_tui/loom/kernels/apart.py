@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from .blas import SLICE, Floats, Weight, cut
 from .team import parts_of, side_by_side
 from .workspace import Workspace
@@ -39,7 +37,7 @@ class Projection:
 
     def apply(self, x: Floats, out: Floats, spaces: Spaces) -> Floats:
         """`out = x · weightᵀ + bias`, both contiguous: `[rows, inputs]`, `[rows, outputs]`. Returns `out`."""
-        parts = _parts_of(self.outputs, x.size * self.outputs)
+        parts = min(parts_of(x.size * self.outputs), -(-self.outputs // SLICE))
         if parts == 1:
             return self._weight.apply(x, out, spaces[0])
         if parts not in self._shares:
@@ -50,54 +48,6 @@ class Projection:
             tasks.append(partial(share.apply, x, out[:, low:high], spaces[number]))
         side_by_side(tasks)
         return out
-
-
-class GatedMlp:
-    """`down · (silu(gate · x) * (up · x))`. Each thread has some of the columns in between."""
-
-    def __init__(self, gated: Weight, down: Weight) -> None:
-        """`gated`: gate and up, a section each."""
-        self._columns = gated.outputs // 2
-        self._outputs = down.outputs
-        self._gated, self._down = gated, down
-        self._shares: dict[int, list[tuple[Weight, Weight]]] = {}
-
-    def apply(self, x: Floats, spaces: Spaces) -> Floats:
-        """What it makes of `x [rows, inputs]`, in parts that are to be added up: `[parts, rows, outputs]`."""
-        parts = _parts_of(self._columns, x.size * self._columns * 3)
-        if parts not in self._shares:
-            self._shares[parts] = [self._share(number, parts) for number in range(parts)]
-        out = spaces[0].take("mlp", parts, len(x), self._outputs)
-        side_by_side(
-            [
-                partial(_mlp_part, *share, x, out[number], spaces[number])
-                for number, share in enumerate(self._shares[parts])
-            ]
-        )
-        return out
-
-    def _share(self, number: int, parts: int) -> tuple[Weight, Weight]:
-        low, high = cut(self._columns, number, parts)
-        return self._gated.share(number, parts), self._down.inputs(low, high, bias=number == 0)
-
-
-@np.errstate(all="ignore")
-def _mlp_part(gated: Weight, down: Weight, x: Floats, out: Floats, space: Workspace) -> None:
-    both = gated.apply(x, space.take("gated", len(x), gated.outputs), space)
-    half = gated.outputs // 2
-    gate, up = both[:, :half], both[:, half:]
-    between = space.take("between", len(x), half)
-    np.negative(gate, out=between)
-    np.exp(between, out=between)
-    between += 1.0
-    np.divide(gate, between, out=between)
-    between *= up
-    down.apply(between, out, space)
-
-
-def _parts_of(outputs: int, work: int) -> int:
-    """Into how many parts a product is shared out; none is without a slice of outputs."""
-    return min(parts_of(work), -(-outputs // SLICE))
 
 
 def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:

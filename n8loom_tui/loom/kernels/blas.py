@@ -148,68 +148,47 @@ def cut(outputs: int, number: int, count: int) -> tuple[int, int]:
 
 
 class Weight:
-    """A linear layer's weights, `[outputs, inputs]`, and its bias.
+    """A linear layer's weights, `[outputs, inputs]`, and its bias."""
 
-    The outputs may be those of several layers with one input, its `sections`.
-    """
-
-    def __init__(self, sections: Sequence[Section], bias: Floats | None = None) -> None:
-        self.sections = sections
+    def __init__(self, array: Floats, bias: Floats | None = None, packed: Sequence[Floats] = ()) -> None:
+        """`packed`: the same in slices of outputs, `[slices, inputs, SLICE]`, and a narrower last one."""
+        self.array = array
         self.bias = bias
-        self.outputs = sum(len(section.array) for section in sections)
+        self._packed = packed
 
     @staticmethod
-    def of(
-        array: Floats, bias: Floats | None = None, *, sections: Sequence[int] = (), pack: bool = False
-    ) -> Weight:
-        """A layer's weights. `sections`: how many outputs each has.
-
-        `pack`: keep a second copy in the form that products of few rows are fastest with, if that is of use.
-        """
+    def of(array: Floats, bias: Floats | None = None, *, pack: bool = False) -> Weight:
+        """`pack`: keep a second copy in the form that products of few rows are fastest with, if that is of use."""
         blas = placed()
-        pack = pack and blas is not None and blas.small
-        ends = np.cumsum(sections or [len(array)]).tolist()
-        parts = [array[low:high] for low, high in pairwise([0, *ends])]
-        return Weight([Section(part, _packed(part) if pack else ()) for part in parts], bias)
+        return Weight(array, bias, _packed(array) if pack and blas is not None and blas.small else ())
+
+    @property
+    def outputs(self) -> int:
+        return len(self.array)
 
     def share(self, number: int, count: int) -> Weight:
-        """The share `number` of `count` of each section's outputs."""
-        bounds = [cut(len(section.array), number, count) for section in self.sections]
-        sections = [
-            section.outputs(low, high) for section, (low, high) in zip(self.sections, bounds, strict=True)
-        ]
-        bias = None
-        if self.bias is not None:
-            starts = np.cumsum([0, *(len(section.array) for section in self.sections)]).tolist()
-            parts = zip(starts, bounds, strict=False)
-            bias = np.concatenate([self.bias[start + low : start + high] for start, (low, high) in parts])
-        return Weight(sections, bias)
-
-    def inputs(self, low: int, high: int, *, bias: bool) -> Weight:
-        """What it makes of the inputs from `low` up to `high`; with its bias or without."""
-        return Weight([section.inputs(low, high) for section in self.sections], self.bias if bias else None)
+        """The outputs of the share `number` of `count`. Nothing is copied."""
+        low, high = cut(self.outputs, number, count)
+        packed = [part[low // SLICE : high // SLICE] for part in self._packed[:1]]
+        if high == self.outputs:
+            packed += self._packed[1:]
+        bias = self.bias[low:high] if self.bias is not None else None
+        return Weight(self.array[low:high], bias, packed)
 
     def apply(self, x: Floats, out: Floats, space: Workspace) -> Floats:
         """`out = x · weightᵀ + bias`: `x [rows, inputs]`, contiguous, and `out [rows, outputs]`. Returns `out`."""
         blas = placed()
         (rows, inputs), into = x.shape, out.strides[0] // FLOAT
         if blas is None:
-            done = 0
-            for section in self.sections:
-                done, first = done + len(section.array), done
-                np.matmul(x, section.array.T, out=out[:, first:done])
-        elif self.sections[0].packed and rows <= FEW_ROWS:
+            np.matmul(x, self.array.T, out=out)
+        elif self._packed and rows <= FEW_ROWS:
             pieces = -(-rows * SLICE * inputs // SMALL)
             for products in space.prepared((self, pieces, into), lambda: self._slices(pieces, into)):
                 products.set_rows(rows)
                 products.run(address(x), 0, address(out))
         else:
-            place = address(out)
-            for section in self.sections:
-                outputs, step = len(section.array), section.array.strides[0] // FLOAT
-                where = (address(x), inputs, address(section.array), step, 0.0, place, into)
-                blas.gemm(_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, outputs, inputs, 1.0, *where)
-                place += outputs * FLOAT
+            places = (address(x), inputs, address(self.array), inputs, 0.0, address(out), into)
+            blas.gemm(_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, self.outputs, inputs, 1.0, *places)
         if self.bias is not None:
             out += self.bias
         return out
@@ -219,13 +198,13 @@ class Weight:
 
         `into`: the floats from one row of the result to the next.
         """
-        inputs = self.sections[0].array.shape[1]
+        inputs = self.array.shape[1]
         bounds = np.linspace(0, inputs, pieces + 1).astype(int).tolist()
         batches = []
         for first, last in pairwise(bounds):
             groups = []
             done = 0
-            for part in (part for section in self.sections for part in section.packed if len(part)):
+            for part in filter(len, self._packed):
                 count, _, width = part.shape
                 at = np.arange(count, dtype=np.uint64)
                 start = address(part) // FLOAT + first * width
@@ -236,7 +215,7 @@ class Weight:
                         last - first,
                         (inputs, width, into),
                         a=np.full(count, first, dtype=np.uint64),
-                        b=at * np.uint64(part.strides[0] // FLOAT) + np.uint64(start),
+                        b=at * np.uint64(inputs * width) + np.uint64(start),
                         c=at * np.uint64(width) + np.uint64(done),
                         transposed=False,
                         beta=1.0 if first else 0.0,
@@ -245,26 +224,6 @@ class Weight:
                 done += count * width
             batches.append(ProductBatch(groups))
         return batches
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Section:
-    """The weights of some outputs, `[outputs, inputs]`; and `packed`, the same in slices of outputs,
-    `[slices, inputs, SLICE]`, and a narrower last one."""
-
-    array: Floats
-    packed: Sequence[Floats] = ()
-
-    def outputs(self, low: int, high: int) -> Section:
-        """The outputs from `low` up to `high`, which are whole slices."""
-        packed = [part[low // SLICE : high // SLICE] for part in self.packed[:1]]
-        if high == len(self.array):
-            packed += self.packed[1:]
-        return Section(self.array[low:high], packed)
-
-    def inputs(self, low: int, high: int) -> Section:
-        """The inputs from `low` up to `high`."""
-        return Section(self.array[:, low:high], [part[:, low:high] for part in self.packed])
 
 
 def _packed(weight: Floats) -> list[Floats]:

@@ -26,7 +26,7 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .apart import GatedMlp, Projection, Spaces, rows_apart
+from .apart import Projection, Spaces, rows_apart
 from .blas import Floats, Weight
 from .functions import on_cpu
 from .reach import Heads, Reach, Span
@@ -67,13 +67,14 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """One decoder block. `joined` holds the query, key and value projections."""
+    """One decoder block. `joined` holds the query, key and value projections, `gated` gate and up."""
 
     before_attention: Norm
     joined: Projection
     out: Projection
     before_mlp: Norm
-    mlp: GatedMlp
+    gated: Projection
+    down: Projection
     rotary: Rotary
     query_norm: Norm | None
     key_norm: Norm | None
@@ -90,17 +91,13 @@ def _norm(module: Any) -> Norm:
     return Norm(_floats(module.weight), float(module.eps))
 
 
-def _joined(modules: Iterable[Any], pack: bool, *, apart: bool = False) -> Weight:
-    """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice.
-
-    `apart`: a share of it is one of each layer's.
-    """
+def _joined(modules: Iterable[Any], pack: bool) -> Projection:
+    """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
     layers = list(modules)
     for layer in layers:
         if type(layer) is not Linear or layer.weight.dtype != mx.float32:
             raise TypeError(f"{type(layer).__name__} is no float32 Linear")
     weight, bias = layers[0].weight, None
-    sections = [layer.weight.shape[0] for layer in layers]
     if len(layers) > 1:
         weight = mx.concatenate([layer.weight for layer in layers])
         mx.eval(weight)
@@ -113,17 +110,18 @@ def _joined(modules: Iterable[Any], pack: bool, *, apart: bool = False) -> Weigh
     if any("bias" in layer for layer in layers):
         parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
         bias = _floats(mx.concatenate(parts))
-    return Weight.of(_floats(weight), bias, sections=sections if apart else (), pack=pack)
+    return Projection(Weight.of(_floats(weight), bias, pack=pack))
 
 
 def _block(layer: Any, pack: bool) -> Block:
     attention, mlp = layer.self_attn, layer.mlp
     return Block(
         before_attention=_norm(layer.input_layernorm),
-        joined=Projection(_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack)),
-        out=Projection(_joined([attention.o_proj], pack)),
+        joined=_joined([attention.q_proj, attention.k_proj, attention.v_proj], pack),
+        out=_joined([attention.o_proj], pack),
         before_mlp=_norm(layer.post_attention_layernorm),
-        mlp=GatedMlp(_joined([mlp.gate_proj, mlp.up_proj], pack, apart=True), _joined([mlp.down_proj], pack)),
+        gated=_joined([mlp.gate_proj, mlp.up_proj], pack),
+        down=_joined([mlp.down_proj], pack),
         rotary=Rotary(attention.rope, attention.q_proj.weight.shape[0] // attention.n_heads),
         query_norm=_norm(attention.q_norm) if "q_norm" in attention else None,
         key_norm=_norm(attention.k_norm) if "k_norm" in attention else None,
@@ -242,8 +240,7 @@ class Network:
             attended = self._attend(layer, block, normed, turns, reaches, keep)
             hidden += block.out.apply(attended, added, self.spaces)
             block.before_mlp.apply(hidden, normed)
-            for part in block.mlp.apply(normed, self.spaces):
-                hidden += part
+            hidden += block.down.apply(self._gate(block, normed), added, self.spaces)
         return hidden
 
     def _attend(
@@ -288,3 +285,17 @@ class Network:
         space = self.spaces[0]
         normed = self._norm.apply(hidden, space.take("normed", *hidden.shape))
         return self._head.apply(normed, space.take("logits", len(hidden), self._head.outputs), self.spaces)
+
+    def _gate(self, block: Block, x: Floats) -> Floats:
+        """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
+        rows, space = len(x), self.spaces[0]
+        gated = block.gated.apply(x, space.take("gated", rows, block.gated.outputs), self.spaces)
+        half = block.gated.outputs // 2
+        gate, up = gated[:, :half], gated[:, half:]
+        out = space.take("activated", rows, half)
+        np.negative(gate, out=out)
+        np.exp(out, out=out)
+        out += 1.0
+        np.divide(gate, out, out=out)
+        out *= up
+        return out
