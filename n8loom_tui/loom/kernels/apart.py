@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from .blas import SLICE, Floats, Weight, cut
+from .blas import SLICE, Floats, Weight, address, cut, placed, run_calls
 from .team import parts_of, side_by_side
 from .workspace import Workspace
 
@@ -28,26 +28,42 @@ class Spaces:
 
 
 class Projection:
-    """A linear layer, or several of one input. Each thread makes some of the outputs."""
+    """A linear layer, or several of one input. Each thread makes some of the outputs.
+
+    What is to be called is kept from one step to the next, as long as that is the same: a step has hundreds of
+    products, and another thread should not have to wait for this one's preparations.
+    """
 
     def __init__(self, weight: Weight) -> None:
         self.outputs = weight.outputs
         self._weight = weight
         self._shares: dict[int, list[Weight]] = {}
+        self._ready: tuple[tuple[int, ...], list[Callable[[], None]]] = ((), [])
 
     def apply(self, x: Floats, out: Floats, spaces: Spaces) -> Floats:
-        """`out = x · weightᵀ + bias`, both contiguous: `[rows, inputs]`, `[rows, outputs]`. Returns `out`."""
-        parts = min(parts_of(x.size * self.outputs), -(-self.outputs // SLICE))
-        if parts == 1:
+        """`out = x · weightᵀ + bias`, both contiguous: `[rows, inputs]`, `[rows, outputs]`. Returns `out`.
+
+        It is always called with the same `spaces`.
+        """
+        if placed() is None:
             return self._weight.apply(x, out, spaces[0])
+        parts = min(parts_of(x.size * self.outputs), -(-self.outputs // SLICE))
+        key = (parts, len(x), address(x), address(out))
+        if self._ready[0] != key:
+            self._ready = (key, self._tasks(parts, x, out, spaces))
+        side_by_side(self._ready[1])
+        if self._weight.bias is not None:
+            out += self._weight.bias
+        return out
+
+    def _tasks(self, parts: int, x: Floats, out: Floats, spaces: Spaces) -> list[Callable[[], None]]:
         if parts not in self._shares:
             self._shares[parts] = [self._weight.share(number, parts) for number in range(parts)]
-        tasks = []
+        tasks: list[Callable[[], None]] = []
         for number, share in enumerate(self._shares[parts]):
             low, high = cut(self.outputs, number, parts)
-            tasks.append(partial(share.apply, x, out[:, low:high], spaces[number]))
-        side_by_side(tasks)
-        return out
+            tasks.append(partial(run_calls, share.calls(x, out[:, low:high], spaces[number])))
+        return tasks
 
 
 def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:

@@ -69,6 +69,16 @@ def placed() -> Blas | None:
     return Blas(gemm, batch, threads, set_threads, core().upper() in _CORES_WITH_SMALL)
 
 
+Call = tuple[Any, tuple[Any, ...]]
+"""A function of the BLAS and what it is called with. It lets go of the interpreter's lock while it runs."""
+
+
+def run_calls(calls: Sequence[Call]) -> None:
+    """Make the calls, in order."""
+    for function, arguments in calls:
+        function(*arguments)
+
+
 def address(array: Floats) -> int:
     """Where an array's first element lies."""
     return int(array.__array_interface__["data"][0])
@@ -125,19 +135,27 @@ class ProductBatch:
         t1, t2, m, n, k, alpha, lda, ldb, ldc, beta, sizes = (array.ctypes.data for array in described)
         a, b, c = (row.ctypes.data for row in self._now)
         where = (a, lda, b, ldb, beta, c, ldc)
-        self._function = blas.batch
-        self._arguments = (_ROW_MAJOR, t1, t2, m, n, k, alpha, *where, len(groups), sizes)
+        self._call: Call = (
+            blas.batch,
+            (_ROW_MAJOR, t1, t2, m, n, k, alpha, *where, len(groups), sizes),
+        )
 
-    def set_rows(self, rows: int) -> None:
-        """All products have so many rows from now on."""
-        self._rows[:] = rows
+    def call(self, a: int, b: int, c: int, rows: int = 0) -> Call:
+        """The call that multiplies. It holds until another one is asked for.
 
-    def run(self, a: int, b: int, c: int) -> None:
-        """Multiply. `a`, `b`, `c`: the addresses that the products' places count from."""
+        `a`, `b`, `c`: the addresses that the products' places count from. `rows`: how many rows all of them have.
+        """
+        if rows:
+            self._rows[:] = rows
         if self._bases != (a, b, c):
             self._bases = (a, b, c)
             np.add(self._places, np.array([[a], [b], [c]], dtype=np.uint64), out=self._now)
-        self._function(*self._arguments)
+        return self._call
+
+    def run(self, a: int, b: int, c: int) -> None:
+        """Multiply."""
+        function, arguments = self.call(a, b, c)
+        function(*arguments)
 
 
 def cut(outputs: int, number: int, count: int) -> tuple[int, int]:
@@ -175,20 +193,27 @@ class Weight:
         bias = self.bias[low:high] if self.bias is not None else None
         return Weight(self.array[low:high], bias, packed)
 
-    def apply(self, x: Floats, out: Floats, space: Workspace) -> Floats:
-        """`out = x · weightᵀ + bias`: `x [rows, inputs]`, contiguous, and `out [rows, outputs]`. Returns `out`."""
+    def calls(self, x: Floats, out: Floats, space: Workspace) -> list[Call]:
+        """The calls that make `out = x · weightᵀ`, in order: `x [rows, inputs]`, contiguous, and `out [rows, outputs]`.
+
+        They hold until others are asked for. There are none without a BLAS.
+        """
         blas = placed()
         (rows, inputs), into = x.shape, out.strides[0] // FLOAT
         if blas is None:
-            np.matmul(x, self.array.T, out=out)
-        elif self._packed and rows <= FEW_ROWS:
+            return []
+        if self._packed and rows <= FEW_ROWS:
             pieces = -(-rows * SLICE * inputs // SMALL)
-            for products in space.prepared((self, pieces, into), lambda: self._slices(pieces, into)):
-                products.set_rows(rows)
-                products.run(address(x), 0, address(out))
-        else:
-            places = (address(x), inputs, address(self.array), inputs, 0.0, address(out), into)
-            blas.gemm(_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, self.outputs, inputs, 1.0, *places)
+            batches = space.prepared((self, pieces, into), lambda: self._slices(pieces, into))
+            return [products.call(address(x), 0, address(out), rows) for products in batches]
+        places = (address(x), inputs, address(self.array), inputs, 0.0, address(out), into)
+        return [(blas.gemm, (_ROW_MAJOR, _PLAIN, _TRANSPOSED, rows, self.outputs, inputs, 1.0, *places))]
+
+    def apply(self, x: Floats, out: Floats, space: Workspace) -> Floats:
+        """`out = x · weightᵀ + bias`. Returns `out`."""
+        if placed() is None:
+            np.matmul(x, self.array.T, out=out)
+        run_calls(self.calls(x, out, space))
         if self.bias is not None:
             out += self.bias
         return out

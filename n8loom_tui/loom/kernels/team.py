@@ -108,6 +108,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
 
     All of them are done when it returns or raises. It raises what one of them raised.
     """
+    if len(tasks) == 1:
+        return [tasks[0]()]
     others = tasks[1:]
     while len(_team) < len(others):
         _team.append(_Worker())
