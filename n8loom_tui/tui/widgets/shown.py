@@ -16,18 +16,33 @@ _RUN_OF_BLANKS = re.compile("[ \t]+")
 
 
 def shown_text(node: Heddle) -> str:
-    """The node's text as people should read it (not yet `visible`): for a root the prompt that was
-    written."""
-    return node.user_prompt if isinstance(node, Loom) else node.text
+    """The node's text as people should read it (not yet `visible`): for a root and for a chat turn
+    what the person wrote."""
+    return node.source_text() if node.kind is Kind.TURN or isinstance(node, Loom) else node.text
 
 
 def passage(node: Heddle) -> str:
     """The node's part of the path's text, ready to be drawn. A prompt in a chat template ends with an empty
-    line."""
+    line; a further message has one on either side."""
     text = visible(shown_text(node))
     if isinstance(node, Loom) and node.chat_template_used and text:
         return text.rstrip("\n") + "\n\n"
-    return text
+    return f"\n\n{text}\n\n" if node.is_turn else text
+
+
+def path_text(node: Heddle, limit: int) -> str:
+    """The path's text down to a node, for people, not yet `visible`: at least the last `limit` characters of it."""
+    parts: list[str] = []
+    size = 0
+    for above in node.ancestors():
+        text = shown_text(above)
+        if isinstance(above, Loom) and above.chat_template_used and text:
+            text = text.rstrip("\n") + "\n\n"
+        parts.append(text)
+        size += len(text)
+        if size > limit:
+            break
+    return "".join(reversed(parts))
 
 
 def one_line(text: str, newline: str, limit: int = _SCANNED) -> str:
