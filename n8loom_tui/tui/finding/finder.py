@@ -68,12 +68,13 @@ class Finder:
     def prepare(self) -> None:
         """Read the trees: a search will follow."""
         if not self._fresh:
-            self._do(self._read(REACH))
+            self._do(self._read_alone())
 
     def look_for(self, text: str) -> None:
         """Look for a text (nothing, if empty). `found` is called at the end, often before this returns."""
         self.query = Query(text) if text else None
         if self.query is None:
+            self._drop()
             self._keep([], set())
             self._found()
         else:
@@ -133,6 +134,10 @@ class Finder:
         self._due = now + max(PATIENCE, SHARE * (now - begun))
         self._found()
 
+    def _read_alone(self) -> Work:
+        yield from self._read(REACH)
+        self._busy = False
+
     def _read(self, reach: int) -> Work:
         """Read the trees, or go on where that was interrupted."""
         if self._begun is None or self._begun[0].reach < reach:
@@ -142,8 +147,6 @@ class Finder:
         for _ in work:  # not `yield from`: what is given up here is gone on with later
             yield
         self._index, self._read_edition, self._begun = index, edition, None
-        if self.query is None:
-            self._busy = False
 
     def _keep(self, places: list[int], ids: set[str]) -> None:
         self._places, self.ids, self._searched = places, ids, self._index

@@ -47,8 +47,11 @@ class TreeIndex:
         while todo:
             for _ in range(min(_OFTEN, len(todo))):
                 node = todo.pop()
-                before = above.pop()
-                text = before + fold(shown_text(node))
+                before, own = above.pop(), shown_text(node)
+                low = own.lower()
+                if not (low.isascii() and low.isprintable()):  # else there is no more to folding than this
+                    low = fold(own)
+                text = before + low
                 nodes.append(node)
                 starts.append(len(before))
                 texts.append(text)

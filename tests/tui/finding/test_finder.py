@@ -148,6 +148,10 @@ def test_a_large_tree_is_searched_in_slices_that_can_be_given_up(
     assert desk.ended == 1, "the one in between was given up, what it had read was not"
     expected = [node for node in root.walk() if "node 12" in node.text]
     assert desk.finder.hits() == expected
+    desk.finder.look_for("node 2")
+    desk.finder.look_for("")
+    desk.work_off()
+    assert desk.finder.hits() == [], "what was under way when the query was taken back is given up"
     desk.finder.look_for("node 13")
     assert [hit.text for hit in desk.finder.hits()] == [n.text for n in root.walk() if "node 13" in n.text]
     desk.work_off()
