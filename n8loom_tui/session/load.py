@@ -6,7 +6,7 @@ import gc
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -23,6 +23,8 @@ from .record import CURRENT, SHARED, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
+LONGEST_GAP = 5_000
+"""Rows that are looked for in vain before the rest is given up."""
 
 _ID, _PARENT, _POSITION, _MODEL, _FOLDED, _DELETED = map(
     Row._fields.index, ("id", "parent", "position", "model", "folded", "deleted")
@@ -126,17 +128,39 @@ def _read_nodes(db: sqlite3.Connection, loaded: LoadedSession) -> list[tuple[Any
         first: Exception = error
     db.text_factory = _lenient_text
     rows: dict[Any, tuple[Any, ...]] = {}
+    ends = []
     for direction in ("ASC", "DESC"):
+        last = 0
         try:
             for row in db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq {direction}"):
-                rows.setdefault(row[0], row)
+                last = row[0]
+                rows.setdefault(last, row)
         except UNREADABLE:
             loaded.damaged = True
+        ends.append(last)
+    if loaded.damaged:
+        rows |= _between(db, *ends)
     if not rows:
         raise first
     if loaded.damaged:
         loaded.note(f"The file is damaged ({first}); {len(rows)} of its nodes could be read.")
     return [rows[seq] for seq in sorted(rows)]
+
+
+def _between(db: sqlite3.Connection, first: int, last: int) -> dict[Any, tuple[Any, ...]]:
+    """Rows between two places where reading on failed, looked for one by one: what lies between two damaged pages."""
+    found = {}
+    missed = 0
+    for seq in range(first + 1, max(last, first + LONGEST_GAP)):
+        row = None
+        with suppress(*UNREADABLE):
+            row = db.execute(f"SELECT {COLUMNS} FROM nodes WHERE seq = ?", (seq,)).fetchone()
+        if row is not None:
+            found[seq] = row
+        missed = 0 if row is not None else missed + 1
+        if missed > LONGEST_GAP:
+            break
+    return found
 
 
 def _lenient_text(blob: bytes) -> str:
