@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from n8loom_tui.loom.marks import Marks
 from . import schema
 from .errors import UNREADABLE, one_line
 from .history import Step
-from .packing import unpack_text
+from .packing import read_json, unpack_text
 from .provenance import sound
 from .record import CURRENT, SHARED, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
@@ -191,7 +190,7 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
     found = {}
     for key, value in _read_table(db, loaded, "id, value", "origins"):
         try:
-            told = dict(json.loads(value))
+            told = dict(read_json(value))
             # Many nodes share it, so what it holds must be small.
             found[key] = sound({name: told[name] for name in SHARED if name in told})
             if found[key] != told:
@@ -220,7 +219,7 @@ def _take_steps(db: sqlite3.Connection, loaded: LoadedSession) -> None:
 def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: dict[str, Heddle]) -> None:
     for key, value in _read_table(db, loaded, "key, value", "meta"):
         try:
-            loaded.meta[str(key)] = json.loads(value)
+            loaded.meta[str(key)] = read_json(value)
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"The session's value {str(key)!r} could not be read.")
     current = loaded.meta.pop(CURRENT, None)
@@ -303,7 +302,7 @@ class _Nodes:
             if node is None:
                 continue
             try:
-                words = json.loads(tags)
+                words = read_json(tags)
                 if not all(isinstance(word, str) for word in words):
                     raise ValueError("not a list of words")
                 node.marks = Marks(bool(bookmark), tuple(words), unpack_text(note), bool(unread))
