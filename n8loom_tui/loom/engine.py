@@ -36,15 +36,19 @@ from .protocol import (
     Spell,
     Spelled,
     Stop,
+    Weigh,
+    Weighed,
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
 from .sampling import BrokenLogits, choose
 from .scoring import Scorings
 from .store import Pin
-from .support import context_length, eos_tokens
+from .support import context_length, eos_tokens, vocabulary_size
+from .survey import Survey, survey
 from .text import spell
 from .trial import serve
+from .weight import weight
 
 CACHE_LIMIT = 1 << 28
 """How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
@@ -75,11 +79,12 @@ class Engine(Reader):
         self.context_length = context_length(model)
         self.max_rows = max_rows
         self._budget = Budget(self.network)
-        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length)
+        self.vocabulary = vocabulary_size(model)
+        self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length, self.vocabulary)
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
         """What keeps the path of a running branch in the store, by the branch's id."""
-        self._scorings = Scorings(self, tokenizer, self.context_length)
+        self._scorings = Scorings(self, tokenizer, self.context_length, self.vocabulary)
         self._scored = False
         self._events: list[Event] = []
         self._inboxes: list[Inbox] = []
@@ -119,6 +124,11 @@ class Engine(Reader):
                 self._spell(request)
             case Score():
                 self._score(self._scorings.begin(request))
+            case Weigh():
+                nodes = tuple(weight(self.store, path) for path in request.paths if path)
+                self._events += [Weighed(request.id, nodes), RequestFinished(request.id)]
+            case Survey():
+                self._events.append(survey(self.store, request))
             case Stop():
                 self._stop(request.branch_ids)
 
@@ -426,6 +436,10 @@ class Engine(Reader):
             evictions=self.store.evictions,
             recomputed=self.recomputed,
             kv_working=self.store.reserved,
+            restored=self.kept.restored if self.kept is not None else 0,
+            refused=self.kept.refused if self.kept is not None else 0,
+            kv_disk=self.kept.nbytes if self.kept is not None else 0,
+            kv_per_token=self.store.per_token,
         )
 
 

@@ -11,13 +11,15 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from .framed import Framed
+from .kinds import MESSAGE, SYSTEM, Kind
+from .late import Late, LateSpan
 from .marks import NO_MARKS, Marks
 from .odds import Odds, count_of
-from .protocol import Alternative, Framing, Segment
+from .protocol import Alternative, Framing
 from .text import decode_span, encode, has_chat_template
 from .weaving import Weaving
 
@@ -25,13 +27,7 @@ if TYPE_CHECKING:
     from .fragments import KVFrag
 
 
-class Kind(StrEnum):
-    """Where a node's text came from."""
-
-    PROMPT = "prompt"
-    GENERATED = "generated"
-    WRITTEN = "written"
-    EDITED = "edited"
+__all__ = ["Heddle", "Kind", "Loom", "new_id"]
 
 
 def new_id() -> str:
@@ -39,7 +35,7 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-class Heddle(Weaving):
+class Heddle(Weaving, Framed, Late):
     """A node: a span of text as token ids, that goes on from its parent.
 
     Attributes:
@@ -111,6 +107,7 @@ class Heddle(Weaving):
         self.tokens: list[int] = []
         self.ends: list[int] = []
         self._odds: Odds | bytes | None = None
+        self._late_span = self._late_provenance = None
         self.encoded = True
         self.children = []
         self.parent = None
@@ -174,6 +171,18 @@ class Heddle(Weaving):
         if odds is not None and len(odds) != len(tokens):
             raise ValueError(f"{len(tokens)} tokens do not match the odds of {len(odds)}")
         self.tokens, self._text, self.ends, self._odds, self.encoded = tokens, text, ends, odds, True
+        self._late_span = None
+
+    @classmethod
+    def stored(cls, text: str, span: LateSpan, provenance: Callable[[], dict[str, Any]] | None) -> Heddle:
+        """A node that a file holds, in no tree: what is not given here is still to be set, and `span` and `provenance`
+        are unpacked when somebody asks for them."""
+        node = Heddle.__new__(Heddle)
+        node.parent = node.model = node.tokenizer = node._odds = None
+        node.children = []
+        node._text, node.encoded = text, True
+        node._late_span, node._late_provenance = span, provenance
+        return node
 
     def append_token(
         self,
@@ -214,8 +223,8 @@ class Heddle(Weaving):
 
     @packed_odds.setter
     def packed_odds(self, data: bytes) -> None:
-        if count_of(data) != len(self.tokens):
-            raise ValueError(f"{len(self.tokens)} tokens do not match the odds of others")
+        if count_of(data) != self.token_count:
+            raise ValueError(f"{self.token_count} tokens do not match the odds of others")
         self._odds = data
 
     @property
@@ -332,19 +341,13 @@ class Heddle(Weaving):
             yield node
             stack.extend(reversed(node.children))
 
-    def segment(self) -> Segment:
-        """This node as a part of a request to the engine."""
-        if self.encoded:
-            return Segment(self.id, tuple(self.tokens))
-        return Segment(self.id, None, self.source_text(), self.framing())
-
-    def source_text(self) -> str:
-        """What is encoded to get this node's tokens."""
-        return self.text
-
-    def framing(self) -> Framing:
-        """How this node's text is to be encoded."""
-        return Framing.RAW if self.parent is None else Framing.CONTINUATION
+    @classmethod
+    def turn(cls, message: str) -> Heddle:
+        """A user's message that no tokenizer has read yet; it will stand in the model's chat template."""
+        node = Heddle.from_text(message)
+        node.kind = Kind.TURN
+        node.provenance = {MESSAGE: message}
+        return node
 
     def get_prefix_text(self, exclude: int = 0) -> str:
         """The text of the path down to this node, without its first `exclude` nodes."""
@@ -357,10 +360,6 @@ class Heddle(Weaving):
     def crown(self) -> str:
         """The text of the path without the root's."""
         return self.get_prefix_text(1)
-
-    def display_text(self) -> str:
-        """The node's text in the form for people."""
-        return self.text
 
     def get_prefix_tokens(self, exclude: int = 0) -> list[int]:
         """The token ids of the path down to this node, without its first `exclude` nodes."""
@@ -419,8 +418,11 @@ class Loom(Heddle):
 
     __slots__ = ("chat_template_used", "user_prompt")
 
-    def __init__(self, model: Any, tokenizer: Any, prompt: str, *, chat: bool | None = None) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, prompt: str, *, chat: bool | None = None, system: str = ""
+    ) -> None:
         """`chat` None: in the chat template if the model has one; False: as it stands; True: in the template.
+        `system`: the system's message in the template; empty: what the template puts there by itself.
 
         Without a tokenizer the prompt waits to be encoded, and `chat_template_used` says what is wanted.
         """
@@ -429,13 +431,19 @@ class Loom(Heddle):
         self.model = model
         self.tokenizer = tokenizer
         self.user_prompt = prompt
+        if system and chat is not False:
+            self.provenance = {SYSTEM: system}
         if tokenizer is None:
             self.chat_template_used = chat is not False
             self._text, self.encoded = prompt, False
             return
         self.chat_template_used = chat is not False and has_chat_template(tokenizer)
-        span = encode(tokenizer, prompt, self.framing())
+        span = encode(tokenizer, prompt, self.framing(), system=self.system)
         self.set_span(span.tokens, span.text, span.ends)
+
+    @property
+    def opens_conversation(self) -> bool:
+        return self.chat_template_used
 
     def framing(self) -> Framing:
         return Framing.CHAT if self.chat_template_used else Framing.RAW

@@ -7,7 +7,7 @@ from typing import Any
 
 from .branch import Branch
 from .jobs import Job, Waiting
-from .paths import Resolved, resolve
+from .paths import Resolved, check_tokens, resolve
 from .prefill import ToRead
 from .protocol import Event, PrefillProgress, Source
 from .reading import Reader
@@ -17,12 +17,18 @@ class Intake:
     """Brings requests forward. `reused` counts tokens of their paths that were covered from the start."""
 
     def __init__(
-        self, reader: Reader, tokenizer: Any, eos: frozenset[int], context_length: int | None
+        self,
+        reader: Reader,
+        tokenizer: Any,
+        eos: frozenset[int],
+        context_length: int | None,
+        vocabulary: int | None,
     ) -> None:
         self._reader = reader
         self._tokenizer = tokenizer
         self._eos = eos
         self._context_length = context_length
+        self._vocabulary = vocabulary
         self.reused = 0
 
     def begin(self, job: Job) -> Iterator[Event]:
@@ -35,7 +41,7 @@ class Intake:
         for source in job.request.sources:
             resolved = resolve(self._tokenizer, source.path)
             yield from resolved.told
-            resolved.check(self._context_length)
+            resolved.check(self._context_length, self._vocabulary)
             paths.append(resolved)
         for source, resolved in zip(job.request.sources, paths, strict=True):
             yield from self._sprout(job, source, resolved)
@@ -56,6 +62,7 @@ class Intake:
             params = spec.params or job.request.params
             room = limit - len(resolved.path) if limit else params.max_tokens
             given = tuple(known.token for known in spec.given)
+            check_tokens(given, self._vocabulary)
             if given not in starts:
                 path = [*resolved.path, *given] if given else resolved.path
                 starts[given] = Waiting(path, (*resolved.ends, len(path)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,13 @@ class Resolved:
     ends: tuple[int, ...]
     told: list[Encoded]
 
-    def check(self, limit: int | None) -> None:
-        """See that it can be continued by a model that reads `limit` tokens.
+    def check(self, limit: int | None, vocabulary: int | None) -> None:
+        """See that it can be continued by a model that reads `limit` tokens and knows `vocabulary` token ids.
 
         Raises:
             ValueError: it can't, with advice.
         """
+        check_tokens(self.path, vocabulary)
         if not self.path:
             raise ValueError("there is nothing to continue: the prompt is empty. Write something first")
         if limit and len(self.path) >= limit:
@@ -31,6 +32,18 @@ class Resolved:
                 f"the text is {len(self.path)} tokens long and the model reads {limit}: "
                 "go on from a node higher up, or trim"
             )
+
+
+def check_tokens(tokens: Sequence[int], vocabulary: int | None) -> None:
+    """See that token ids are a model's own: with any other it would read memory that is not its own.
+
+    Raises:
+        ValueError: they aren't.
+    """
+    if vocabulary and tokens and not 0 <= min(tokens) <= max(tokens) < vocabulary:
+        raise ValueError(
+            "there are token ids in the text that are not this model's: edit it to encode it anew"
+        )
 
 
 def resolve(tokenizer: Any, segments: Iterable[Segment]) -> Resolved:
@@ -43,7 +56,7 @@ def resolve(tokenizer: Any, segments: Iterable[Segment]) -> Resolved:
             path += segment.tokens
         else:
             framing = effective_framing(tokenizer, segment.framing)
-            span = encode(tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:])
+            span = encode(tokenizer, segment.text, framing, path[-CONTEXT_TOKENS:], segment.system)
             path += span.tokens
             told.append(Encoded(segment.node_id, tuple(span.tokens), span.text, tuple(span.ends), framing))
         ends.append(len(path))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .survey import Survey, Surveyed
+
 MOST_ALTERNATIVES = 128
 """How many alternatives of a token can be asked for."""
 
@@ -40,6 +42,11 @@ class Framing(StrEnum):
     """A text from its very beginning: the tokenizer's own leading tokens (BOS) are put in front."""
     CONTINUATION = "continuation"
     """A text that goes on from what stands before it: nothing is put in front."""
+    TURN = "turn"
+    """A user's further message: the template's end of the answer before it is put in front, the next answer's opening
+    behind."""
+    OPENING = "opening"
+    """A user's first message behind a text that is no conversation: as `CHAT`, without the tokenizer's own tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +191,16 @@ def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One node of a path: its token ids, or a text that the engine is to encode first."""
+    """One node of a path: its token ids, or a text that the engine is to encode first.
+
+    `system` is what a `CHAT` message has as the system's message; empty: what the template puts there by itself.
+    """
 
     node_id: str
     tokens: tuple[int, ...] | None = None
     text: str = ""
     framing: Framing = Framing.CONTINUATION
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +284,15 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Spell | Score | Stop
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Find out what is held of the last node of each of these paths."""
+
+    id: str
+    paths: tuple[tuple[Segment, ...], ...]
+
+
+Request = Ramify | Encode | Spell | Score | Survey | Weigh | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +367,24 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWeight:
+    """What of a node's cache is held: how many of its tokens, in how many bytes; and how many were evicted."""
+
+    node_id: str
+    tokens: int
+    nbytes: int
+    evicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a `Weigh` found, an entry for each of its paths."""
+
+    request_id: str
+    nodes: tuple[NodeWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     request_id: str
 
@@ -367,7 +404,9 @@ class EngineStats:
     `tokens` counts all generated since the start; `kv_bytes` is what the fragments hold and `kv_working` what
     running branches and reading take beside them, both within `kv_budget`; `prefilled` and `reused` count path
     tokens that were computed and that were found in fragments. `evictions` and `evicted` (bytes) tell what the
-    budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that.
+    budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that. `restored`
+    counts tokens that came back from disk, `refused` files there that were not what they must be, and `kv_disk` the
+    bytes of all files. `kv_per_token` is what a token takes, once any is held.
     """
 
     running: int = 0
@@ -381,11 +420,16 @@ class EngineStats:
     evictions: int = 0
     recomputed: int = 0
     kv_working: int = 0
+    restored: int = 0
+    refused: int = 0
+    kv_disk: int = 0
+    kv_per_token: int = 0
 
     @property
     def saved(self) -> float:
         """The share of path tokens that did not have to be computed, 0 to 1."""
-        return self.reused / max(1, self.reused + self.prefilled)
+        known = self.reused + self.restored
+        return known / max(1, known + self.prefilled)
 
 
 Event = (
@@ -396,6 +440,8 @@ Event = (
     | BranchToken
     | BranchFinished
     | Scored
+    | Weighed
+    | Surveyed
     | RequestFinished
     | RequestFailed
     | EngineStats

@@ -13,7 +13,7 @@ from typing import Any
 
 from .distribution import Distribution
 from .kernels.strand import AnyStrand
-from .paths import resolve
+from .paths import check_tokens, resolve
 from .prefill import Prefill, ToRead
 from .protocol import (
     Alternative,
@@ -171,10 +171,13 @@ class Scoring:
 class Scorings:
     """The requests that ask for probabilities, served one after the other."""
 
-    def __init__(self, reader: Reader, tokenizer: Any, context_length: int | None) -> None:
+    def __init__(
+        self, reader: Reader, tokenizer: Any, context_length: int | None, vocabulary: int | None
+    ) -> None:
         self._reader = reader
         self._tokenizer = tokenizer
         self._context_length = context_length
+        self._vocabulary = vocabulary
         self._waiting: deque[Scoring] = deque()
         self.last_error: Exception | None = None
 
@@ -187,6 +190,7 @@ class Scorings:
         try:
             resolved = resolve(self._tokenizer, request.path)
             yield from resolved.told
+            check_tokens(resolved.path, self._vocabulary)
             length, limit = len(resolved.path), self._context_length
             if limit and length > limit:
                 raise ValueError(f"the text is {length} tokens long and the model reads {limit}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -107,6 +107,8 @@ class FragmentStore:
         self.per_token = 0
         self.headroom = 0
         """Bytes of the budget that are left free, for what is in use now and then."""
+        self.watch: Callable[[Edge | Mark], None] = lambda _item: None
+        """Told of every span and state that is new, or was cut in two."""
         self._reserved: dict[str, int] = {}
         self._clock = 0
         self._held = False
@@ -300,6 +302,7 @@ class FragmentStore:
             if self.nbytes + self.reserved + self.headroom + nbytes > self.budget:
                 return
             upper.join(edge)
+            self.watch(edge)
 
     def _split(self, edge: Edge, length: int) -> Edge:
         """The first `length` tokens of an edge as an edge of their own."""
@@ -310,6 +313,8 @@ class FragmentStore:
         upper = edge.split(length)
         if upper.fragment is None:
             self._evicted.append(upper)
+        else:
+            self.watch(upper)
         return upper
 
     def _keep(self, edge: Edge, fragment: Fragment) -> None:
@@ -320,6 +325,7 @@ class FragmentStore:
         edge.attach()
         self.nbytes += fragment.nbytes
         self._enqueue(edge)
+        self.watch(edge)
 
     def _mark(self, path: Sequence[int], snapshots: Mapping[int, State]) -> None:
         """Put states where they belong."""
@@ -336,6 +342,7 @@ class FragmentStore:
                     mark.state = state
                     self.nbytes += state.nbytes
                     self._enqueue(mark)
+                    self.watch(mark)
 
     # --------------------------------------------------------------- dropping
 

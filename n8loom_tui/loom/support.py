@@ -35,6 +35,16 @@ def context_length(model: Any) -> int | None:
     return None
 
 
+def vocabulary_size(model: Any) -> int | None:
+    """How many token ids the model knows; None if it doesn't say."""
+    import mlx.core as mx
+
+    try:
+        return int(model(mx.array([[0]])).shape[-1])  # the shape alone: nothing is computed
+    except Exception:  # noqa: BLE001 - a model's code may raise anything
+        return None
+
+
 def eos_tokens(tokenizer: Any) -> frozenset[int]:
     """The token ids that end a text."""
     several = getattr(tokenizer, "eos_token_ids", None)

@@ -16,6 +16,8 @@ CONTEXT_TOKENS = 16
 """How many tokens before a span are decoded with it, so that spaces and half characters come out right."""
 LONGEST_HALF_CHARACTER = 6
 """A character is complete after at most this many tokens; what stays undecodable for longer is shown."""
+_ANSWER = "n8loom-answer"
+"""Stands in a template where an answer would, to find out what comes behind it."""
 LONGEST_HELD = 32
 """Undecodable tokens in a row after which even the last of them is shown."""
 
@@ -169,24 +171,79 @@ def has_chat_template(tokenizer: Any) -> bool:
     return bool(flag) if flag is not None else getattr(tokenizer, "chat_template", None) is not None
 
 
-def encode_chat(tokenizer: Any, prompt: str) -> EncodedText:
-    """A user's message in the model's chat template with the opening of the answer, as token ids, once."""
+def _templated(tokenizer: Any, messages: list[dict[str, str]], *, tokenize: bool, **values: str) -> Any:
+    """Messages in the model's chat template with the opening of the answer: token ids, or their text. `values` are for
+    the template."""
+    extra: dict[str, Any] = {**values}
+    if type(tokenizer).__name__ != "TokenizerWrapper":
+        extra["return_dict"] = False
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=tokenize, **extra)
+
+
+def encode_chat(tokenizer: Any, prompt: str, system: str = "") -> EncodedText:
+    """A user's message in the model's chat template with the opening of the answer, as token ids, once.
+
+    `system` empty: what the template puts there by itself.
+    """
     messages = [{"role": "user", "content": prompt}]
-    extra = {} if type(tokenizer).__name__ == "TokenizerWrapper" else {"return_dict": False}
-    tokens = list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, **extra))
-    return decode_span(tokenizer, (), tokens)
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    return decode_span(tokenizer, (), list(_templated(tokenizer, messages, tokenize=True)))
+
+
+def encode_turn(tokenizer: Any, message: str, before: Sequence[int]) -> EncodedText:
+    """A user's further message: all that the template puts behind an answer, up to the opening of the next one.
+
+    The answer's own tokens stand in `before`, without the token that ends it; that token is the first here.
+
+    Raises:
+        ValueError: the template does not show an answer as it is.
+    """
+    messages = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": _ANSWER},
+        {"role": "user", "content": message},
+    ]
+    text = str(_templated(tokenizer, messages, tokenize=False))
+    _, answer, behind = text.partition(_ANSWER)
+    if not answer:
+        raise ValueError("the model's chat template does not hold what was answered before")
+    return encode_continuation(tokenizer, behind, before)
+
+
+def encode_opening(tokenizer: Any, message: str, before: Sequence[int]) -> EncodedText:
+    """A user's first message behind a text that is no conversation: nothing that belongs to a beginning alone."""
+    messages = [{"role": "user", "content": message}]
+    tokens = list(_templated(tokenizer, messages, tokenize=True, bos_token=""))
+    lead = leading_special_tokens(tokenizer)
+    if lead and tokens[: len(lead)] == lead:
+        tokens = tokens[len(lead) :]
+    return decode_span(tokenizer, before, tokens)
 
 
 def effective_framing(tokenizer: Any, framing: Framing) -> Framing:
     """The framing that a text gets: without a chat template, a chat message is raw text."""
-    return Framing.RAW if framing is Framing.CHAT and not has_chat_template(tokenizer) else framing
+    if has_chat_template(tokenizer):
+        return framing
+    match framing:
+        case Framing.CHAT:
+            return Framing.RAW
+        case Framing.TURN | Framing.OPENING:
+            return Framing.CONTINUATION
+    return framing
 
 
-def encode(tokenizer: Any, text: str, framing: Framing, before: Sequence[int] = ()) -> EncodedText:
+def encode(
+    tokenizer: Any, text: str, framing: Framing, before: Sequence[int] = (), system: str = ""
+) -> EncodedText:
     """Token ids of `text` in the framing asked for (`effective_framing` tells what a model can have)."""
     match effective_framing(tokenizer, framing):
         case Framing.CHAT:
-            return encode_chat(tokenizer, text)
+            return encode_chat(tokenizer, text, system)
+        case Framing.TURN:
+            return encode_turn(tokenizer, text, before)
+        case Framing.OPENING:
+            return encode_opening(tokenizer, text, before)
         case Framing.RAW:
             return encode_beginning(tokenizer, text)
         case Framing.CONTINUATION:

@@ -92,6 +92,7 @@ def clip(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     """
     if node.parent is None:
         raise EditError("A prompt is not cut: start a new loom with the prompt that you want.")
+    _no_turn(node, "cut")
     _need_tokens(node)
     keep = tokens if tokens >= 0 else max(len(node.tokens) + tokens, 0)
     if keep >= len(node.tokens):
@@ -116,6 +117,7 @@ def split(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     """
     if isinstance(node, Loom):
         raise EditError("A prompt is not split: it stands in the model's template as a whole.")
+    _no_turn(node, "split")
     _need_tokens(node)
     size = len(node.tokens)
     at = tokens if tokens >= 0 else size + tokens
@@ -144,6 +146,8 @@ def merge(trees: Trees, node: Heddle) -> list[Operation]:
         raise EditError("This is the root: there is nothing above to merge it with.")
     if isinstance(parent, Loom):
         raise EditError("A prompt is not merged: it stands in the model's template as a whole.")
+    _no_turn(node, "merged")
+    _no_turn(parent, "merged")
     if len(parent.children) > 1:
         others = counted(len(parent.children) - 1, "sibling")
         raise EditError(f"This node has {others}; only an only child can be merged with its parent.")
@@ -182,12 +186,15 @@ def edit(trees: Trees, node: Heddle, text: str, *, sibling: bool) -> list[Operat
         raise EditError("There are nodes below that go on from this text; edit it as a new sibling.")
     written: Heddle
     if isinstance(node, Loom):
-        written = Loom(None, None, text, chat=node.chat_template_used)
+        written = Loom(None, None, text, chat=node.chat_template_used, system=node.system)
+    elif node.is_turn:
+        written = Heddle.turn(text)
     else:
         written = Heddle.from_text(text)
         written.kind = Kind.EDITED
     # In its place the new text becomes the node's, and what the node held is kept under the new node's id.
-    written.provenance = {"edited_from": node.id if sibling else written.id, "time": time.time()}
+    origin = {"edited_from": node.id if sibling else written.id, "time": time.time()}
+    written.provenance = {**written.provenance, **origin}
     if sibling:
         return [enter(trees, node.parent, [written], trees.index(node) + 1)]
     trees.set_aside(written, node)
@@ -221,6 +228,14 @@ def note(node: Heddle, text: str) -> list[Operation]:
 
 def _set(node: Heddle, field: Field, before: Value, after: Value) -> Set:
     return Set(node.id, field, before, after)
+
+
+def _no_turn(node: Heddle, what: str) -> None:
+    """See that a node is no chat turn."""
+    if node.is_turn:
+        raise EditError(
+            f"A chat turn is not {what}: it stands in the model's template as a whole. Edit it instead."
+        )
 
 
 def _need_tokens(node: Heddle) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.marks import NO_MARKS, Marks
 from n8loom_tui.loom.span import Span
 
 from .change import Change
@@ -48,6 +48,7 @@ class Trees:
         where: by id of what is in the trash, the node that it hung below or was a part of, where that is known.
         fingerprints: by node id, the model whose token ids the node holds; where there is none, it is `model`.
         model: the fingerprint of the model in use.
+        bookmarks, unread: the nodes of the trees that have a bookmark, and those that nobody has seen, by id.
         pending: what is to be stored.
     """
 
@@ -57,13 +58,22 @@ class Trees:
         trash: Iterable[Heddle] = (),
         fingerprints: dict[str, str] | None = None,
         where: Mapping[str, str] | None = None,
+        nodes: dict[str, Heddle] | None = None,
     ) -> None:
+        """`nodes`: all of the roots' by id, where the caller knows them."""
         self.roots: list[Heddle] = list(roots)
-        self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
+        if nodes is None:
+            nodes = {node.id: node for root in self.roots for node in root.walk()}
+        self.nodes = nodes
         self.trash: dict[str, Heddle] = {node.id: node for node in trash}
         self.fingerprints: dict[str, str] = dict(fingerprints or {})
         self.where: dict[str, str] = dict(where or {})
         self.model: str | None = None
+        self.bookmarks: dict[str, Heddle] = {}
+        self.unread: dict[str, Heddle] = {}
+        for node in self.nodes.values():
+            if node.marks is not NO_MARKS:
+                self._note_marks(node)
         self.pending = Pending()
 
     # --------------------------------------------------------------- new nodes
@@ -92,6 +102,7 @@ class Trees:
         del siblings[self.index(node)]
         parent, node.parent = node.parent, None
         del self.nodes[node.id]
+        self._forget_marks(node)
         self.pending.deleted([node])
         change.changed.pop(node.id, None)
         change.taken(parent, [node])
@@ -195,10 +206,16 @@ class Trees:
 
     def _enter(self, top: Heddle, change: Change) -> None:
         entered = self.nodes
-        for node in top.walk():
+        stack = [top]  # as `walk` goes, by hand: an undo may bring back a hundred thousand
+        while stack:
+            node = stack.pop()
             entered[node.id] = node
+            if node.marks is not NO_MARKS:
+                self._note_marks(node)
             if not node.encoded and not node.tokens:
                 change.unencoded.append(node)
+            if node.children:
+                stack += node.children[::-1]
 
     def _take(
         self, parent: Heddle | None, index: int, names: tuple[str, ...], change: Change
@@ -231,10 +248,15 @@ class Trees:
 
     def _leave(self, top: Heddle, change: Change) -> None:
         nodes, changed = self.nodes, change.changed
-        for node in top.walk():
+        stack = [top]
+        while stack:
+            node = stack.pop()
             del nodes[node.id]
-            if node.id in changed:
-                del changed[node.id]
+            if node.marks is not NO_MARKS:
+                self._forget_marks(node)
+            stack += node.children
+        for name in [name for name in changed if name not in nodes]:
+            del changed[name]
 
     def _split(self, node: Heddle, head: Heddle, change: Change) -> Heddle:
         if head.children or isinstance(head, Loom) or isinstance(node, Loom):
@@ -251,6 +273,7 @@ class Trees:
         head.children = [node]
         del self.trash[head.id]
         self.nodes[head.id] = head
+        self._note_marks(head)
         if not head.encoded and not head.tokens:
             change.unencoded.append(head)
         self.pending.content(node)
@@ -274,6 +297,7 @@ class Trees:
         node.parent, head.parent = parent, None
         head.children = []
         del self.nodes[head.id]
+        self._forget_marks(head)
         self._discard(head, parent)
         change.changed.pop(head.id, None)
         self.pending.content(node)
@@ -354,7 +378,22 @@ class Trees:
     def mark(self, node: Heddle, marks: Marks) -> None:
         """Give a node other marks. By itself this is no step of the history: so is having been read."""
         node.marks = marks
+        if node.id in self.nodes:
+            self._note_marks(node)
         self.pending.marks(node)
+
+    def _note_marks(self, node: Heddle) -> None:
+        """Enter a node of the trees where its marks say that it belongs, and nowhere else."""
+        marks = node.marks
+        for there, index in ((marks.bookmark, self.bookmarks), (marks.unread, self.unread)):
+            if there:
+                index[node.id] = node
+            else:
+                index.pop(node.id, None)
+
+    def _forget_marks(self, node: Heddle) -> None:
+        self.bookmarks.pop(node.id, None)
+        self.unread.pop(node.id, None)
 
     # ---------------------------------------------------------------- helpers
 

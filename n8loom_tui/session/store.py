@@ -95,12 +95,14 @@ def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
 
 
 class SessionStore:
-    """An open session. Attributes: `path`; `read_only`, and then `read_only_reason`, one line."""
+    """An open session. Attributes: `path`; `read_only`, and then `read_only_reason`, one line; `damaged`: it could not
+    be read to its end."""
 
     def __init__(self, path: Path, lock: SessionLock | None, reason: str | None) -> None:
         """For `open` alone."""
         self.path = path
         self.read_only_reason = reason
+        self.damaged = False
         self._lock = lock
         self._writer: SessionWriter | None = None
 
@@ -142,7 +144,7 @@ class SessionStore:
 
     @classmethod
     def _read_only(cls, path: Path, reason: str) -> SessionStore:
-        with _reading(path):
+        with reading(path):
             return cls(path, None, reason)
 
     def load(self) -> LoadedSession:
@@ -152,6 +154,7 @@ class SessionStore:
             SessionError: nothing of it can be read.
         """
         loaded = _load(self.path)
+        self.damaged = loaded.damaged
         if loaded.damaged and not self.read_only:
             self.read_only_reason = (
                 f"{self.path} is damaged; nothing is written to it. Save to another place."
@@ -188,7 +191,7 @@ class SessionStore:
         if self._writer is not None and not self._writer.flush(COPY_PATIENCE):
             why = self._writer.error or "it takes too long"
             raise SessionError(f"Not copied, since not everything is stored yet: {why}")
-        with _making(target, overwrite=overwrite) as new, _reading(self.path) as db:
+        with _making(target, overwrite=overwrite) as new, reading(self.path) as db:
             try:
                 db.execute("PRAGMA query_only = OFF")  # else not even a new file is written
                 db.execute("VACUUM INTO ?", (str(new),))
@@ -270,7 +273,7 @@ def _only_unwritable(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for reading, its tables checked."""
     try:
         with contextlib.closing(_connect_to_read(path)) as db:
@@ -306,7 +309,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _load(path: Path) -> LoadedSession:
-    with _reading(path) as db:
+    with reading(path) as db:
         return load_session(db)
 
 

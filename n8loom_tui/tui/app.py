@@ -5,12 +5,17 @@ The UI's thread owns the tree and never waits on the engine.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 from rich.text import Text
+from textual import events
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
@@ -24,31 +29,52 @@ from n8loom_tui.loom.protocol import (
     RequestFinished,
     RequestStarted,
     Stop,
+    Weighed,
 )
+from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
+from n8loom_tui.paths import config_dir
+from n8loom_tui.session import library
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.evictions import Evictions
+from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
-from n8loom_tui.tui.meter import RateMeter
+from n8loom_tui.tui.looks import Looks
+from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.palette import ActionCommands
+from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
+from n8loom_tui.tui.preferences import PreferencesFile
+from n8loom_tui.tui.presets import FILE_NAME as PRESETS
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
+from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.tuning import Tuning
+from n8loom_tui.tui.typeahead import TypeAhead
+from n8loom_tui.tui.watching import Watching
+from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
-SAVE_EVERY = 1.0
-"""Seconds after which the text of growing branches is stored too."""
+SAVE_EVERY = 0.5
+"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
+second and not in the file."""
+WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
-    "Walk among them with the arrows and go on from any."
+    "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
 )
+EXAMPLE = "What would a river say about the sea?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +84,10 @@ class Launch:
     prompt: str | None = None
     chat: bool = True
     settings: Settings = field(default_factory=Settings)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that count more than what the session remembers."""
+    theme: str | None = None
+    reduced_motion: bool = False
     notices: tuple[str, ...] = ()
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
@@ -83,58 +113,139 @@ class LoomApp(App[int], inherit_bindings=False):
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
-        self.settings = self.launch.settings
         self.saving = saving
+        self.tuning = Tuning(self.launch.settings, self.launch.given, config_dir() / PRESETS, saving)
+        looks = PreferencesFile(config_dir() / PREFERENCES)
+        self.looks = Looks(self, looks, reduced=self.launch.reduced_motion)
         self.document: Document = saving.document
         self.engine = EngineThread(backend)
         self.status = Status(saving)
-        self.meter = RateMeter()
+        self.evictions = Evictions()
         self.failure: BaseException | None = None
-        self._commands = Commands(self)
+        self.marked = MarkedSet(self.document)
+        self.commands = Commands(self)
+        self.watching = Watching(self)
+        self._typed = TypeAhead(self, super().on_event)
+        self._offered = False
         self._saved_at = 0.0
-        self._place_changed = False
-        self._folds_changed = False
+        self.whereabouts = Whereabouts(self)
+
+    # -------------------------------------------------------------------- keys
+
+    async def on_event(self, event: events.Event) -> None:
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        await (self._typed.take(event) if typed else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
     async def on_mount(self) -> None:
-        self.view = LoomScreen(self.document, self.keymap)
+        self.view = self._new_view()
         await self.push_screen(self.view)
-        self.engine.start()
+        end_when_told(self.end)
         self.set_interval(DRAIN_RATE, self.drain)
-        self.call_after_refresh(self._begin)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
+        self.looks.begin(self.launch.theme)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return self.looks.filters(super().get_line_filters())
 
     def _begin(self) -> None:
-        for notice in (*self.launch.notices, *self.saving.notices):
+        for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
-        if self.document.roots:
-            self._find_cursor()
-            for node in self.document.unencoded():
-                self.ask_engine(self.document.encode_request(node))
+        self.whereabouts.take_up(time.monotonic())
+        for node in self.document.unencoded():
+            self.ask_engine(self.document.encode_request(node))
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
-            self.write_prompt(INTRO)
+            self._welcome()
         self.refresh_bars()
 
-    def _find_cursor(self) -> None:
-        node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        self.view.tree_view.restore_folds(self.saving.folded_ids)
-        self.view.tree_view.go_to(node)
-        self.view.show_node(node)
+    def _welcome(self) -> None:
+        """Nothing is open yet: offer the sessions there are, the last one first, or else an empty page."""
+        if not self._offered and library.listed():
+            self.browse_sessions(WELCOME)
+        else:
+            self.write_prompt(INTRO, EXAMPLE)
 
-    def write_prompt(self, intro: str = "") -> None:
-        """Open the editor for a new loom."""
+    def browse_sessions(self, intro: str = "") -> None:
+        """Open the session browser."""
+        self._offered = True
+
+        def chosen(wanted: Open | NewLoom | None) -> None:
+            match wanted:
+                case Open(path):
+                    self.run_worker(self.open_session(path), group="files")
+                case NewLoom():
+                    self.run_worker(self.open_session(None), group="files")
+                case None if not self.document.roots:
+                    self.write_prompt(INTRO, EXAMPLE)
+
+        self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
+
+    async def open_session(self, path: Path | None) -> None:
+        """Leave the session that is open, which is stored, for another one (None: a new one)."""
+        if path is not None and path == self.saving.path:
+            return
+        try:
+            saving = await asyncio.to_thread(Saving.open, path)
+        except SessionError as error:
+            self.tell(str(error), "error")
+            return
+        left = self.saving
+        collect_again()
+        self._end_all()
+        self._take_up(saving)
+        await self.switch_screen(self.view)
+        stored = await asyncio.to_thread(left.close)
+        if not stored:
+            for line in left.last_words(stored):
+                self.tell(line, "warning")
+        self.call_after_refresh(self._begin)
+
+    def _take_up(self, saving: Saving) -> None:
+        """Make this session the one that is open."""
+        self.launch = replace(self.launch, prompt=None, notices=(), given={})
+        self.saving, self.document = saving, saving.document
+        self.status.saving = saving
+        self.commands = Commands(self)
+        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        self.whereabouts = Whereabouts(self)
+        if self.status.model is not None:
+            self.document.use_model(self.status.model)
+            saving.model(self.status.model)
+        self.tuning.take_up(saving)
+        self.watching.take_up()
+        self.view = self._new_view()
+        self.view.use_looks_later(self.looks.now, self.looks.signs)
+
+    def _new_view(self) -> LoomScreen:
+        """A screen of the document that is open."""
+        view = LoomScreen(self.document, self.keymap)
+        view.tree_view.show_marked(self.marked.ids)
+        return view
+
+    def write_prompt(self, intro: str = "", example: str = "") -> None:
+        """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(EditorScreen("A new loom", intro=intro, choice=choice), self._prompt_written)
+        screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
+        self.push_screen(screen, self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
             self.start_loom(written)
+            if written.example:
+                self.perform("ramify")
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
-        self.show_there(self.document.new_loom(written.text, written.chosen), "new loom")
+        self.show_there(self.document.new_loom(written.text, written.chosen, written.system), "new loom")
         keys = self.keymap.label("ramify"), self.keymap.label("help")
         self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
@@ -151,10 +262,18 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.watching.look(now)
+        self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
+        self.view.finder.refresh()
         for message in self.saving.problems():
-            self.tell(message, "error")
+            self.tell(f"{message}{self._way_out()}", "error")
         self.refresh_bars()
+
+    def _way_out(self) -> str:
+        """What to press where the session's own file takes nothing more."""
+        key = self.keymap.label("save_as")
+        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
 
     def _take(self, told: list[Told], now: float) -> None:
         events: list[Event] = []
@@ -168,22 +287,24 @@ class LoomApp(App[int], inherit_bindings=False):
                     self._model_failed(message, error)
                 case EngineStats():
                     self.status.stats = item
+                case Surveyed():
+                    self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
-                case RequestStarted() | RequestFinished():
-                    self.status.prefill = None
+                case RequestStarted(request_id=request) | RequestFinished(request_id=request):
+                    self.status.prefill_over(request)
+                case Weighed():
+                    self.watching.weighed(item)
                 case _:
                     events.append(item)
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
-            self.meter.add(tokens, now)
+            self.status.meter.add(tokens, now)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
         self.show(self.document.apply(events), "growing")
-        if not self.document.growing:
-            self.meter.reset()
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -195,6 +316,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status.loading = None
         self.status.failure = message
         self.failure = error
+        self.watching.engine_gone()
         change = self.document.cancel_all()
         self.show(change)
         self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
@@ -205,38 +327,66 @@ class LoomApp(App[int], inherit_bindings=False):
             self._saved_at = now
             self.document.growth.note_growing()
             self.saving.save("growing")
-            if self._place_changed:
-                self._place_changed = False
-                self.saving.place(self.view.current)
-            if self._folds_changed:
-                self._folds_changed = False
-                self.saving.place(self.view.current, self.view.tree_view.folded_ids)
+            self.whereabouts.store_changes(now)
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
-        self._place_changed = True
-        if node is not None:
+        self.whereabouts.moved = True
+        if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
+
+    def searched(self) -> None:
+        """A search is over; the cursor stands where it stays."""
+        self.status.said = self.view.search_text()
+        self.stands_on(self.view.current)
+        self.refresh_bars()
+
+    @property
+    def finder(self) -> Finder:
+        """What is searched for, and where it is."""
+        return self.view.finder
+
+    def leap(self, node: Heddle) -> None:
+        """Go to a node from which `jump_back` leads back to where one is."""
+        here = self.view.current
+        if here is not None and here is not node:
+            self.view.jumps.leave(here.id)
+        self.view.go_to(node)
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
-        self._folds_changed = True
+        self.whereabouts.folded = True
 
     # ---------------------------------------------------------------- actions
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.view.end_search(keep=True)
+        self.view.take_no_key()
         self.status.said = ""
         try:
-            getattr(self._commands, f"do_{action}")(count)
+            self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
+        self.watching.acted(action)
+        self.refresh_bars()
+
+    @property
+    def settings(self) -> Settings:
+        """What the next branches grow by."""
+        return self.tuning.settings
+
+    def use_settings(self, settings: Settings) -> None:
+        """Have the next branches grow by these."""
+        self.tuning.use(settings)
         self.refresh_bars()
 
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
+        if change.removed or change.added or change.rearranged:
+            self.marked.trees_changed()
         self.view.show_change(change)
         self.saving.save(label)
         for request in change.requests:
@@ -248,6 +398,15 @@ class LoomApp(App[int], inherit_bindings=False):
         """As `show`, and the cursor goes to where it happened."""
         self.show(change, label)
         self.view.go_to(change.focus)
+
+    def marked_nodes(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom."""
+        return self.marked.nodes()
+
+    def unmark_all(self) -> None:
+        """Take all marks away."""
+        self.marked.clear()
+        self.view.tree_view.refresh()
 
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
@@ -261,7 +420,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        self.status.show(self.view, self.document, self.settings, self.meter.rate())
+        self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
+        self.status.show(self.view, self.document, self.settings)
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:
@@ -290,10 +450,28 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """Store what grows as it stands, and go."""
-        change = self.document.cancel_all()
-        self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        self.show(change, "leave")
+        self._end_all()
         self.exit(0)
+
+    def _end_all(self) -> None:
+        """Store what grows as it stands, and stop it."""
+        growing = frozenset(self.document.growing)
+        change = self.document.cancel_all()
+        self.whereabouts.store()
+        self.show(change, "leave")
+        if growing:
+            self.stop_branches(growing)
+
+    def end(self, code: int) -> None:
+        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
+        self.keep_all()
+        self.saving.close()
+        self.exit(code)
+
+    def keep_all(self) -> None:
+        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
+        self.document.cancel_all()
+        self.saving.save("end")
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""
@@ -302,6 +480,6 @@ class LoomApp(App[int], inherit_bindings=False):
             what = visible(one_line(error) or type(error).__name__, "⏎")
             self._exit_renderables[:] = [
                 Text(
-                    f"n8loom-tui: the screen broke ({what}). What was finished is stored; --debug shows where."
+                    f"n8loom-tui: the screen broke ({what}). What was written is stored; --debug shows where."
                 )
             ]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams
+from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams, Segment
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -57,7 +57,7 @@ class Document:
         trash = self.trees.trash
         for node in [node for node in trash.values() if _is_stillborn(node)]:
             del trash[node.id]
-        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+        for node in [node for node in self.trees.nodes.values() if not node.text and _is_stillborn(node)]:
             if node.children or node.marks.by_hand:
                 node.finish = str(Finish.CANCELLED)
                 self.pending.content(node)
@@ -97,7 +97,8 @@ class Document:
 
     def bookmarked(self) -> list[Heddle]:
         """The nodes with a bookmark, from top to bottom."""
-        return [node for node in self.in_order() if node.marks.bookmark]
+        found = self.trees.bookmarks
+        return [node for node in self.in_order() if node.id in found] if found else []
 
     # ------------------------------------------------------------------- model
 
@@ -111,10 +112,13 @@ class Document:
         encoded anew where they are continued."""
         trees = self.trees
         self.growth.model, trees.model = model, model.fingerprint
-        for node_id in trees.fingerprints:
-            node = trees.nodes.get(node_id) or trees.trash.get(node_id)
-            if node is not None and not self.is_own(node):
-                node.encoded = False
+        self._encoding.vocabulary = model.vocabulary
+        foreign = {name for name, made in trees.fingerprints.items() if made != model.fingerprint}
+        if foreign:
+            for top in (*trees.roots, *trees.trash.values()):
+                for node in top.walk():
+                    if node.id in foreign:
+                        node.encoded = False
 
     def is_own(self, node: Heddle) -> bool:
         """Whether a node's token ids are of the model in use."""
@@ -127,6 +131,10 @@ class Document:
     def encode_request(self, node: Heddle) -> Encode:
         """A request for the token ids of a written node."""
         return self._encoding.request(node)
+
+    def path_of(self, node: Heddle) -> tuple[Segment, ...]:
+        """The path down to a node, as a request to the engine holds it."""
+        return self._encoding.path(node)
 
     # ------------------------------------------------------------------ growth
 
@@ -150,9 +158,29 @@ class Document:
 
     # ------------------------------------------------------------------- edits
 
-    def new_loom(self, prompt: str, chat: bool) -> Change:
-        """Start a new tree from a prompt, in the chat template if `chat` (and the model has one)."""
-        return self._enter("new loom", None, Loom(None, None, prompt, chat=chat))
+    def new_loom(self, prompt: str, chat: bool, system: str = "") -> Change:
+        """Start a new tree from a prompt, in the chat template if `chat` (and the model has one), with a system's
+        message if there is one."""
+        return self._enter("new loom", None, Loom(None, None, prompt, chat=chat, system=system))
+
+    def chat_turn(self, node: Heddle, message: str) -> Change:
+        """Write a user's message in the model's chat template, as a child.
+
+        Raises:
+            EditError: the node still grows, or the model has no chat template.
+        """
+        self.refuse_growing(node, "Wait for it to end, or stop it, before answering it.")
+        self.need_template()
+        return self._enter("chat turn", node, Heddle.turn(message))
+
+    def need_template(self) -> None:
+        """See that the model, as far as it is known, has a chat template.
+
+        Raises:
+            EditError: it has none.
+        """
+        if self.model is not None and not self.model.chat:
+            raise EditError(f"{self.model.name} has no chat template. Write a text child instead.")
 
     def add_text(self, node: Heddle, text: str) -> Change:
         """Write a child."""
@@ -160,7 +188,7 @@ class Document:
         return self._enter("write", node, Heddle.from_text(text))
 
     def _enter(self, label: str, parent: Heddle | None, node: Heddle) -> Change:
-        change = self._perform(label, [edits.enter(self.trees, parent, [node])])
+        change = self.perform(label, [edits.enter(self.trees, parent, [node])])
         change.focus = node
         return change
 
@@ -171,7 +199,7 @@ class Document:
             EditError: it can't be done there.
         """
         self.refuse_growing(node, "Stop it before editing it.")
-        return self._perform("edit", edits.edit(self.trees, node, text, sibling=sibling))
+        return self.perform("edit", edits.edit(self.trees, node, text, sibling=sibling))
 
     def clip(self, node: Heddle, tokens: int) -> Change:
         """Keep the node's first tokens (all but the last, if negative); the children go where anything is cut.
@@ -180,7 +208,7 @@ class Document:
             EditError: the node still grows, its tokens are not known yet, or there is nothing to cut.
         """
         self.refuse_growing(node, "Stop it before cutting it.")
-        return self._perform("trim" if tokens < 0 else "clip", edits.clip(self.trees, node, tokens))
+        return self.perform("trim" if tokens < 0 else "clip", edits.clip(self.trees, node, tokens))
 
     def split(self, node: Heddle, tokens: int) -> Change:
         """Part a node behind its first tokens (before the last, if negative). The rest keeps the children.
@@ -189,7 +217,7 @@ class Document:
             EditError: the node still grows, or there is no such place in it.
         """
         self.refuse_growing(node, "Stop it before splitting it.")
-        return self._perform("split", edits.split(self.trees, node, tokens))
+        return self.perform("split", edits.split(self.trees, node, tokens))
 
     def split_at(self, node: Heddle, character: int) -> Change:
         """Part a node before a character of its text, or rather at the last border between tokens before that.
@@ -206,11 +234,11 @@ class Document:
             EditError: the node still grows, or there is nothing to merge it with.
         """
         self.refuse_growing(node, "Stop it before merging it.")
-        return self._perform("merge", edits.merge(self.trees, node))
+        return self.perform("merge", edits.merge(self.trees, node))
 
     def delete(self, node: Heddle) -> Change:
         """Take the node and all below it out. It stays in the session's trash."""
-        return self._perform("delete", edits.delete(self.trees, node))
+        return self.perform("delete", edits.delete(self.trees, node))
 
     def make_leaf(self, node: Heddle) -> Change:
         """Take all below the node out.
@@ -218,7 +246,7 @@ class Document:
         Raises:
             EditError: there is nothing below it.
         """
-        return self._perform("make leaf", edits.make_leaf(node))
+        return self.perform("make leaf", edits.make_leaf(node))
 
     def in_trash(self) -> list[Heddle]:
         """What can be brought back out of the trash, the latest first: all that says anything."""
@@ -251,7 +279,7 @@ class Document:
         """
         if parent is not None:
             self.refuse_growing(parent, "Wait for it to end, or stop it.")
-        return self._perform("restore", edits.restore(self.trees, node, parent))
+        return self.perform("restore", edits.restore(self.trees, node, parent))
 
     def sort(self, parent: Heddle | None, key: Callable[[Heddle], object]) -> Change:
         """Bring a node's children (of None: the roots) into the order of a key.
@@ -259,7 +287,7 @@ class Document:
         Raises:
             EditError: they are in that order.
         """
-        return self._perform("sort", edits.sort(self.trees, parent, key))
+        return self.perform("sort", edits.sort(self.trees, parent, key))
 
     def refuse_growing(self, node: Heddle, advice: str) -> None:
         """See that a node does not grow.
@@ -274,15 +302,15 @@ class Document:
 
     def bookmark(self, nodes: Sequence[Heddle], value: bool) -> Change:
         """Set or take away the bookmark of nodes."""
-        return self._perform("bookmark", edits.bookmark(nodes, value))
+        return self.perform("bookmark", edits.bookmark(nodes, value))
 
     def tag(self, nodes: Sequence[Heddle], tags: tuple[str, ...]) -> Change:
         """Give nodes these tags in place of theirs."""
-        return self._perform("tag", edits.tag(nodes, tags))
+        return self.perform("tag", edits.tag(nodes, tags))
 
     def note(self, node: Heddle, text: str) -> Change:
         """Give a node a note (none, if empty)."""
-        return self._perform("note", edits.note(node, text))
+        return self.perform("note", edits.note(node, text))
 
     def read(self, node: Heddle) -> Change:
         """Somebody has seen a node. No step of the history."""
@@ -292,10 +320,14 @@ class Document:
             change.touch(node)
         return change
 
-    def set_letter(self, letter: str, node: Heddle) -> None:
-        """Mark a node by a letter, which marks that one alone. No step of the history."""
-        self.letters[letter] = node.id
+    def set_letter(self, letter: str, node: Heddle) -> str | None:
+        """Mark a node by a letter, which marks that one alone; if it does already, take the mark away. No step of the
+        history. Returns the id that had the letter."""
+        before = self.letters.pop(letter, None)
+        if before != node.id:
+            self.letters[letter] = node.id
         self.pending.meta(LETTERS, self.letters)
+        return before
 
     # ----------------------------------------------------------- undo and redo
 
@@ -305,7 +337,12 @@ class Document:
         with self.history.one_step(label) as step:
             yield step
 
-    def _perform(self, label: str, operations: list[Operation]) -> Change:
+    def perform(self, label: str, operations: list[Operation]) -> Change:
+        """Carry out an edit, as a step of its own (or as a part of the one that is open). Without operations: nothing.
+
+        Raises:
+            EditError: it can't be done; nothing was changed.
+        """
         change = Change()
         if not operations:
             return change
@@ -369,6 +406,6 @@ def _is_stillborn(node: Heddle) -> bool:
     """Whether a branch neither said anything nor ended."""
     return (
         node.kind is Kind.GENERATED
-        and not (node.tokens or node.text or node.finish)
+        and not (node.text or node.finish or node.tokens)
         and "seed" in node.provenance
     )

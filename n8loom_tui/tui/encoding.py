@@ -11,12 +11,17 @@ from n8loom_tui.loom.protocol import Encode, Encoded, Framing, Segment
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history_trees import Trees
 
+UNKNOWN = ""
+"""In place of a fingerprint: token ids of no model that is known."""
+
 
 class Encoding:
     """The texts on their way."""
 
     def __init__(self, trees: Trees) -> None:
         self._trees = trees
+        self.vocabulary: int | None = None
+        """How many token ids the model in use knows, once it is there."""
         self._asked: dict[str, tuple[str, str]] = {}
 
     def path(self, node: Heddle) -> tuple[Segment, ...]:
@@ -24,11 +29,21 @@ class Encoding:
         return tuple(self._segment(above) for above in node.path())
 
     def _segment(self, node: Heddle) -> Segment:
-        if node.encoded:
+        if node.encoded and self._is_known(node):
             return node.segment()
         name = new_id()
         self._asked[name] = node.id, node.source_text()
-        return Segment(name, None, node.source_text(), node.framing())
+        return Segment(name, None, node.source_text(), node.framing(), node.system)
+
+    def _is_known(self, node: Heddle) -> bool:
+        """Whether the model knows all of a node's token ids. A file may claim any; what the model never said is another
+        vocabulary's, and its text is encoded anew."""
+        tokens, size = node.tokens, self.vocabulary
+        if size is None or not tokens or 0 <= min(tokens) <= max(tokens) < size:
+            return True
+        node.encoded = False
+        self._trees.fingerprints[node.id] = UNKNOWN
+        return False
 
     def request(self, node: Heddle) -> Encode:
         """A request for the token ids of a node's text."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from n8loom_tui.models.load import check_name
 from n8loom_tui.paths import config_dir
@@ -14,11 +18,14 @@ from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.backend import ModelBackend
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.saving import Saving
-from n8loom_tui.tui.settings import Settings
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
 a step; at Python's 5 ms it would wait for the UI's thread each time."""
+COLLECTOR = 10_000, 10, 200
+"""How many objects are made before the cycle collector looks through the young ones, and how often that makes it look
+through older ones. By Python's own figures it goes through all rows of a large tree every few keys, 50 ms at a time;
+hardly anything here hangs in circles."""
 PATIENCE = 3.0
 """Seconds that the engine's thread gets to end; it hears of it between two tokens."""
 
@@ -32,10 +39,14 @@ class Wanted:
     prompt: str | None
     chat: bool
     keymap: str
-    settings: Settings
+    given: Mapping[str, Any]
+    """Settings by their names, as far as they were given."""
     dtype: str
     threads: int | None
     kv_budget: int | None = None
+    kv_disk: int = 0
+    theme: str | None = None
+    reduced_motion: bool = False
     debug: bool = False
 
 
@@ -48,24 +59,40 @@ def run(wanted: Wanted) -> int:
     check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
-    launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
+    gc.freeze()  # what was loaded stays: the collector need not walk through it while the model is being loaded
+    launch = Launch(
+        wanted.prompt,
+        wanted.chat,
+        given=wanted.given,
+        theme=wanted.theme,
+        reduced_motion=wanted.reduced_motion,
+        notices=tuple(map(str, problems)),
+    )
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
-        wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
+        wanted.model,
+        dtype=wanted.dtype,
+        threads=wanted.threads,
+        kv_budget=wanted.kv_budget,
+        kv_disk=wanted.kv_disk,
     )
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:
         code = app.run()
     finally:
         app.engine.leave()
-        stored = saving.close()
+        with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
+            app.keep_all()
+        stored = app.saving.close()
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code
-    for line in saving.last_words(stored):
-        print(line, file=sys.stderr)
+    lines = app.saving.last_words(stored)
     if app.status.failure:
-        print(f"n8loom-tui: {app.status.failure}", file=sys.stderr)
-        code = 1
+        lines.append(f"n8loom-tui: {app.status.failure}")
+        code = code or 1
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr, flush=True)
     if wanted.debug and app.failure is not None:
         traceback.print_exception(app.failure)
     if not ended:

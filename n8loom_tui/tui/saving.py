@@ -5,19 +5,34 @@ Without a session file named, one is made in the data folder with the first chan
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
 from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
-from n8loom_tui.session.record import LETTERS, Changes, ModelRef, everything, snapshot
+from n8loom_tui.session.record import (
+    HOISTED,
+    LETTERS,
+    PRESETS,
+    SETTINGS,
+    VISITED,
+    Changes,
+    ModelRef,
+    everything,
+    snapshot,
+)
+from n8loom_tui.session.recovery import recover
 from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
@@ -27,13 +42,22 @@ PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the tree is looked at: the ids of what is hoisted, and by a node's id that of its child visited last."""
+
+    hoisted: tuple[str, ...] = ()
+    visited: dict[str, str] = field(default_factory=dict)
+
+
 class Saving:
     """A document with its session file.
 
     Attributes:
         document: the trees.
         notices: lines to show once the app is up.
-        current_id, folded_ids: where the person stood when the session was last left.
+        current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
+        kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
     def __init__(self, store: SessionStore | None = None) -> None:
@@ -41,6 +65,8 @@ class Saving:
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
+        self.kept: dict[str, Any] = {}
+        self.look = Look()
         self.document = Document()
         self._store = store
         self._named = store is not None
@@ -48,6 +74,9 @@ class Saving:
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
         self._unsavable = ""
+        self._unstored = False
+        """Whether anything was done that no file has."""
+        self._held: list[Changes] | None = None
         if store is not None:
             self._load(store)
 
@@ -65,9 +94,25 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(loaded.folded_ids)
+        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
+        self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
+        self.look = _look(loaded.meta)
         self.notices += loaded.problems
-        self._begin_writing(store)
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _recovered(self, store: SessionStore) -> SessionStore:
+        """Go on in a new file: what was not in order is to be seen in the old one as it was."""
+        if store.read_only and not store.damaged:
+            return store  # somebody else writes to it, or nobody can
+        try:
+            store, notice = recover(store, self._everything())
+        except SessionError as error:
+            store.read_only_reason = store.read_only_reason or f"{store.path} is damaged, and left as it is."
+            self.notices.append(f"No new file can be made for it: {error}")
+            return store
+        self._store = store
+        self.notices.append(notice)
+        return store
 
     def _begin_writing(self, store: SessionStore) -> None:
         if store.read_only_reason is not None:
@@ -86,7 +131,7 @@ class Saving:
         """Hand over what has changed since the last time, as one transaction. Returns at once."""
         document = self.document
         if document.pending:
-            self._put(document.pending.changes(label, document.roots, self._models))
+            self._put(document.pending.changes(label, document.roots, self.models))
 
     def place(self, current: Heddle | None, folded: frozenset[str] | None = None) -> None:
         """Remember where the person stands, and what is folded (None: as before)."""
@@ -95,7 +140,19 @@ class Saving:
         if self._writer is not None:
             self._put(snapshot("place", current=self.current_id, folded=folded))
 
-    def _models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
+    def remember(self, key: str, value: Any) -> None:
+        """Remember a value of the whole session. Alone it is no reason to make one."""
+        self.kept[key] = value
+        if self._writer is not None or self._held is not None:
+            self._put(snapshot("remember", meta={key: value}))
+
+    def store_look(self, look: Look) -> None:
+        """Remember how the tree is looked at, if it is otherwise than before."""
+        if look != self.look and self._writer is not None:
+            self.look = look
+            self._put(snapshot("look", meta={HOISTED: look.hoisted, VISITED: look.visited}))
+
+    def models(self, nodes: Iterable[Heddle]) -> dict[str, ModelRef]:
         """The model of each node's token ids, where it is known."""
         trees = self.document.trees
         found = {}
@@ -105,14 +162,25 @@ class Saving:
                 found[node.id] = self._refs[vocabulary]
         return found
 
+    def meta(self) -> dict[str, Any]:
+        """Values of the whole session."""
+        return {LETTERS: self.document.letters, **self.kept}
+
     def _put(self, changes: Changes) -> None:
+        if self._held is not None:
+            self._held.append(changes)
+            return
         if self._writer is None and not self._named and not self._unsavable:
             self._make()
-        if self._writer is not None:
-            try:
-                self._writer.put(changes)
-            except SessionError as error:
-                self._messages.append(str(error))
+        if self._writer is None:
+            # What somebody has read or where they stood is no reason to make a file of its own for it.
+            self._unstored |= bool(changes.steps or changes.states or changes.purged)
+            return
+        try:
+            self._writer.put(changes)
+        except SessionError as error:
+            self._unstored = True
+            self._messages.append(str(error))
 
     def _make(self) -> None:
         """Make the session that nobody named."""
@@ -128,8 +196,88 @@ class Saving:
             return
         self._store = store
         self._begin_writing(store)
+        if self.kept and self._writer is not None:
+            self._put(snapshot("remember", meta=self.kept))
+
+    # ------------------------------------------------------------ other places
+
+    async def save_as(self, target: Path) -> str:
+        """Give a session that nobody named its name, copy one that has one, or store one that its own file does not
+        take in another file, where it goes on. Nothing is replaced. Returns a line that says what was done.
+
+        Raises:
+            SessionError: it can't be done; nothing is lost.
+        """
+        if self._held is not None:
+            raise SessionError("It is being saved already.")
+        if self.stuck:
+            await self._go_on_in(target)
+            return f"Everything is in {target} now, and goes on there."
+        if self._store is None:
+            raise SessionError("There is nothing to save yet.")
+        if self._named:
+            await asyncio.to_thread(self._store.copy_to, target)
+            return f"Copied to {target}."
+        await self._name(self._store, target)
+        return f"This session is {target} now."
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the session's own file does not take what changes."""
+        return bool(self._unsavable) or (self._writer is not None and self._writer.error is not None)
+
+    async def _name(self, store: SessionStore, target: Path) -> None:
+        """Move the session's file. What changes meanwhile waits in memory."""
+        self._held, self._writer = [], None
+        try:
+            store, problem = await asyncio.to_thread(_moved, store, target)
+        except SessionError:
+            self._held, self._unsavable, self._unstored = None, "not saved", True
+            raise
+        self._named = problem is None
+        self._go_on(store)
+        if problem is not None:
+            raise problem
+
+    async def _go_on_in(self, target: Path) -> None:
+        """Store everything in another file, and go on there."""
+        changes, old = self._everything(), self._store
+        self._held = []
+        try:
+            store = await asyncio.to_thread(_made, target, changes)
+        except SessionError:
+            held, self._held = self._held, None
+            for waiting in held:
+                self._put(waiting)
+            raise
+        self._unsavable, self._unstored, self._writer, self._named = "", False, None, True
+        self._go_on(store)
+        if old is not None:
+            await asyncio.to_thread(old.close, PATIENCE)
+
+    def _go_on(self, store: SessionStore) -> None:
+        """Write to this store from now on, beginning with what was held back."""
+        held, self._held = self._held or [], None
+        self._store = store
+        self._begin_writing(store)
+        for changes in held:
+            self._put(changes)
 
     # ------------------------------------------------------------ what is said
+
+    @property
+    def path(self) -> Path | None:
+        """The session's file; None as long as there is none."""
+        return self._store.path if self._store is not None else None
+
+    @property
+    def named(self) -> bool:
+        """Whether a person chose the session's name."""
+        return self._named
+
+    def stored(self, timeout: float = PATIENCE) -> bool:
+        """Wait until all that was handed over is in the file. Not for the UI's thread."""
+        return self._writer is not None and self._writer.flush(timeout)
 
     @property
     def title(self) -> str:
@@ -139,6 +287,8 @@ class Saving:
     @property
     def state(self) -> str:
         """Whether all is stored, in a word or two."""
+        if self._held is not None:
+            return "saving"
         if self._unsavable or self._writer is None:
             return self._unsavable
         if self._writer.error:
@@ -154,13 +304,15 @@ class Saving:
 
     def close(self) -> bool:
         """Store what is left. False if not all of it could be."""
+        if self._held is not None:
+            return False
         return self._store is None or self._store.close(PATIENCE)
 
     def last_words(self, stored: bool) -> list[str]:
         """What to say in the shell: where the session is, or where it was rescued to."""
         if not (self.document.roots or self.document.trees.trash):
             return []
-        if not stored or self._unsavable:
+        if not stored or self._unstored:
             return [self._rescue()]
         if self._named or self._store is None:
             return []
@@ -173,10 +325,10 @@ class Saving:
             trees.roots,
             trash=trash,
             steps=self.document.history.records(),
-            models=self._models(node for top in (*trees.roots, *trash) for node in top.walk()),
+            models=self.models(node for top in (*trees.roots, *trash) for node in top.walk()),
             current=self.current_id,
             folded=self.folded_ids,
-            meta={LETTERS: self.document.letters},
+            meta=self.meta(),
         )
 
     def _rescue(self) -> str:
@@ -192,10 +344,37 @@ class Saving:
         return "The session could not be stored anywhere: the disk refuses."
 
 
+def _look(meta: Mapping[str, Any]) -> Look:
+    """What a session tells of how it was looked at; it may tell anything."""
+    hoisted, visited = meta.get(HOISTED), meta.get(VISITED)
+    names = hoisted if isinstance(hoisted, list) else []
+    pairs = visited.items() if isinstance(visited, dict) else ()
+    return Look(
+        tuple(name for name in names if isinstance(name, str)),
+        {node: child for node, child in pairs if isinstance(child, str)},
+    )
+
+
+def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:
+    """Close a session, move its file and open it there; where it can't be moved, open it where it was."""
+    try:
+        if not store.close(PATIENCE):
+            raise SessionError("Not everything could be stored yet; try again.")
+        rename(store.path, target)
+    except SessionError as error:
+        return SessionStore.open(store.path), error
+    return SessionStore.open(target), None
+
+
+def _made(target: Path, changes: Changes) -> SessionStore:
+    write_new(target, changes)
+    return SessionStore.open(target)
+
+
 def _document(loaded: LoadedSession) -> Document:
     """A document of what a session holds."""
     prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where)
+    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()

@@ -26,12 +26,14 @@ from n8loom_tui.loom.protocol import (
     Event,
     Finish,
     Framing,
+    GivenToken,
     PrefillProgress,
     Ramify,
     RequestFailed,
     RequestFinished,
     RequestStarted,
     SamplingParams,
+    Score,
     Segment,
     Source,
     Spell,
@@ -311,6 +313,23 @@ def test_an_empty_prompt_is_refused_with_advice(engine: Engine) -> None:
     assert "empty" in failed.message
     with pytest.raises(RuntimeError, match="empty"):
         Heddle(engine.model, TOKENIZER, "", None, None).ramify(n=2)
+
+
+@pytest.mark.parametrize("token", [-1, 10**5, 2**31 - 1, 2**40])
+def test_token_ids_that_no_model_has_are_refused(engine: Engine, token: int) -> None:
+    """A session's file may claim any. An embedding read there would be memory of anybody's."""
+    given = BranchSpec("g0", 0, given=(GivenToken(token),))
+    for request in (
+        ramify("r", path=[70, token, 70]),
+        Ramify("g", (Source((Segment("s", tuple(PATH)),), (given,)),), SamplingParams()),
+        Score("s", (Segment("s", (70, token)),)),
+    ):
+        engine.submit(request)
+        (failed,) = [e for e in drive(engine) if isinstance(e, RequestFailed)]
+        assert "not this model's" in failed.message
+    request = ramify("again")
+    engine.submit(request)
+    assert_complete(drive(engine), request)
 
 
 def test_a_context_that_is_full_is_refused_and_a_nearly_full_one_ends_there() -> None:

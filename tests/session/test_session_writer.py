@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.disk import SmallDisk
 
 from n8loom_tui.session import schema
 from n8loom_tui.session.errors import SessionError
@@ -36,20 +37,6 @@ class Gate:
             self.reached.set()
             assert self.opened.wait(LONG)
         return self._connect(path, mode, immutable=immutable)
-
-
-class SmallDisk:
-    """A disk with room for a few pages only, until it grows."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.pages = 30
-        self._connect = schema.connect
-        monkeypatch.setattr(schema, "connect", self)
-
-    def __call__(self, path: Path, mode: schema.Mode, *, immutable: bool = False) -> sqlite3.Connection:
-        db = self._connect(path, mode, immutable=immutable)
-        db.execute(f"PRAGMA max_page_count = {self.pages}")
-        return db
 
 
 def test_what_is_put_first_is_stored_first(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from n8loom_tui.loom.protocol import (
     BranchFinished,
@@ -13,12 +14,17 @@ from n8loom_tui.loom.protocol import (
     EngineStats,
     Event,
     Finish,
+    NodeWeight,
     Ramify,
     Request,
     RequestFailed,
     RequestFinished,
     RequestStarted,
     Stop,
+    Survey,
+    Surveyed,
+    Weigh,
+    Weighed,
 )
 from n8loom_tui.models.errors import ModelError
 from n8loom_tui.models.progress import Progress, Stage
@@ -37,6 +43,12 @@ class FakeBackend:
         self.closed = threading.Event()
         self.broken: Exception | None = None
         self.submitted: list[Request] = []
+        self.lost = 0
+        """How many tokens of each node are told to be evicted."""
+        self.snapshot = EngineStats()
+        self.chat = True
+        self.evicted: frozenset[str] = frozenset()
+        """The nodes whose KV is told to be evicted."""
         self._permits = threading.Semaphore(0)
         self._free = threading.Event()
         self._live: list[tuple[str, str, int]] = []
@@ -56,7 +68,7 @@ class FakeBackend:
         progress(Progress(Stage.WEIGHTS, 1, 2))
         if self.load_error:
             raise ModelError(self.load_error)
-        return ModelInfo("fake", "0000", "cpu · float32", chat=True)
+        return ModelInfo("fake", "0000", "cpu · float32", chat=self.chat)
 
     @property
     def busy(self) -> bool:
@@ -71,6 +83,17 @@ class FakeBackend:
                 self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
             case Encode():
                 self._encode(request)
+            case Weigh(paths=paths):
+                ends = [path[-1] for path in paths]
+                counts = [len(end.tokens or ()) for end in ends]
+                nodes = [
+                    NodeWeight(end.node_id, count - self.lost, 1000 * (count - self.lost), self.lost)
+                    for end, count in zip(ends, counts, strict=True)
+                ]
+                self._events.append(Weighed(request.id, tuple(nodes)))
+            case Survey():
+                asked = frozenset(spot.node_id for spot in request.spots)
+                self._events.append(Surveyed(request.id, asked & self.evicted))
             case Stop():
                 for branch in [
                     b for b in self._live if request.branch_ids is None or b[0] in request.branch_ids
@@ -118,7 +141,12 @@ class FakeBackend:
         return events
 
     def stats(self) -> EngineStats:
-        return EngineStats(running=len(self._live), tokens=self._tokens)
+        return replace(
+            self.snapshot, running=len(self._live), tokens=self._tokens, evictions=len(self.evicted)
+        )
+
+    def rest(self) -> float | None:
+        return None
 
     def close(self) -> None:
         self.closed.set()

@@ -11,6 +11,8 @@ from support.fake_backend import FakeBackend
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.protocol import SamplingParams, Stop
 from n8loom_tui.session.change import Change
+from n8loom_tui.session.history_sets import age, improbability
+from n8loom_tui.tui import many
 from n8loom_tui.tui.document import Document, EditError
 
 TEXTS = (" and so", "\n", "x", " \ud800 lone", " 漢字", " a longer text of several words")
@@ -107,6 +109,12 @@ class Hand:
                 self.bring_back,
                 self.new_loom,
                 self.many,
+                self.delete_set,
+                self.leaves_of_set,
+                self.clip_set,
+                self.sort_below,
+                self.duplicates,
+                self.turn,
             ]
             + [self.undo] * 7
             + [self.redo] * 5
@@ -190,6 +198,29 @@ class Hand:
                         self.take(action())
                     except EditError:
                         pass
+
+    def any_nodes(self) -> list[Heddle]:
+        nodes = list(self.document.nodes.values())
+        return self.random.sample(nodes, min(self.random.randint(1, 5), len(nodes)))
+
+    def delete_set(self) -> Change:
+        return many.delete(self.document, self.any_nodes())
+
+    def leaves_of_set(self) -> Change:
+        return many.make_leaves(self.document, self.any_nodes())
+
+    def clip_set(self) -> Change:
+        return many.clip(self.document, self.any_nodes(), self.random.choice((-2, -1, 1, 2)))
+
+    def sort_below(self) -> Change:
+        key, by = self.random.choice(((improbability, "probability"), (age, "age")))
+        return many.sort_below(self.document, self.any_node(), key, by)
+
+    def duplicates(self) -> Change:
+        return many.remove_duplicates(self.document, self.any_node())
+
+    def turn(self) -> Change:
+        return self.document.chat_turn(self.any_node(), self.random.choice(TEXTS))
 
     def undo(self) -> Change:
         return self.document.undo()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.fake_backend import FakeBackend
-from support.rig import Launcher, Rig
+from support.keys import answer, free, key, write
+from support.rig import Launcher
 from textual.widgets import Input
 
 from n8loom_tui.session.store import read_session
@@ -19,31 +20,6 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.trash import TrashScreen
 
 KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
-
-
-def free() -> FakeBackend:
-    backend = FakeBackend()
-    backend.free()
-    return backend
-
-
-async def key(rig: Rig, action: str) -> None:
-    """Press the key that an action has in the keymap in force."""
-    await rig.press(*rig.app.keymap.keys_of(action)[0])
-
-
-async def write(rig: Rig, text: str) -> None:
-    """Fill the editor that is open, and be done."""
-    assert isinstance(rig.app.screen, EditorScreen)
-    rig.app.screen.query_one(EditorArea).text = text
-    await rig.press("enter")
-
-
-async def answer(rig: Rig, text: str) -> None:
-    """Answer the question that is asked."""
-    assert isinstance(rig.app.screen, AskScreen)
-    rig.app.screen.query_one(Input).value = text
-    await rig.press("enter")
 
 
 @KEYMAPS

@@ -9,7 +9,7 @@ from support.fake_backend import FakeBackend
 from support.hand import Hand, facts
 
 from n8loom_tui.loom.heddle import Heddle, Kind
-from n8loom_tui.loom.protocol import Encoded, Framing, SamplingParams
+from n8loom_tui.loom.protocol import Encoded, Framing, Ramify, SamplingParams
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document, EditError
 from n8loom_tui.tui.saving import Saving
@@ -305,3 +305,57 @@ def test_another_models_tokens_go_through_edits_and_undo_and_where_they_meet_our
     assert (child.text, child.encoded) == (" the flood came and", False), "where two vocabularies met"
     assert first.document.roots[0].encoded
     assert first.close()
+
+
+def test_token_ids_that_the_model_does_not_know_are_another_vocabularys(tmp_path: Path) -> None:
+    """A file may claim any ids, and say that they are this very model's."""
+    saving = Saving.open(tmp_path / "a.loom")
+    hand = Hand(saving.document, FakeBackend(), 0)
+    info = ModelInfo("fake", "0000", "cpu", True, vocabulary=1000)
+    saving.model(info)
+    hand.take(saving.document.new_loom("Once", True))
+    hand.finish()
+    (child,) = grow(hand, saving.document.roots[0], 1)
+    child.tokens = [7, 2**31 - 1, 9, 10]
+    (below,) = grow(hand, child, 1)
+    saving.save("x")
+    saving.document.delete(child)
+    saving.save("x")
+    assert saving.close()
+
+    again = Saving.open(tmp_path / "a.loom")
+    again.document.use_model(info)
+    again.document.undo()
+    child = again.document.nodes[child.id]
+    below = again.document.nodes[below.id]
+    change = again.document.ramify([below], 1, SamplingParams(max_tokens=2))
+    (request,) = change.requests
+    assert isinstance(request, Ramify)
+    root, segment, last = request.sources[0].path
+    assert root.tokens is not None
+    assert (segment.tokens, segment.text) == (None, " the flood came and")
+    assert last.tokens == (7, 8, 9, 10)
+    hand = Hand(again.document, FakeBackend(), 0)
+    hand.backend.submit(again.document.encode_request(child))
+    hand.finish()
+    assert child.encoded and child.tokens == list(range(len(child.text)))
+    assert again.close()
+
+
+def test_another_models_tokens_come_out_of_the_trash_as_another_models(tmp_path: Path) -> None:
+    saving = Saving.open(tmp_path / "a.loom")
+    hand = Hand(saving.document, FakeBackend(), 0)
+    saving.model(ModelInfo("fake", "0000", "cpu", True))
+    hand.take(saving.document.new_loom("Once", True))
+    hand.finish()
+    (child,) = grow(hand, saving.document.roots[0], 1)
+    (below,) = grow(hand, child, 1)
+    saving.document.delete(child)
+    saving.save("x")
+    assert saving.close()
+
+    other = Saving.open(tmp_path / "a.loom")
+    other.document.use_model(ModelInfo("other", "1111", "cpu", True))
+    other.document.undo()
+    assert [other.document.nodes[node.id].encoded for node in (child, below)] == [False, False]
+    assert other.close()

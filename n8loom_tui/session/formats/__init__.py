@@ -1,6 +1,6 @@
 """Sessions in other programs' formats, and back. One module a format; none of them needs a model."""
 
-from .exporting import export_session, write_foreign
+from .exporting import export_loaded, export_session, write_foreign
 from .format import Format
 from .gather import Chosen
 from .importing import import_file, read_foreign
@@ -12,6 +12,7 @@ __all__ = [
     "Chosen",
     "Format",
     "Planted",
+    "export_loaded",
     "export_session",
     "find_format",
     "import_file",

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from n8loom_tui.loom.heddle import Kind
+from n8loom_tui.session.provenance import number
 from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
@@ -88,7 +89,7 @@ def _told(context: str) -> str:
 
 def _order(raw: dict[str, Any]) -> tuple[float, float, float]:
     """By what basemode-loom sorts siblings."""
-    branch = values.number(raw.get("branch_index"))
+    branch = number(raw.get("branch_index"))
     created = values.moment(raw.get("created_at"), Tally())
     return (0.0 if branch is not None else 1.0, branch or 0.0, created or 0.0)
 
@@ -181,7 +182,7 @@ def _entry(node: Node, parent: Node | None, root: Node, created: int, checked: b
         "model": node.model or None,
         "strategy": strategy if _is_name(strategy) else None,
         "max_tokens": most if isinstance(most, int) else None,
-        "temperature": values.number(node.params.get("temp")),
+        "temperature": number(node.params.get("temp")),
         "checked_out": checked,
         "created_at": when.replace("+00:00", "Z"),
         "metadata": metadata,

@@ -23,7 +23,13 @@ STDOUT = "-"
 
 
 def export_session(
-    session: Path, to: str, output: str | Path, *, node: str | None = None, path: bool = False
+    session: Path,
+    to: str,
+    output: str | Path,
+    *,
+    node: str | None = None,
+    path: bool = False,
+    nodes: tuple[str, ...] = (),
 ) -> list[str]:
     """Write a session in a format to a file (`-` is stdout), which is replaced once all of it is written.
 
@@ -31,6 +37,7 @@ def export_session(
         node: only this node, and what stands below it. Without it, everything; where a format holds one tree, the one
             that the person last stood in.
         path: only the path down to `node`, or to where the person stood.
+        nodes: only these nodes, and what stands below each.
 
     Returns lines about what was left out.
 
@@ -41,7 +48,16 @@ def export_session(
     loaded = read_session(session)
     if not loaded.roots:
         raise SessionError(f"There is nothing in {session} yet.")
-    chunks, notices = write_foreign(loaded, format, Chosen(node, path))
+    return export_loaded(loaded, format, output, Chosen(node, path, nodes))
+
+
+def export_loaded(loaded: LoadedSession, format: Format, output: str | Path, chosen: Chosen) -> list[str]:
+    """The same for a session that is in memory.
+
+    Raises:
+        SessionError: no such node, or the output can't be written.
+    """
+    chunks, notices = write_foreign(loaded, format, chosen)
     if str(output) == STDOUT:
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.writelines(chunk.encode(encoding, "replace").decode(encoding) for chunk in chunks)

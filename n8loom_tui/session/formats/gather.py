@@ -9,6 +9,7 @@ from itertools import pairwise
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import LoadedSession
+from n8loom_tui.session.provenance import whole
 from n8loom_tui.session.record import LETTERS, ModelRef
 
 from . import values
@@ -21,10 +22,11 @@ from .tally import Tally
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What of a session is wanted: what stands at and below a `node` (None: everything), or with `path` only the
-    nodes down to it (None: to where the person stood)."""
+    nodes down to it (None: to where the person stood). With `nodes`, what stands at and below each of them."""
 
     node: str | None = None
     path: bool = False
+    nodes: tuple[str, ...] = ()
 
 
 def gather(loaded: LoadedSession, chosen: Chosen, tally: Tally) -> Outline:
@@ -34,6 +36,7 @@ def gather(loaded: LoadedSession, chosen: Chosen, tally: Tally) -> Outline:
         SessionError: there is no such node.
     """
     start = _find(loaded, chosen)
+    tops = _topmost(loaded, chosen.nodes) if chosen.nodes else loaded.roots if start is None else [start]
     maker = _Maker(loaded, tally)
     outline = Outline()
     if chosen.path:
@@ -43,7 +46,7 @@ def gather(loaded: LoadedSession, chosen: Chosen, tally: Tally) -> Outline:
             above.children.append(below)
         outline.roots = path[:1]
         return outline
-    outline.roots = [maker.tree(top) for top in (loaded.roots if start is None else [start])]
+    outline.roots = [maker.tree(top) for top in tops]
     outline.current = maker.current
     return outline
 
@@ -63,6 +66,21 @@ def _find(loaded: LoadedSession, chosen: Chosen) -> Heddle | None:
             if heddle.id == wanted:
                 return heddle
     raise SessionError(f"There is no node {wanted!r} in the session.")
+
+
+def _topmost(loaded: LoadedSession, wanted: tuple[str, ...]) -> list[Heddle]:
+    """These nodes from top to bottom, without those that stand below another one of them."""
+    names, found = set(wanted), []
+    stack = list(reversed(loaded.roots))
+    while stack:
+        heddle = stack.pop()
+        if heddle.id in names:
+            found.append(heddle)
+        else:
+            stack.extend(reversed(heddle.children))
+    if not found:
+        raise SessionError("None of the chosen nodes is in the session any more.")
+    return found
 
 
 class _Maker:
@@ -100,7 +118,7 @@ class _Maker:
             created=heddle.created,
             model=values.name(known.get("model"), tally) or ref.name,
             fingerprint=ref.fingerprint or values.name(known.get("fingerprint"), tally),
-            seed=values.whole(known.get("seed"), 0, 2**64),
+            seed=whole(known.get("seed"), 0, 2**64),
             bookmark=marks.bookmark,
             tags=marks.tags,
             note=marks.note,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from n8loom_tui.loom.heddle import Kind
+from n8loom_tui.session.provenance import whole
 
 from . import values
 from .facts import EVERYTHING, Fact
@@ -78,7 +79,7 @@ def from_own(found: dict[str, Any], node: Node, tally: Tally) -> None:
     params = found.get("params")
     if isinstance(params, dict):
         node.params = values.params(params.items(), tally)
-    node.seed = values.whole(found.get("seed"), 0, 2**64)
+    node.seed = whole(found.get("seed"), 0, 2**64)
     node.bookmark = values.flag(found.get("bookmark")) or node.bookmark
     node.tags = values.tags(found.get("tags"), tally) or node.tags
     node.note = values.note(found.get("note"), tally) or node.note

@@ -11,6 +11,7 @@ from typing import Any
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.odds import Odds
 from n8loom_tui.loom.protocol import MOST_ALTERNATIVES, Alternative
+from n8loom_tui.session.provenance import number, whole
 
 from . import values
 from .limits import LARGEST_TOKEN, MOST_PIECES
@@ -107,11 +108,11 @@ def _text(value: Any) -> str | None:
 
 
 def _token(value: Any) -> int | None:
-    return values.whole(value, 0, LARGEST_TOKEN - 1)
+    return whole(value, 0, LARGEST_TOKEN - 1)
 
 
 def _entropy(value: Any) -> float | None:
-    found = values.number(value)
+    found = number(value)
     return found if found is not None and found >= 0 else None
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from n8loom_tui.loom.heddle import Kind
 from n8loom_tui.loom.protocol import MOST_ALTERNATIVES
+from n8loom_tui.session.provenance import whole
 from n8loom_tui.session.record import to_json
 
 from . import json_out, own, values
@@ -143,7 +144,7 @@ class NodeMaker:
         completions = response.get("completions")
         if not isinstance(completions, list):
             return
-        index = values.whole(generation.get("index"), 0, len(completions) - 1)
+        index = whole(generation.get("index"), 0, len(completions) - 1)
         if index is None:
             return
         completion = _table(completions[index])

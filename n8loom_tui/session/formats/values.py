@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from n8loom_tui.loom.marks import LONGEST_TAG, MOST_TAGS
+from n8loom_tui.session.provenance import MOST_PARAMS, number, param, sound
 
 from .limits import (
     LATEST,
@@ -22,16 +22,6 @@ NO_TEXT = "Nodes without a text, or whose text is none, taken as empty"
 CUT = f"Texts longer than {LONGEST_TEXT:,} characters, cut there"
 TAGS = "Tags that were no words, made such"
 ODD = "Values of a wrong type or size, left out"
-
-_MOST_PARAMS = 40
-_MOST_ITEMS = 100
-_DEEPEST_PARAM = 3
-_DEEPEST = 50
-"""Brackets inside brackets of what a provenance holds."""
-_WHOLE = frozenset(
-    {"max_tokens", "top_k", "min_tokens_to_keep", "repetition_context_size", "top_logprobs", "n_branches"}
-)
-_REAL = frozenset({"temp", "min_p", "top_p", "repetition_penalty"})
 
 
 def text(value: Any, tally: Tally) -> str:
@@ -115,24 +105,6 @@ def flag(value: Any) -> bool:
     return value is True or (isinstance(value, int) and value == 1)
 
 
-def number(value: Any) -> float | None:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None
-
-
-def whole(value: Any, low: int, high: int) -> int | None:
-    """A whole number between two others."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        return None
-    return value
-
-
 def logprob(value: Any) -> float | None:
     """A log probability: a number that is not above 0."""
     found = number(value)
@@ -170,7 +142,7 @@ def params(found: Iterable[tuple[Any, Any]], tally: Tally) -> dict[str, Any]:
     for label, value in found:
         if value is None:
             continue
-        good = _param(label, value) if len(result) < _MOST_PARAMS else None
+        good = param(label, value) if len(result) < MOST_PARAMS else None
         if good is None:
             tally.mended[ODD] += 1
         else:
@@ -178,53 +150,10 @@ def params(found: Iterable[tuple[Any, Any]], tally: Tally) -> dict[str, Any]:
     return result
 
 
-def _param(label: Any, value: Any) -> Any:
-    if not isinstance(label, str) or not safe_id(label):
-        return None
-    if label in _WHOLE:
-        return whole(value, 0, 10**9)
-    if label in _REAL:
-        return number(value)
-    return value if _small(value, _DEEPEST_PARAM) else None
-
-
 def provenance(found: dict[str, Any], told: Container[str], tally: Tally) -> dict[str, Any]:
     """What else is known of where a node comes from, but for the keys `told` elsewhere, and what is nested so deep that
-    it could not be written."""
+    it could not be written, or is not of its type."""
     rest = {label: value for label, value in found.items() if label not in told}
-    deep = [label for label, value in rest.items() if not _shallow(value)]
-    for label in deep:
-        del rest[label]
-        tally.mended[ODD] += 1
-    return rest
-
-
-def _shallow(value: Any) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    level: list[Any] = [value]
-    for _ in range(_DEEPEST):
-        inner = [held.values() if isinstance(held, dict) else held for held in level]
-        level = [item for items in inner for item in items if isinstance(item, dict | list)]
-        if not level:
-            return True
-    return False
-
-
-def _small(value: Any, depth: int) -> bool:
-    """Whether a value is of JSON's types, short, and no deeper than that."""
-    match value:
-        case bool() | None:
-            return True
-        case int():
-            return -(2**63) <= value < 2**64
-        case float():
-            return math.isfinite(value)
-        case str():
-            return len(value) <= LONGEST_NAME
-        case list():
-            return depth > 0 and len(value) <= _MOST_ITEMS and all(_small(item, depth - 1) for item in value)
-        case dict():
-            items = value.items() if depth > 0 and len(value) <= _MOST_ITEMS else ((None, None),)
-            return all(isinstance(key, str) and _small(item, depth - 1) for key, item in items)
-    return False
+    good = sound(rest)
+    tally.mended[ODD] += len(rest) - len(good)
+    return good

@@ -10,41 +10,65 @@ from textual.screen import Screen
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
-from n8loom_tui.tui.router import Fire, KeyRouter, Pending
+from n8loom_tui.tui.preferences import NARROWEST, WIDEST, Preferences
+from n8loom_tui.tui.screens.keyed import Keyed
+from n8loom_tui.tui.screens.searching import Searching
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
+from n8loom_tui.tui.widgets.details import Details
+from n8loom_tui.tui.widgets.divider import Divider
 from n8loom_tui.tui.widgets.reader import Reader
+from n8loom_tui.tui.widgets.sanitize import visible
+from n8loom_tui.tui.widgets.signs import UNICODE, Signs
 from n8loom_tui.tui.widgets.tree import LoomTree
 
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
+ROOMY = 110
+"""From this many columns on the details have a column of their own; below they lie over the reader."""
+LOW = 18
+"""Below this many rows the children are not previewed."""
+MANY = 500
+"""From this many places on where nodes came or went all rows are made anew."""
 
 
-class LoomScreen(Screen[None], inherit_bindings=False):
+class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     """Shows a document. Keys go through the keymap's router to the app's actions."""
 
     def __init__(self, document: Document, keymap: Keymap) -> None:
         super().__init__()
         self._document = document
-        self._router = KeyRouter(keymap)
+        self.route_by(keymap)
+        self.search_in(document)
         self.tree_view = LoomTree(id="tree")
+        self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
         self.preview = ChildrenPreview(growing, id="children")
+        self.details = Details(id="details")
+        self.divider = Divider(id="divider")
         self.title_bar = Bar(id="title")
-        self.state_bar = Bar(id="state")
+        self.state_bar = Bar(id="state", right_gap="  ")
         self.key_bar = KeyBar(id="keys")
+        self.shape = 0
+        """Another number whenever nodes came, went, or changed places."""
+        self.compared: str | None = None
+        """The id of the node that another is to be compared with."""
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
+        self._looks = Preferences()
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
         with Horizontal(id="panes"):
             yield self.tree_view
+            yield self.divider
             with Vertical(id="right"):
                 yield self.reader
                 yield self.preview
+            yield self.details
         yield self.state_bar
+        yield self.search_line
         yield self.key_bar
 
     def on_mount(self) -> None:
@@ -52,16 +76,41 @@ class LoomScreen(Screen[None], inherit_bindings=False):
         self.tree_view.focus()
         self._arrange(self.app.size.width)
 
-    @property
-    def current(self) -> Heddle | None:
-        """The node under the cursor."""
-        return self.tree_view.cursor_node
-
     # ------------------------------------------------------------------- view
+
+    def _row_signs(self, node: Heddle) -> str:
+        """What stands in front of a row's marks: letters, hits, what is compared."""
+        signs, name = self.tree_view.signs, node.id
+        found = [signs.letter + letter for letter, of in self._document.letters.items() if of == name]
+        if name in self.finder.ids:
+            found.append(signs.hit)
+        if name == self.compared:
+            found.append(signs.compared)
+        return visible("".join(found), " ")
 
     def show_change(self, change: Change) -> None:
         """Bring the widgets up to date with what an operation did."""
         tree, document = self.tree_view, self._document
+        if change.added or change.removed or change.rearranged or change.changed:
+            self.finder.trees_changed()
+        if change.removed or change.added or change.rearranged:
+            self.shape += 1
+            with tree.changing():
+                self._show_rows(change)
+        for branch in document.growing if change.added or change.rearranged else ():
+            tree.set_streaming(branch, True)
+        for node in change.finished:
+            tree.set_streaming(node.id, False)
+        for node in change.changed.values():
+            tree.node_changed(node)
+        self._follow(change)
+
+    def _show_rows(self, change: Change) -> None:
+        """Let rows come and go as nodes did."""
+        tree, document = self.tree_view, self._document
+        if len(change.removed) + len(change.added) + len(change.rearranged) > MANY:
+            tree.set_roots(document.roots, anew=True)
+            return
         for parent, node in change.removed:
             tree.node_removed(node, parent)
         for parent, nodes in change.added:
@@ -75,13 +124,6 @@ class LoomScreen(Screen[None], inherit_bindings=False):
                 tree.set_roots(document.roots)
             elif parent.id in document.nodes:
                 tree.children_changed(parent)
-        for branch in document.growing if change.added or change.rearranged else ():
-            tree.set_streaming(branch, True)
-        for node in change.finished:
-            tree.set_streaming(node.id, False)
-        for node in change.changed.values():
-            tree.node_changed(node)
-        self._follow(change)
 
     def go_to(self, node: Heddle | None) -> None:
         """Put the cursor on a node, if it is there, and show it as it is now."""
@@ -141,19 +183,46 @@ class LoomScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width)
 
+    def use_looks(self, looks: Preferences, signs: Signs = UNICODE) -> None:
+        """Give the panes their places, and draw with these signs."""
+        self._looks = looks
+        for drawn in (self.tree_view, self.reader, self.preview, self.details, self.divider):
+            if drawn.signs is not signs:
+                drawn.signs = signs
+                drawn.refresh()
+        self._arrange(self.app.size.width)
+
+    def use_looks_later(self, looks: Preferences, signs: Signs) -> None:
+        """The same for a screen that is not shown yet."""
+        self.call_after_refresh(self.use_looks, looks, signs)
+
     def _arrange(self, width: int) -> None:
-        self.set_class(width < NARROW, "narrow")
-        self.set_class(self.app.size.height < 18, "low")
+        looks = self._looks
+        self.set_class(width < NARROW or looks.one_pane, "narrow")
+        self.set_class(self.app.size.height < LOW, "low")
+        self.set_class(looks.details, "detailed")
+        self.set_class(width >= ROOMY, "roomy")
+        self._divide(looks.tree_width)
+
+    def _divide(self, per_cent: int) -> None:
+        """Give the tree so much of the width."""
+        self.tree_view.styles.width = f"{per_cent}fr"
+        self.query_one("#right").styles.width = f"{100 - per_cent}fr"
+
+    @on(Divider.Dragged)
+    def _dragged(self, message: Divider.Dragged) -> None:
+        right = self.query_one("#right").region.right
+        per_cent = min(max(round(100 * message.column / max(right, 1)), NARROWEST), WIDEST)
+        if message.done:
+            self.app.looks.change(tree_width=per_cent)  # type: ignore[attr-defined]
+        else:
+            self._divide(per_cent)
 
     # ------------------------------------------------------------------- keys
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        routed = self._router.feed(event.key, event.character)
-        if isinstance(routed, Fire):
-            self.app.perform(routed.action, routed.count)  # type: ignore[attr-defined]
-        self.show_pending(routed.text if isinstance(routed, Pending) else "")
+    def perform(self, action: str, count: int | None) -> None:
+        """Do what a key asked for."""
+        self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:
         """Show in the key bar what was typed and waits for more."""

@@ -14,8 +14,10 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.tui.finding.query import Query
 
 from .flow import Flow
+from .highlight import line_spans, lit
 from .line_view import LineView
 from .sanitize import truncate_cells, visible, wrap_cells
 from .shown import is_written, passage, shown_text
@@ -37,6 +39,7 @@ class Reader(LineView):
         & > .reader--written { color: $text-accent; text-style: italic; }
         & > .reader--current { background: $boost; text-style: bold; }
         & > .reader--bar { color: $text-primary; text-style: bold; }
+        & > .reader--hit { color: $text-warning; text-style: bold underline; }
         & > .reader--caret { color: $text-success; text-style: bold; }
         & > .reader--placeholder { color: $foreground 60%; text-style: italic; }
     }
@@ -48,6 +51,7 @@ class Reader(LineView):
         "reader--current",
         "reader--bar",
         "reader--caret",
+        "reader--hit",
         "reader--placeholder",
     }
 
@@ -66,6 +70,7 @@ class Reader(LineView):
         self._path: list[Heddle] = []
         self._texts: list[str] = []
         self._streaming = False
+        self._query: Query | None = None
         self._at_end = True
         self._unseen = False
         self._place = 0  # where in the text the top line begins
@@ -139,6 +144,11 @@ class Reader(LineView):
         if streaming != self._streaming:
             self._streaming = streaming
             self.refresh_lines(len(self._flow.lines) - 1)
+
+    def show_hits(self, query: Query | None) -> None:
+        """Set off what is searched for wherever it stands."""
+        self._query = query
+        self.refresh()
 
     def _reload(self) -> None:
         """Show the same node anew, without a move of the scroll unless it follows the end."""
@@ -240,10 +250,17 @@ class Reader(LineView):
         is_current = any(span == current for span, _ in pieces) or self._inside_current(index)
         bar = f"{self.signs.bar} " if is_current else "  "
         segments = [Segment(bar, self.get_component_rich_style("reader--bar"))]
-        segments += [Segment(text, self._style(span)) for span, text in pieces]
+        segments += self._lit([Segment(text, self._style(span)) for span, text in pieces], index)
         if at_end and self._streaming:
             segments.append(Segment(self.signs.caret, self.get_component_rich_style("reader--caret")))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _lit(self, segments: list[Segment], index: int) -> list[Segment]:
+        """A line's segments, with what is searched for set off."""
+        if self._query is None:
+            return segments
+        over = self.get_component_rich_style("reader--hit", partial=True)
+        return lit(segments, line_spans(self._flow, index, self._query), over)
 
     def _inside_current(self, index: int) -> bool:
         """Whether a line, though there is nothing on it, stands within the current node's text."""

@@ -86,7 +86,7 @@ def label(view: RowView, signs: Signs, streaming: bool, limit: int) -> str:
     return "" if streaming else signs.empty
 
 
-def marks(view: RowView, signs: Signs) -> str:
+def marks(view: RowView, signs: Signs, evicted: bool = False) -> str:
     """The signs at a row's right end, a cell each."""
     node = view.node
     found = node.marks
@@ -94,7 +94,9 @@ def marks(view: RowView, signs: Signs) -> str:
         (found.unread, signs.unread),
         (bool(found.note), signs.note),
         (found.bookmark, signs.bookmark),
-        (is_written(node) and view.branch is not Branch.ROOT, signs.written),
+        (node.is_turn, signs.turn),
+        (is_written(node) and not node.is_turn and view.branch is not Branch.ROOT, signs.written),
+        (evicted, signs.evicted),
         (node.finish == CUT, signs.cut),
         (node.terminal, signs.ended),
     )
@@ -107,14 +109,27 @@ def tags(view: RowView, signs: Signs, limit: int) -> str:
     return truncate_cells(line, max(limit, 0), signs.ellipsis) if line else ""
 
 
-def lay_out(view: RowView, signs: Signs, width: int, streaming: bool, spinner: str) -> RowLayout:
-    """Fit a row into `width` cells. `spinner` is its present frame."""
+def lay_out(
+    view: RowView,
+    signs: Signs,
+    width: int,
+    streaming: bool,
+    spinner: str,
+    extra: str = "",
+    *,
+    marked: bool = False,
+    evicted: bool = False,
+) -> RowLayout:
+    """Fit a row into `width` cells.
+
+    `spinner` is its present frame; `extra` stands in front of the marks; `evicted`: the node's KV is not kept any more.
+    """
     left = guides(view, signs, width)
-    stream = signs.stream if streaming else ""
+    stream = (f"{signs.marked} " if marked else "") + (signs.stream if streaming else "")
     count = f" {signs.folded}{view.hidden}" if view.folded else ""
     room = width - cell_len(left) - len(stream) - len(count)
     right = []
-    at_end = marks(view, signs) + (spinner if streaming else "")
+    at_end = extra + marks(view, signs, evicted) + (spinner if streaming else "")
     for part in (at_end, tags(view, signs, width // 3)):
         fits = bool(part) and room - cell_len(part) - 1 >= _LEAST_LABEL
         room -= cell_len(part) + 1 if fits else 0

@@ -8,13 +8,14 @@ drawn (`row_views`). Nothing recurses. The cursor is a node, so rows may come an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from n8loom_tui.loom.heddle import Heddle
 
 from .row_views import RowView, row_views
-from .sequence import Row, RowList
+from .sequence import Row, RowList, no_collector
+from .visited import Visited
 
 
 class TreeRows:
@@ -30,7 +31,7 @@ class TreeRows:
         self._at: dict[str, Row] = {}
         self._folded: set[str] = set()
         self._cursor: Heddle | None = None
-        self._visited: dict[str, str] = {}
+        self.visited = Visited()
         self._below: dict[str, int] = {}
         self.version = 0
         """Grows whenever rows came, went, or were folded."""
@@ -62,6 +63,17 @@ class TreeRows:
         """The number of the node's row; None if it has none (folded away, or of another tree)."""
         row = self._at.get(node.id)
         return None if row is None else self._rows.index(row)
+
+    def place(self, node: Heddle) -> tuple[int, ...] | None:
+        """Where a node comes in the order of these trees, folded away or not: to be compared with another's. None: it
+        is not in them."""
+        hidden: list[int] = []
+        above: Heddle | None = node
+        while above is not None and (row := self._at.get(above.id)) is None:
+            if above.parent is not None:
+                hidden.append(above.parent.children.index(above))
+            above = above.parent
+        return None if above is None or row is None else (self._rows.index(row), *reversed(hidden))
 
     def is_folded(self, node: Heddle) -> bool:
         return node.id in self._folded
@@ -160,14 +172,19 @@ class TreeRows:
         """Rows for these nodes (each with its parent's row) and for all that shows below them, in order."""
         rows: list[Row] = []
         at, folded = self._at, self._folded
-        stack = todo[::-1]
-        while stack:
-            node, above = stack.pop()
-            row = Row(node, above)
-            at[node.id] = row
-            rows.append(row)
-            if node.children and node.id not in folded:
-                stack.extend([(child, row) for child in reversed(node.children)])
+        for top, above in todo:
+            # Children are gone through as far as a child that has some of its own; then those are, first.
+            stack: list[tuple[Iterator[Heddle], Row | None]] = [(iter((top,)), above)]
+            while stack:
+                nodes, parent = stack[-1]
+                for node in nodes:
+                    row = at[node.id] = Row(node, parent)
+                    rows.append(row)
+                    if node.children and node.id not in folded:
+                        stack.append((iter(node.children), row))
+                        break
+                else:
+                    stack.pop()
         return rows
 
     def _take(self, index: int, count: int) -> None:
@@ -227,7 +244,7 @@ class TreeRows:
         row = self._at.get(node.id)
         if row is not None:
             index = self._rows.index(row)
-            count = self._extent(row, index)
+            count = self._rows.index(self._last_row(row)) + 1 - index
             if index < self.cursor_index < index + count:
                 self._remember(self._cursor)
                 self._cursor = node
@@ -243,7 +260,8 @@ class TreeRows:
         self._folded.discard(node.id)
         row = self._at.get(node.id)
         if row is not None:
-            self._rows.insert(self._rows.index(row) + 1, self._make(self._children(row)))
+            with no_collector():
+                self._rows.insert(self._rows.index(row) + 1, self._make(self._children(row)))
         self.version += 1
         return True
 
@@ -253,7 +271,13 @@ class TreeRows:
         self._fold_all(except_=path)
 
     def unfold_all(self) -> None:
+        """Unfold every node, of these trees or not."""
         self._folded.clear()
+        self._rebuild()
+
+    def unfold_shown(self) -> None:
+        """Unfold every node of these trees."""
+        self._folded.difference_update(node.id for root in self._roots for node in root.walk())
         self._rebuild()
 
     def fold_all(self) -> None:
@@ -278,6 +302,8 @@ class TreeRows:
     def restore_folds(self, ids: Iterable[str]) -> None:
         """Fold just these nodes, where they have children."""
         wanted = set(ids)
+        if not (wanted or self._folded):
+            return
         self._folded = {n.id for root in self._roots for n in root.walk() if n.id in wanted and n.children}
         self._rebuild()
 
@@ -298,9 +324,11 @@ class TreeRows:
 
     def _rebuild(self) -> None:
         above_cursor = self._way_up(self._cursor)
-        self._at, self._rows = {}, RowList()
+        self._at = {}
+        self._rows.clear()
         todo: list[tuple[Heddle, Row | None]] = [(root, None) for root in self._roots]
-        self._rows.insert(0, self._make(todo))
+        with no_collector():
+            self._rows.insert(0, self._make(todo))
         self.version += 1
         self._settle(above_cursor)
 
@@ -349,7 +377,7 @@ class TreeRows:
         """Go to the child that was visited last, else to the first. False if none is in sight."""
         if self._cursor is None or self._cursor.id in self._folded:
             return False
-        child = self.visited_child(self._cursor)
+        child = self.visited.child(self._cursor)
         return child is not None and child.id in self._at and self._set_cursor(child)
 
     def move_sibling(self, step: int) -> bool:
@@ -363,14 +391,6 @@ class TreeRows:
             return False
         there = siblings[min(max(here + step, 0), len(siblings) - 1)]
         return there.id in self._at and self._set_cursor(there)
-
-    def visited_child(self, node: Heddle) -> Heddle | None:
-        """The child that the cursor was in last, else the first; None for a leaf."""
-        row = self._at.get(self._visited.get(node.id, ""))
-        if row is not None and row.above is not None and row.above.node is node:
-            return row.node
-        visited, first = self._visited.get(node.id), node.children[0] if node.children else None
-        return next((child for child in node.children if child.id == visited), first)
 
     def _cursor_row(self) -> Row | None:
         return None if self._cursor is None else self._at[self._cursor.id]
@@ -386,7 +406,5 @@ class TreeRows:
         """Note along the way up which child leads here."""
         row = self._at.get(node.id) if node is not None else None
         while row is not None and row.above is not None:
-            parent = row.above.node
-            if len(parent.children) > 1:
-                self._visited[parent.id] = row.node.id
+            self.visited.note(row.above.node, row.node)
             row = row.above

@@ -7,12 +7,26 @@ hundred thousand.
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from n8loom_tui.loom.heddle import Heddle
 
 _BLOCK = 256
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Keep the cycle collector from walking over everything while many rows are made; they are no garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Row:
@@ -73,6 +87,14 @@ class RowList:
         yield from block.rows[index - block.start :]
         for block in self._blocks[number + 1 :]:
             yield from block.rows
+
+    def clear(self) -> None:
+        """Take out all rows. Rows and blocks refer to each other: parted, they are freed without the collector."""
+        for block in self._blocks:
+            block.rows.clear()
+        self._blocks.clear()
+        self._starts.clear()
+        self._length = 0
 
     def insert(self, index: int, rows: list[Row]) -> None:
         """Put rows in before the row with this number."""

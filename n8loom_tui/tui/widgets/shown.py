@@ -16,18 +16,18 @@ _RUN_OF_BLANKS = re.compile("[ \t]+")
 
 
 def shown_text(node: Heddle) -> str:
-    """The node's text as people should read it (not yet `visible`): for a root the prompt that was
-    written."""
-    return node.user_prompt if isinstance(node, Loom) else node.text
+    """The node's text as people should read it (not yet `visible`): for a root and for a chat turn
+    what the person wrote."""
+    return node.source_text() if node.kind is Kind.TURN or isinstance(node, Loom) else node.text
 
 
 def passage(node: Heddle) -> str:
     """The node's part of the path's text, ready to be drawn. A prompt in a chat template ends with an empty
-    line."""
+    line; a further message has one on either side."""
     text = visible(shown_text(node))
     if isinstance(node, Loom) and node.chat_template_used and text:
         return text.rstrip("\n") + "\n\n"
-    return text
+    return f"\n\n{text}\n\n" if node.is_turn else text
 
 
 def one_line(text: str, newline: str, limit: int = _SCANNED) -> str:

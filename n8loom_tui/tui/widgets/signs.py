@@ -24,12 +24,24 @@ class Signs:
     ended: str
     cut: str
     """Where a person cut the end off."""
+    marked: str
+    """Before the label of a node that is marked."""
+    evicted: str
+    """Its KV is not kept any more; going on from it reads the text again."""
+    turn: str
+    """A user's message in the chat template."""
     written: str
     bookmark: str
     note: str
     unread: str
     tag: str
     """In front of a tag."""
+    letter: str
+    """In front of the letter that a person marked a node by."""
+    hit: str
+    """Holds what is searched for."""
+    compared: str
+    """Chosen to be compared with another."""
     newline: str
     space: str
     ellipsis: str
@@ -38,6 +50,12 @@ class Signs:
     """In the reader's margin, beside the current node."""
     caret: str
     """Behind the text that is being generated."""
+    shades: str
+    """For how many there are in a cell, from few to many; four characters."""
+    removed: str
+    """Beside a line with words that only the left text has."""
+    added: str
+    """Beside one with words that only the right text has."""
     empty: str
     """In the place of a node without text. Several cells."""
 
@@ -54,16 +72,25 @@ UNICODE = Signs(
     busy="⠿",
     ended="∎",
     cut="✂",
+    marked="✓",
+    evicted="◌",
+    turn="»",
     written="✎",
     bookmark="★",
     note="†",
     unread="•",
     tag="#",
+    letter="'",
+    hit="◆",
+    compared="=",
     newline="⏎",
     space="␣",
     ellipsis="…",
     bar="▌",
     caret="▌",
+    shades="░▒▓█",
+    removed="−",
+    added="+",
     empty="∅",
 )
 
@@ -79,15 +106,24 @@ ASCII = Signs(
     busy="!",
     ended="$",
     cut="%",
+    marked="x",
+    evicted=".",
+    turn="&",
     written="w",
     bookmark="@",
     note="n",
     unread="o",
     tag="#",
+    letter="'",
+    hit="?",
+    compared="=",
     newline="/",
     space="_",
     ellipsis="..",
     bar="|",
     caret="_",
+    shades=".:%#",
+    removed="-",
+    added="+",
     empty="(empty)",
 )

@@ -1,0 +1,74 @@
+"""What each action does. One part for each group of the registry, or for one feature; a mode puts its own first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from n8loom_tui.tui.actions import ACTIONS
+from n8loom_tui.tui.commands.cut import Cut
+from n8loom_tui.tui.commands.file import File
+from n8loom_tui.tui.commands.files import Files
+from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.hoist import Hoist
+from n8loom_tui.tui.commands.leaps import Leaps
+from n8loom_tui.tui.commands.look import Look
+from n8loom_tui.tui.commands.mark import Mark
+from n8loom_tui.tui.commands.move import Move
+from n8loom_tui.tui.commands.part import Command, Part
+from n8loom_tui.tui.commands.picture import Picture
+from n8loom_tui.tui.commands.search import Search
+from n8loom_tui.tui.commands.sets import Sets
+from n8loom_tui.tui.commands.settings import Set
+from n8loom_tui.tui.commands.siblings import Siblings
+from n8loom_tui.tui.commands.weave import Weave
+from n8loom_tui.tui.commands.write import Write
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.app import LoomApp
+
+PARTS: tuple[type[Part], ...] = (
+    Move,
+    Weave,
+    Write,
+    Cut,
+    Siblings,
+    Mark,
+    Sets,
+    Look,
+    Hoist,
+    Find,
+    Search,
+    Leaps,
+    Picture,
+    Set,
+    File,
+    Files,
+)
+
+
+class Commands:
+    """The actions, on an app.
+
+    Attributes:
+        mode: while one is on (such as the token cursor) what it does comes before what the parts do; the keys
+            stay those of the keymap.
+    """
+
+    def __init__(self, app: LoomApp) -> None:
+        self._app = app
+        self._does: dict[str, Command] = {}
+        for part in PARTS:
+            self._does.update(part(app).commands())
+        self.mode: Part | None = None
+
+    def perform(self, action: str, count: int | None) -> None:
+        """Do an action.
+
+        Raises:
+            EditError: it can't be done here; the message says why.
+        """
+        own = self.mode.commands() if self.mode is not None else {}
+        view, before = self._app.view, self._app.view.current
+        own.get(action, self._does[action])(count)
+        if ACTIONS[action].leap and before is not None and view.current is not before:
+            view.jumps.leave(before.id)

@@ -1,0 +1,65 @@
+"""What the commands have in common: app, tree, the node under the cursor, how a dialog's answer is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui.document import Change, EditError
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.app import LoomApp
+    from n8loom_tui.tui.widgets.tree import LoomTree
+
+Command = Callable[[int | None], None]
+"""Does one action; takes the count typed before the key, if the action has a use for one."""
+
+
+class Part:
+    """Some of the actions: one method `do_<action id>` for each."""
+
+    def __init__(self, app: LoomApp) -> None:
+        self._app = app
+
+    def commands(self) -> dict[str, Command]:
+        """What this part does, by action id."""
+        return {name[3:]: getattr(self, name) for name in dir(self) if name.startswith("do_")}
+
+    @property
+    def _tree(self) -> LoomTree:
+        return self._app.view.tree_view
+
+    def _node(self) -> Heddle:
+        node = self._app.view.current
+        if node is None:
+            raise EditError("There is no tree yet: start a new loom.")
+        return node
+
+    def _marked(self) -> list[Heddle]:
+        """The nodes that are marked, from top to bottom: what is done is done to them, as one."""
+        return self._app.marked.nodes()
+
+    def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
+        """Make a change that was asked for in a dialog, and go there."""
+
+        def made() -> None:
+            self._see_there(node)
+            if self._tree.is_folded(node):
+                self._tree.unfold(node)
+            self._app.show_there(change(), label)
+
+        self._attempt(made)
+
+    def _see_there(self, node: Heddle) -> None:
+        """While a dialog was open its node may have gone."""
+        if node.id not in self._app.document.nodes:
+            raise EditError("The node that this was for is gone.")
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do what a dialog was opened for; where it can't be done, say why."""
+        try:
+            action()
+        except EditError as error:
+            self._app.tell(str(error), "warning")
+        self._app.refresh_bars()

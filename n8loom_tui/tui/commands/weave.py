@@ -1,0 +1,76 @@
+"""What grows, and what stops."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui.commands.part import Part
+from n8loom_tui.tui.document import EditError, counted
+
+if TYPE_CHECKING:
+    from n8loom_tui.tui.app import LoomApp
+
+TWICE = 1.0
+"""Seconds within which a second stop means all."""
+
+
+class Weave(Part):
+    """What grows, and what stops."""
+
+    def __init__(self, app: LoomApp) -> None:
+        super().__init__(app)
+        self._stopped_at = 0.0
+
+    def _grow(self, nodes: list[Heddle], n: int) -> None:
+        app = self._app
+        if app.status.failure:
+            raise EditError(app.status.failure)
+        change = app.document.ramify(nodes, n, app.settings.params)
+        for node in nodes:
+            if self._tree.is_folded(node):
+                self._tree.unfold(node)
+        app.show(change, "ramify")
+        if len(nodes) > 1:
+            app.status.said = f"{n} from each of {counted(len(nodes), 'node')}"
+        if not change.requests:
+            app.tell("This starts as soon as the node has ended, or the model is loaded.")
+
+    def do_ramify(self, count: int | None) -> None:
+        self._grow(self._marked() or [self._node()], self._checked(count or self._app.settings.n))
+
+    def do_continue_one(self, _count: int | None) -> None:
+        self._grow(self._marked() or [self._node()], 1)
+
+    def do_ramify_leaves(self, count: int | None) -> None:
+        self._grow(
+            self._app.marked.leaves(self._node()),
+            self._checked(count or self._app.settings.n),
+        )
+
+    def _checked(self, n: int) -> int:
+        try:
+            return self._app.settings.with_value("n", n).n
+        except ValueError as error:
+            raise EditError(str(error)) from None
+
+    def do_stop(self, _count: int | None) -> None:
+        app = self._app
+        now = time.monotonic()
+        below = app.document.growth.below(self._node()) if app.view.current is not None else frozenset()
+        everything = now - self._stopped_at < TWICE
+        self._stopped_at = now
+        if not (everything or below) and (app.document.growing or app.document.waiting):
+            app.tell("Nothing grows here. Once more stops everything.")
+        elif not (app.document.growing or app.document.waiting):
+            if app.finder.query is not None:
+                app.view.forget_search()
+            elif len(app.marked):
+                app.unmark_all()
+        if everything:
+            app.document.growth.forget_waiting()
+        if everything and app.document.growing:
+            app.stop_branches(None)
+        elif below:
+            app.stop_branches(below)

@@ -1,0 +1,53 @@
+"""Exporting what is open: from the session's file where all of it is there, else from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.formats import Chosen, Format, export_loaded, export_session
+from n8loom_tui.session.load import LoadedSession
+from n8loom_tui.tui.saving import Saving
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is to be written: the format, what of the session, and where to."""
+
+    format: Format
+    chosen: Chosen
+    target: Path
+
+
+async def write_export(saving: Saving, wanted: Export) -> list[str]:
+    """Write it. Returns lines about what the format cannot hold.
+
+    Raises:
+        SessionError: it can't be written, or there is nothing yet.
+    """
+    if saving.path is None and not saving.stuck:
+        raise SessionError("There is nothing to export yet.")
+    chosen = wanted.chosen
+    if not saving.stuck and await asyncio.to_thread(saving.stored):
+        assert saving.path is not None
+        node, path, nodes = chosen.node, chosen.path, chosen.nodes
+        return await asyncio.to_thread(
+            export_session, saving.path, wanted.format.name, wanted.target, node=node, path=path, nodes=nodes
+        )
+    # What is in memory may change with every key: it is read here, in one go.
+    return export_loaded(_in_memory(saving), wanted.format, wanted.target, chosen)
+
+
+def _in_memory(saving: Saving) -> LoadedSession:
+    """What is open, as if it had just been read."""
+    document = saving.document
+    return LoadedSession(
+        roots=list(document.roots),
+        current_id=saving.current_id,
+        folded_ids=set(saving.folded_ids),
+        models=saving.models(document.nodes.values()),
+        meta=saving.meta(),
+        trashed=len(document.trees.trash),
+    )

@@ -1,0 +1,201 @@
+"""The search of an app: what is looked for, where it is, and how one walks from hit to hit. Knows no widget.
+
+Small trees are searched at once, large ones in slices between which keys are answered. What is known of a tree
+that has changed since is used as long as it is there, and is brought up to date behind it.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Set
+
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.slices import advance
+
+from .index import REACH, TreeIndex
+from .query import Query
+
+Work = Iterator[None]
+
+SMALL = 2000
+"""A tree of no more nodes is read anew for each search."""
+PATIENCE = 0.5
+"""Seconds at least between two times that hits are brought up to date by themselves."""
+SHARE = 20
+"""What is done by itself takes no more than one part in so many of the time."""
+
+
+class Finder:
+    """What is looked for in a document, and where it is.
+
+    Attributes:
+        query: what is looked for; None while there is no search.
+        ids: the nodes that held it when it was looked for last.
+        searching: whether a search is under way.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        later: Callable[[Work], None],
+        no_more: Callable[[], None],
+        found: Callable[[], None],
+    ) -> None:
+        """`later` has work done in slices in place of what it was given before, `no_more` has that dropped; `found` is
+        called when a search has come to its end."""
+        self._document = document
+        self._later = later
+        self._no_more = no_more
+        self._found = found
+        self.query: Query | None = None
+        self.ids: Set[str] = frozenset()
+        self.searching = False
+        self._busy = False
+        self._places: list[int] = []
+        self._searched: TreeIndex | None = None
+        """What the places are places in; `_index` may be a newer one."""
+        self._index: TreeIndex | None = None
+        self._begun: tuple[TreeIndex, Work, int] | None = None
+        self._edition = 0
+        self._read_edition = -1
+        """Of which edition of the trees the index is."""
+        self._due = 0.0
+
+    # --------------------------------------------------------------- searching
+
+    def prepare(self) -> None:
+        """Read the trees: a search will follow."""
+        if not self._fresh:
+            self._do(self._read(REACH))
+
+    def look_for(self, text: str) -> None:
+        """Look for a text (nothing, if empty). `found` is called at the end, often before this returns."""
+        self.query = Query(text) if text else None
+        if self.query is None:
+            self._keep([], set())
+            self._found()
+        else:
+            self._do(self._search(self.query))
+
+    def end(self) -> None:
+        """There is no search any more."""
+        self._drop()
+        self.query = self._index = self._searched = self._begun = None
+        self._read_edition = -1
+        self._keep([], set())
+
+    def trees_changed(self) -> None:
+        """What was read is out of date."""
+        self._edition += 1
+
+    @property
+    def _fresh(self) -> bool:
+        return self._read_edition == self._edition
+
+    def refresh(self) -> None:
+        """Look again if the trees have changed, unless that was just done."""
+        if self.query is not None and not self._fresh and not self._busy and time.monotonic() > self._due:
+            self._do(self._search(self.query, anew=True))
+
+    def _do(self, work: Work) -> None:
+        was_busy, self._busy = self._busy, True
+        if not advance(work):
+            self._later(work)
+        elif was_busy:
+            self._no_more()
+
+    def _drop(self) -> None:
+        """Give up what is under way."""
+        if self._busy:
+            self._no_more()
+        self._busy = self.searching = False
+
+    def _search(self, query: Query, anew: bool = False) -> Work:
+        begun = time.monotonic()
+        self.searching = True
+        reach = max(REACH, len(query.needle) - 1)
+        index = self._index
+        small = index is not None and len(index.nodes) <= SMALL
+        if index is None or index.reach < reach or (not self._fresh and (anew or small)):
+            yield from self._read(reach)
+        places: list[int] = []
+        ids: set[str] = set()
+        if self._index is not None:
+            nodes = self._index.nodes
+            for _ in self._index.find(query, places):
+                ids.update([nodes[place].id for place in places[len(ids) :]])
+                yield
+        self._keep(places, ids)
+        self._busy = self.searching = False
+        now = time.monotonic()
+        self._due = now + max(PATIENCE, SHARE * (now - begun))
+        self._found()
+
+    def _read(self, reach: int) -> Work:
+        """Read the trees, or go on where that was interrupted."""
+        if self._begun is None or self._begun[0].reach < reach:
+            index = TreeIndex(reach)
+            self._begun = index, index.build(self._document.roots), self._edition
+        index, work, edition = self._begun
+        for _ in work:  # not `yield from`: what is given up here is gone on with later
+            yield
+        self._index, self._read_edition, self._begun = index, edition, None
+        if self.query is None:
+            self._busy = False
+
+    def _keep(self, places: list[int], ids: set[str]) -> None:
+        self._places, self.ids, self._searched = places, ids, self._index
+
+    # -------------------------------------------------------------------- hits
+
+    def hits(self) -> list[Heddle]:
+        """The nodes that hold what is looked for, from top to bottom, as the trees are now."""
+        if self.query is not None and (self.searching or not self._fresh):
+            self._drop()
+            for _ in self._search(self.query, anew=True):
+                pass
+        return [node for node in map(self._node, self._places) if self._alive(node)]
+
+    def _node(self, place: int) -> Heddle:
+        assert self._searched is not None
+        return self._searched.nodes[place]
+
+    def _alive(self, node: Heddle) -> bool:
+        return self._document.nodes.get(node.id) is node
+
+    def count_at(self, node: Heddle | None) -> tuple[int, int]:
+        """Which hit a node is (from 1 on; 0 if it is none), and how many there are."""
+        place = self._place(node) if node is not None and node.id in self.ids else None
+        return (0 if place is None else bisect_left(self._places, place) + 1), len(self._places)
+
+    def _place(self, node: Heddle | None) -> int | None:
+        return self._searched.place_of(node) if self._searched is not None and node is not None else None
+
+    def first_from(self, node: Heddle | None) -> Heddle | None:
+        """The first hit from a node on, itself included; behind the last one, the first."""
+        return self._walk(node, 1, itself=True)
+
+    def step_from(self, node: Heddle | None, step: int) -> Heddle | None:
+        """The hit that many further down (up, if negative) than a node, and round."""
+        return self._walk(node, step, itself=False)
+
+    def _walk(self, node: Heddle | None, step: int, itself: bool) -> Heddle | None:
+        places = self._places
+        here = self._place(node)
+        while node is not None and here is None:  # it is younger than the search
+            node, itself = node.parent, False
+            here = self._place(node)
+        at = bisect_left(places, here or 0)
+        on_it = at < len(places) and places[at] == here
+        if step > 0:
+            at += step if on_it and not itself else step - 1
+        else:
+            at += step
+        for _ in places:  # a hit that is gone by now is passed over
+            found = self._node(places[at % len(places)])
+            if self._alive(found):
+                return found
+            at += 1 if step > 0 else -1
+        return None

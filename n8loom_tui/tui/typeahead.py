@@ -1,0 +1,78 @@
+"""Keys typed faster than the app answers: each is dealt with before the next one is given out.
+
+Textual gives keys to whatever has the focus when they come. A key that opens a dialog does so a moment later, so
+that what was typed right behind it would reach the screen below. Here a key is held back until the one before has gone
+its way up to its screen, and until a screen that it opened is there and has the focus.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import App
+
+PATIENCE = 0.5
+"""Seconds after which the next key is given out whatever became of the one before."""
+ROUNDS = 2
+"""A widget may answer a key with a message of its own, which goes the same way once more."""
+
+
+class TypeAhead:
+    """Gives out keys one after the other."""
+
+    def __init__(self, app: App[int], give: Callable[[events.Event], Awaitable[None]]) -> None:
+        """`give` hands an event to whatever has the focus."""
+        self._app = app
+        self._give = give
+        self._waiting: deque[events.Event] = deque()
+        self._given = 0
+        self._busy = False
+
+    async def take(self, event: events.Event) -> None:
+        """Give an event out now, or when those before it have been dealt with."""
+        self._waiting.append(event)
+        if not self._busy:
+            await self._next()
+
+    async def _next(self) -> None:
+        if not self._waiting:
+            self._busy = False
+            return
+        self._busy = True
+        self._given += 1
+        event, screen = self._waiting.popleft(), self._app.screen
+        started = self._app.focused or screen
+        await self._give(event)
+        done = partial(self._dealt_with, self._given, screen)
+        self._climb(started, started, ROUNDS, done)
+        self._app.set_timer(PATIENCE, partial(self._done, self._given))
+
+    def _climb(self, start: DOMNode, at: DOMNode | None, rounds: int, done: Callable[[], None]) -> None:
+        """Call `done` when all that is queued from `start` up to its screen has been worked off, `rounds` times."""
+        if at is None or at is self._app:
+            if rounds > 1:
+                self._climb(start, start, rounds - 1, done)
+            else:
+                done()
+        elif not at.call_later(self._climb, start, at.parent, rounds, done):
+            self._climb(start, at.parent, rounds, done)  # it is being taken away
+
+    def _dealt_with(self, number: int, screen: Screen[object]) -> None:
+        """The key has gone its way: the next one, once a screen that this one opened is there and has the focus."""
+        opened = self._app.screen
+        then = partial(self._app.call_later, self._done, number)
+        if opened is screen or not opened.call_after_refresh(then):
+            then()
+
+    async def _done(self, number: int) -> None:
+        if number == self._given and self._busy:
+            self._given += 1  # a late call about the same key is none of ours
+            await self._next()

@@ -1,0 +1,231 @@
+"""Sessions, export and import in the app, each through its keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.fake_backend import FakeBackend
+from support.rig import Launcher, Rig
+from textual.widgets import Input, OptionList, Static
+
+from n8loom_tui.session import library
+from n8loom_tui.session.store import read_session
+from n8loom_tui.tui.screens.ask import AskScreen
+from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
+from n8loom_tui.tui.screens.export import ExportScreen
+from n8loom_tui.tui.screens.sessions import SessionsScreen
+
+KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
+HOSTILE = "[/b] \x1b[31mred\x00 e\u0301 世界 \u202eright"
+
+
+async def key(rig: Rig, action: str) -> None:
+    await rig.press(*rig.app.keymap.keys_of(action)[0])
+
+
+async def answer(rig: Rig, text: str) -> None:
+    rig.app.screen.query_one(Input).value = text
+    await rig.press("enter")
+
+
+def free() -> FakeBackend:
+    backend = FakeBackend()
+    backend.free()
+    return backend
+
+
+def rows(rig: Rig) -> list[str]:
+    options = rig.app.screen.query_one(OptionList)
+    return [str(options.get_option_at_index(index).prompt) for index in range(options.option_count)]
+
+
+async def listed(rig: Rig, *names: str) -> None:
+    """The browser shows these sessions, and has read them."""
+    await rig.until(
+        lambda: (
+            sorted(row.split()[0] for row in rows(rig)) == sorted(names)
+            and all("0 nodes" not in row for row in rows(rig))
+        )
+    )
+
+
+@KEYMAPS
+async def test_naming_moves_the_file_and_what_is_done_meanwhile_is_in_it(
+    launch: Launcher, keymap: str
+) -> None:
+    async with launch(free(), keymap=keymap) as rig:
+        await rig.ready()
+        await rig.until(lambda: rig.app.saving.path is not None)
+        before = rig.app.saving.path
+        await key(rig, "save_as")
+        assert isinstance(rig.app.screen, AskScreen)
+        rig.app.screen.query_one(Input).value = "flood"
+        await rig.pilot.press("enter", *rig.app.keymap.keys_of("ramify")[0])
+        await rig.until(lambda: rig.app.saving.title == "flood")
+        await rig.grown()
+        assert before is not None and not before.exists()
+        await key(rig, "save_as")
+        await answer(rig, "copy")
+        await rig.until((library.sessions_dir() / "copy.loom").exists)
+        assert rig.app.saving.title == "flood"
+        await key(rig, "save_as")
+        await answer(rig, "copy")
+        assert "exists already" in str(rig.app.screen.query_one("#ask-error", Static).content)
+        await rig.press("escape")
+        await key(rig, "quit")
+    assert read_session(library.sessions_dir() / "flood.loom").nodes == 4
+    assert read_session(library.sessions_dir() / "copy.loom").nodes == 4
+
+
+@KEYMAPS
+async def test_the_browser_opens_another_session_and_what_grew_is_stored(
+    launch: Launcher, keymap: str, tmp_path: Path
+) -> None:
+    async with launch(free(), prompt="Another", session=library_path("other")) as rig:
+        await rig.ready()
+        await rig.press("q")
+    backend = FakeBackend()
+    async with launch(backend, session=library_path("first"), keymap=keymap, max_tokens=50) as rig:
+        await rig.ready()
+        await key(rig, "ramify")
+        backend.grant(2)
+        await rig.until(lambda: all(len(child.tokens) == 2 for child in rig.root.children))
+        await key(rig, "sessions")
+        await listed(rig, "first", "other")
+        assert any("first (open)" in row for row in rows(rig))
+        await rig.press(*"other", "enter")
+        await rig.until(lambda: rig.app.saving.title == "other" and rig.app.view.is_current)
+        assert rig.root.text == "Another"
+        await rig.until(lambda: not backend.busy)
+        backend.free()
+        await key(rig, "ramify")
+        await rig.grown()
+        assert len(rig.root.children) == 3
+        assert any("the flood" in line for line in rig.texts())
+        await rig.until(lambda: not (library.sessions_dir() / "first.loom-lock").exists())
+        kept = read_session(library_path("first"))
+        assert [child.text for child in kept.roots[0].children] == [" the flood"] * 3
+        await key(rig, "quit")
+    assert read_session(library_path("other")).nodes == 4
+
+
+def library_path(name: str) -> Path:
+    library.sessions_dir().mkdir(parents=True, exist_ok=True)
+    return library.sessions_dir() / f"{name}.loom"
+
+
+async def test_rename_copy_throw_away_and_bring_back(launch: Launcher) -> None:
+    async with launch(free(), prompt="Another", session=library_path("other")) as rig:
+        await rig.ready()
+        await rig.press("q")
+    async with launch(free(), session=library_path("mine")) as rig:
+        await rig.ready()
+        await rig.press("o")
+        await listed(rig, "mine", "other")
+        await rig.press(*"mine", "ctrl+d")
+        assert "open here" in str(rig.app.screen.query_one("#sessions-said", Static).content)
+        rig.app.screen.query_one(Input).value = "other"
+        await listed(rig, "other")
+        await rig.press("ctrl+r")
+        await answer(rig, "renamed")
+        rig.app.screen.query_one(Input).value = ""
+        await listed(rig, "mine", "renamed")
+        rig.app.screen.query_one(Input).value = "renamed"
+        await rig.press("ctrl+y")
+        await answer(rig, "twin")
+        rig.app.screen.query_one(Input).value = ""
+        await listed(rig, "mine", "renamed", "twin")
+        rig.app.screen.query_one(Input).value = "renamed"
+        await rig.press("ctrl+d")
+        rig.app.screen.query_one(Input).value = ""
+        await listed(rig, "mine", "twin")
+        await rig.press("ctrl+t")
+        await listed(rig, "renamed")
+        await rig.press("enter")
+        await rig.until(lambda: rows(rig) == ["The trash is empty."])
+        await rig.press("ctrl+t")
+        await listed(rig, "mine", "renamed", "twin")
+        await rig.press("escape")
+        assert rig.app.screen is rig.app.view
+
+
+async def test_started_alone_it_offers_the_last_session(launch: Launcher) -> None:
+    async with launch(free(), prompt=HOSTILE, session=library_path("last")) as rig:
+        await rig.ready()
+        await rig.press("q")
+    async with launch(free(), prompt=None) as rig:
+        await rig.until(lambda: isinstance(rig.app.screen, SessionsScreen))
+        await listed(rig, "last")
+        assert all(row.isprintable() for row in rows(rig))
+        await rig.press("enter")
+        await rig.until(lambda: rig.app.saving.title == "last" and rig.app.view.is_current)
+        assert rig.app.view.current is rig.root
+        await rig.press("o", "ctrl+n")
+        await rig.until(lambda: isinstance(rig.app.screen, EditorScreen))
+        rig.app.screen.query_one(EditorArea).text = "A new one"
+        await rig.press("enter")
+        await rig.until(lambda: rig.app.document.roots)
+        assert rig.root.text == "A new one"
+        await rig.until(lambda: rig.app.saving.path is not None)
+        assert rig.app.saving.title != "last"
+
+
+@KEYMAPS
+async def test_export_says_what_is_left_out_and_asks_before_it_replaces(
+    launch: Launcher, keymap: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.json"
+    target.write_text("old")
+    async with launch(free(), keymap=keymap) as rig:
+        await rig.ready()
+        await key(rig, "ramify")
+        await rig.grown()
+        await key(rig, "export")
+        assert isinstance(rig.app.screen, ExportScreen)
+        await rig.press("ctrl+t")
+        rig.app.screen.query_one(Input).value = str(target)
+        await rig.press("enter")
+        assert target.read_text() == "old"
+        await rig.press("enter")
+        await rig.until(lambda: target.read_text() != "old")
+        await rig.until(lambda: any("Left out" in toast.message for toast in rig.app._notifications))
+    written = json.loads(target.read_text())
+    assert written["text"] == "Once" and written["children"] == []
+
+
+@KEYMAPS
+async def test_import_makes_a_session_and_opens_it(launch: Launcher, keymap: str, tmp_path: Path) -> None:
+    source = tmp_path / "there.json"
+    source.write_text(json.dumps({"text": HOSTILE, "children": [{"text": " one"}, {"text": " two"}]}))
+    async with launch(free(), keymap=keymap) as rig:
+        await rig.ready()
+        await key(rig, "import")
+        await answer(rig, str(tmp_path / "missing.json"))
+        await rig.until(lambda: any("no file" in toast.message for toast in rig.app._notifications))
+        await key(rig, "import")
+        await answer(rig, str(source))
+        await rig.until(lambda: rig.app.saving.title == "there" and rig.app.view.is_current)
+        assert [child.text for child in rig.root.children] == [" one", " two"]
+
+
+async def test_a_session_that_cannot_be_stored_goes_on_in_another_file(
+    launch: Launcher, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.loom"
+    async with launch(free(), session=path) as rig:
+        await rig.ready()
+        await rig.until(lambda: rig.app.saving.state == "saved")
+        path.unlink()
+        await rig.press("space")
+        await rig.grown()
+        await rig.until(lambda: rig.app.saving.stuck)
+        await rig.press("ctrl+s")
+        await answer(rig, str(tmp_path / "b"))
+        await rig.until(lambda: rig.app.saving.path == tmp_path / "b.loom")
+        await rig.press("enter")
+        await rig.grown()
+        await rig.press("q")
+    assert read_session(tmp_path / "b.loom").nodes == 5
+    assert not path.exists()

@@ -1,0 +1,93 @@
+"""Ends that nobody asked the app for: the terminal is restored, and all that was on the screen is in the file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.in_terminal import Terminal
+from support.killable import check
+
+from n8loom_tui.session.store import read_session
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """An app in whose tree three branches stream."""
+    made = Terminal(tmp_path / "a.loom")
+    made.until(b"Once")
+    made.type(b" ")
+    made.until(b"flood")
+    yield made
+
+
+def words(path: Path) -> int:
+    """How many words of branches the file holds, which is sound."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    loaded = read_session(path)
+    assert loaded.problems == []
+    return sum(len(node.tokens) for root in loaded.roots for node in root.walk() if node is not root)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(terminal: Terminal, tmp_path: Path, number: signal.Signals) -> None:
+    terminal.kill(number)
+    terminal.kill(number)
+    assert terminal.ended() == 128 + number
+    assert terminal.restored
+    assert b"Traceback" not in terminal.said
+    assert words(tmp_path / "a.loom") > 3
+    assert {child.finish for child in read_session(tmp_path / "a.loom").roots[0].children} == {"cancelled"}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "nothing is left beside it"
+
+
+def test_a_window_that_is_closed_takes_nothing_along(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.close()
+    terminal.ended()
+    assert words(tmp_path / "a.loom") > 3
+    assert [file.name for file in tmp_path.iterdir()] == ["a.loom"]
+
+
+def test_a_widget_that_breaks_costs_no_words(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path / "a.loom", "break")
+    terminal.until(b"Once")
+    terminal.type(b" ")
+    assert terminal.ended() == 1
+    assert terminal.restored
+    last = terminal.said[terminal.said.rfind(b"\x1b[?1049l") :]
+    assert b"the screen broke (a widget [/b] broke" in last and b"\x1b[31m" not in last
+    assert b"Traceback" not in last and b"What was written is stored" in b" ".join(last.split())
+    assert words(tmp_path / "a.loom") > 3
+
+
+def test_a_killed_app_holds_what_was_there_a_second_ago(tmp_path: Path) -> None:
+    """The suite's share of two hundred kills."""
+    search = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    for seed in range(3):
+        path = tmp_path / f"{seed}.loom"
+        with subprocess.Popen(
+            [sys.executable, "-m", "support.killable", str(path), str(seed)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": search},
+        ) as program:
+            assert program.stdout is not None
+            lines = [program.stdout.readline()]
+            reading = threading.Thread(target=lines.extend, args=(program.stdout,))
+            reading.start()
+            time.sleep(random.Random(seed).uniform(1.5, 3.0))
+            program.kill()
+            killed = time.monotonic()
+            reading.join()
+        check(path, [line for line in lines if line.endswith("\n")], killed)
