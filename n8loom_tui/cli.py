@@ -76,6 +76,10 @@ def weave(
         str | None,
         typer.Option(help="Memory for the KV cache, like 500M or 2G; else a quarter of the machine's."),
     ] = None,
+    kv_disk: Annotated[
+        str,
+        typer.Option(help="Disk space for the KV cache, so that a reopened path goes on at once; or off."),
+    ] = "1G",
     theme: Annotated[
         str | None,
         typer.Option(help="dark, light, ansi (the terminal's own colours), or another; remembered."),
@@ -106,7 +110,8 @@ def weave(
         )
         _check_dtype(dtype)
         check_theme(theme)
-        budget = None if kv_budget is None else _budget(kv_budget)
+        budget = None if kv_budget is None else _size("--kv-budget", kv_budget)
+        disk = 0 if kv_disk.strip().lower() == "off" else _size("--kv-disk", kv_disk)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     text = _prompt(prompt, prompt_file)
@@ -123,6 +128,7 @@ def weave(
         dtype,
         threads,
         budget,
+        disk,
         theme=theme,
         reduced_motion=reduced_motion,
         debug=debug,
@@ -287,15 +293,16 @@ def locate() -> None:
     print(f"looks          {config_dir() / 'settings.toml'}")
     print(f"sessions       {data_dir() / 'sessions'}")
     print(f"models         {cache_dir()}")
+    print(f"KV cache       {cache_dir() / 'kv'}")
 
 
-def _budget(text: str) -> int:
+def _size(option: str, text: str) -> int:
     from n8loom_tui.sizes import parse_size
 
     try:
         return parse_size(text)
     except ValueError as error:
-        raise ValueError(f"--kv-budget: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _check_dtype(dtype: str) -> None:

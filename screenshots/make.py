@@ -86,12 +86,13 @@ async def grow() -> None:
         await still(app, pilot, "tree")
         await pilot.press("question_mark")
         await still(app, pilot, "help")
+        await pilot.press("escape", "q")
 
 
 async def still(app: LoomApp, pilot: Pilot[int], name: str) -> None:
     """Take a picture once everything is drawn."""
     app.clear_notifications()
-    await pilot.pause(0.5)
+    await pilot.pause(1.5)
     take(app, name)
 
 
@@ -106,10 +107,10 @@ async def look(name: str, size: tuple[int, int], theme: str, *keys: str) -> None
 async def shoot() -> None:
     """All pictures."""
     await grow()
-    await look("light", SIZE, "light", "left")
-    await look("narrow", (80, 24), "dark", "left")
+    await look("light", SIZE, "light")
+    await look("narrow", (80, 24), "dark")
     await look("settings", (100, 34), "dark", "comma", "comma")
-    await look("wide", (160, 40), "dark", "I", "left")
+    await look("wide", (160, 40), "dark", "I")
     os.environ["NO_COLOR"] = "1"
     await look("colourless", (80, 24), "dark", "I")
 

@@ -16,12 +16,12 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import ArraysCache, KVCache
 
-from . import attention, kernels
+from . import attention, kernels, levels
 from .attention import BranchCache, View
 from .columns import Columns, Cursor, MlxColumns, Pair
 from .fragments import Fragment, Snapshot
 from .layers import Layout, LeafKind, assemble
-from .radix import State
+from .radix import Piece, State
 from .room import Room
 from .rows import GONE, Fragments, Joining, Logits, Row
 from .sharing import Level, Plan, Running, Wanted, plan
@@ -77,6 +77,7 @@ class Batch(Generic[T]):
         self.layout = layout
         self.shared = shared
         self.rows: list[Row[T]] = []
+        self.room = 1 << 62
         self.order: list[int] | None = None
         """The rows, sorted so that each level's are next to each other. None: they are."""
         self.spans: list[Span] = []
@@ -87,6 +88,7 @@ class Batch(Generic[T]):
         self._per_token = 0
         """Bytes of a token's keys and values, in all leaves."""
         self._room = Room(self.columns)
+        self._folder = levels.Folder()
         leaves = layout.leaves
         self.caches = [BranchCache(self, ordinal, leaves[i].window) for ordinal, i in enumerate(layout.kv)]
         self.states = [ArraysCache(leaves[i].size) for i in layout.state]
@@ -99,9 +101,9 @@ class Batch(Generic[T]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of levels, own columns with their room, and states."""
-        sizes = [span.level.nbytes for span in self.spans] + [columns.nbytes for columns in self.columns]
-        return sum(sizes) + len(self.rows) * self._state_bytes
+        """Bytes of levels (but those that the store counts), own columns with their room, and states."""
+        held = levels.size(span.level for span in self.spans) + self._folder.nbytes
+        return held + sum(columns.nbytes for columns in self.columns) + len(self.rows) * self._state_bytes
 
     @property
     def _state_bytes(self) -> int:
@@ -133,8 +135,10 @@ class Batch(Generic[T]):
         """
         states = self._joined_states(joining, held)
         planned = self._plan(joining, held)
+        more = sum(len(one.owners) for one in joining)
         for made, index in planned.new:
-            made.pairs = _pairs(held, joining[index].path, made.start, made.stop)
+            leads_on = any(level.parent is made for level, _ in planned.new)
+            self._fill(made, held, joining[index].path, 0 if leads_on else len(self.rows) + more)
         rows: list[Row[T]] = []
         owns: list[list[Pair]] = []
         for wanted, level in zip(joining, planned.below, strict=True):
@@ -148,6 +152,15 @@ class Batch(Generic[T]):
         self._set_states(states)
         self.rows += rows
         self._arrange()
+
+    def _fill(self, made: Level, held: Fragments, path: Sequence[int], rows: int) -> None:
+        """Give a new level its keys and values. Its end is left to so many rows to copy, if that costs less."""
+        pieces: Sequence[Piece] = held.pieces(path, made.start, made.stop)
+        if not pieces:
+            raise ValueError(GONE)
+        if rows:
+            pieces = levels.without_end(made, pieces, self._level_cost, rows)
+        levels.fill(made, pieces, self._level_cost)
 
     def _joined_states(self, joining: Sequence[Joining[T]], held: Fragments) -> list[list[mx.array | None]]:
         """The states of all rows with the new ones behind them. An unset one is as good as zeros."""
@@ -181,26 +194,31 @@ class Batch(Generic[T]):
             self._per_token = token.nbytes if token is not None else 0
         if not self.shared or not self._per_token:
             return Plan([None] * len(joining))
-        overhead = self._overhead
-        if overhead is None:
-            overhead = overhead_bytes() * len(self.columns) // self._per_token
         width = max((row.length for row in self.rows), default=0)
         running = Running([span.level for span in self.spans], len(self.rows), width)
-        return plan(wanted, running, overhead, trial=trial)
+        return plan(wanted, running, self._level_cost, trial=trial)
+
+    @property
+    def _level_cost(self) -> int:
+        """What a level costs, in tokens read."""
+        if self._overhead is not None:
+            return self._overhead
+        return overhead_bytes() * len(self.columns) // max(1, self._per_token)
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
-        """About how many bytes all rows take at most, if these join and no other does.
+        """About how many bytes all rows take at most, if these join and no other does; without what the store lends.
 
-        Own columns are counted as wide as the widest row may get, and every level for itself.
+        Own columns are counted as wide as the widest row may get.
         """
         planned = self._plan(joining, held, trial=True)
-        tokens = sum(len(span.level.tokens) for span in self.spans)
-        tokens += sum(len(level.tokens) for level, _ in planned.new)
         widths = [row.length + row.limit - row.position for row in self.rows]
         for one, level in zip(joining, planned.below, strict=True):
             widths.append(len(one.path) - 1 - (level.stop if level is not None else 0) + one.reach)
         rows = len(self.rows) + sum(len(one.owners) for one in joining)
-        return (tokens + rows * max(widths, default=0)) * self._per_token + rows * self._state_bytes
+        places = self._room.planned(len(self.rows), rows - len(self.rows), max(widths, default=0))
+        own = levels.size(span.level for span in self.spans) + self._folder.nbytes
+        growing = places * self._per_token // max(1, len(self.columns))  # one store is there twice meanwhile
+        return places * self._per_token + growing + own + rows * self._state_bytes
 
     def _add(self, owns: Sequence[list[Pair]]) -> None:
         """Give all stores the new rows, or none."""
@@ -285,7 +303,10 @@ class Batch(Generic[T]):
         for row in self.rows:
             row.length += 1
             row.position += 1
-        self._room.tend(max(row.length for row in self.rows))
+        reach = max(row.length + row.limit - row.position for row in self.rows)
+        self._room.tend(max(row.length for row in self.rows), reach)
+        if len(self.spans) > 1 and self._folder.step(self.spans, self._level_cost, self.room):
+            self._arrange()
 
     def cut(self, index: int, start: int) -> Fragment | None:
         """What row number `index` has computed from path position `start` on. None for nothing."""

@@ -18,6 +18,7 @@ import mlx.core as mx
 
 from . import kernels
 from .branch import Branch
+from .budget import Budget
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
 from .paths import resolve
@@ -49,10 +50,10 @@ from .text import spell
 from .trial import serve
 from .weight import weight
 
+CACHE_LIMIT = 1 << 28
+"""How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
-WEIGHED = 16
-"""After how many steps it is counted anew how many bytes the growing rows take."""
 
 
 def default_budget() -> int:
@@ -78,6 +79,7 @@ class Engine(Reader):
         self.context_length = context_length(model)
         self.max_rows = max_rows
         self.vocabulary = vocabulary_size(model)
+        self._budget = Budget(self.network)
         self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length, self.vocabulary)
         self._queue = Queue()
         self._pins: dict[str, Pin] = {}
@@ -163,6 +165,7 @@ class Engine(Reader):
 
     def step(self) -> list[Event]:
         """One unit of work: at most one chunk of a path and one token for every running branch."""
+        self._budget.begin_step(self.store)
         self._begin()
         self._read()
         self._admit()
@@ -171,8 +174,7 @@ class Engine(Reader):
         except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
             self._fail(error, {row.owner.request_id for row in self._batch.rows})
         self._steps += 1
-        if self._steps % WEIGHED == 0:
-            self._weigh()
+        self._budget.end_step(self._batch, self.store)
         events, self._events = self._events, []
         return events
 
@@ -284,16 +286,23 @@ class Engine(Reader):
         return [pick for pick in picks if (not pick.source.before) == fresh]
 
     def _fitting(self, picks: list[Pick]) -> list[Pick]:
-        """As many picks as fit into half of the budget for fragments; the other half keeps what they go on from.
+        """As many picks as there is memory for, with what they go on from.
 
         One row fits always, or nothing could ever run.
         """
         least = 0 if len(self._batch) else 1
-        while len(picks) > least:
-            if self._batch.footprint(self._joining(picks), self.store) <= self.store.budget // 2:
-                break
-            picks = picks[: max(least, len(picks) // 2)]
+        while len(picks) > least and self._needed(picks) > self.store.budget:
+            picks = picks[: max(least, len(picks) * 3 // 4 - 1)]
         return picks
+
+    def _needed(self, picks: list[Pick]) -> int:
+        """How many bytes are in use at most if these join."""
+        return self._budget.needed(self._batch, self._joining(picks), self.store)
+
+    @property
+    def free(self) -> int:
+        """Without what the running rows may still take."""
+        return self.store.budget - self._needed([])
 
     @staticmethod
     def _joining(picks: list[Pick]) -> list[Joining[Branch]]:
@@ -314,6 +323,7 @@ class Engine(Reader):
         self._batch.join(joining, self.store)
         for one in joining:
             self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
+        self._budget.allow(self._batch, self.store)
         for job in dict.fromkeys(pick.job for pick in picks):
             job.taken({id(pick.branch) for pick in picks})
             self._retire(job)
@@ -389,7 +399,7 @@ class Engine(Reader):
 
     def _weigh(self) -> None:
         """Count what the rows take against the budget for fragments."""
-        self.store.reserve(f"rows of {id(self)}", self._batch.nbytes)
+        self._budget.weigh(self._batch, self.store)
 
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""
@@ -426,6 +436,9 @@ class Engine(Reader):
             evictions=self.store.evictions,
             recomputed=self.recomputed,
             kv_working=self.store.reserved,
+            restored=self.kept.restored if self.kept is not None else 0,
+            refused=self.kept.refused if self.kept is not None else 0,
+            kv_disk=self.kept.nbytes if self.kept is not None else 0,
             kv_per_token=self.store.per_token,
         )
 
@@ -449,6 +462,11 @@ def engine_for(model: Any, tokenizer: Any) -> Engine:
             engine.store = other.store  # fragments depend on token ids alone
         engines[id(tokenizer)] = engine
     return engine
+
+
+def limit_cache(budget: int) -> None:
+    """Bound the freed memory that MLX keeps for later, beside a budget for fragments."""
+    mx.set_cache_limit(min(CACHE_LIMIT, budget // 4))
 
 
 def clear_streams() -> None:

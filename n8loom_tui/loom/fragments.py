@@ -201,8 +201,15 @@ class Fragment:
 
     def layer(self, index: int) -> tuple[mx.array, mx.array]:
         """The keys `[kv_heads, tokens, head_dim]` and values of the i-th leaf that has any, as views."""
-        shape, position = self.slots[index]
-        return self.keys[shape][position], self.values[shape][position]
+        return self.span(index, 0, len(self))
+
+    def span(self, index: int, start: int, stop: int) -> tuple[mx.array, mx.array]:
+        """The same, of the tokens from `start` up to `stop`."""
+        shape, at = self.slots[index]
+        keys, values = (  # an index in place of the slice would copy
+            arrays[shape][at : at + 1, :, start:stop].squeeze(0) for arrays in (self.keys, self.values)
+        )
+        return keys, values
 
     def frags(self) -> list[KVFrag]:
         """n8loom's form: one `KVFrag` per leaf, batch 1."""

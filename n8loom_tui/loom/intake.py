@@ -82,7 +82,9 @@ class Intake:
         """
         if not job.reading:
             self.close(job)
-            job.read_now = job.unread()
+            job.read_now = self._reader.fitting(job.unread())
+            if not job.read_now:
+                return
             job.prefill = self._reader.prefilling(
                 ToRead(source.before, source.ends) for source in job.read_now
             )

@@ -87,6 +87,12 @@ class Job:
         """Whether one of its paths is being read."""
         return self.prefill is not None and not self.prefill.done
 
+    @property
+    def resting(self) -> bool:
+        """Whether what it has read waits for its branches to join. It reads on when they have."""
+        read = self.prefill is not None and self.prefill.done
+        return read and any(source.covered and source.alive() for source in self.read_now)
+
     def cancel_unbegun(self, branch_ids: frozenset[str] | None) -> list[Event]:
         """Cancel these branches (None: all) of a request that has not been begun."""
         if self.started:
@@ -179,10 +185,10 @@ class Queue:
 
     def next_to_read(self) -> Job | None:
         """The request whose turn it is to read a chunk. The oldest ones read in turn."""
-        self._turns = deque(job for job in self._turns if job.reading or job.unread())
+        self._turns = deque(job for job in self._turns if self._reads(job))
         if len(self._turns) < READERS:
             for job in self.begun():
-                if job not in self._turns and job.unread():
+                if job not in self._turns and self._reads(job):
                     self._turns.append(job)
                     if len(self._turns) == READERS:
                         break
@@ -190,6 +196,10 @@ class Queue:
             return None
         self._turns.rotate(-1)
         return self._turns[-1]
+
+    @staticmethod
+    def _reads(job: Job) -> bool:
+        return job.reading or (not job.resting and bool(job.unread()))
 
     def picks(self, room: int, running: Counter[str], covered: Callable[[Waiting], bool]) -> list[Pick]:
         """Up to `room` branches that join next: always one of the request that has the fewest running.

@@ -11,6 +11,7 @@ all tokens, little endian: logprobs (float32), entropies (float32), the alternat
 from __future__ import annotations
 
 import math
+import struct
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -139,6 +140,24 @@ def count_of(data: bytes) -> int:
     return count
 
 
+def _packed_row(data: bytes, index: int) -> tuple[float, tuple[Alternative, ...], float]:
+    """One token's row of packed odds, without a look at the others."""
+    count, room, width = count_of(data), data[0], data[1]
+    if not 0 <= index < count:
+        raise IndexError(index)
+    (logprob,) = struct.unpack_from("<f", data, _HEADER + 4 * index)
+    (entropy,) = struct.unpack_from("<f", data, _HEADER + 4 * (count + index))
+    tokens_at = _HEADER + 8 * count
+    tokens = struct.unpack_from(
+        f"<{room}{'H' if width == 2 else 'I'}", data, tokens_at + index * room * width
+    )
+    codes = struct.unpack_from(f"<{room}H", data, tokens_at + count * room * width + index * room * 2)
+    alternatives = tuple(
+        Alternative(token, code / -STEPS) for token, code in zip(tokens, codes, strict=True) if code != _NONE
+    )
+    return _logprob(logprob), alternatives, _entropy(entropy)
+
+
 class Odds:
     """The odds of a span of tokens, an entry each. Made by `of` and `unpack`."""
 
@@ -236,7 +255,9 @@ class Odds:
 
     def at(self, index: int) -> tuple[float, tuple[Alternative, ...], float]:
         """One token's logprob, alternatives and entropy."""
-        return self._unpacked().row(index)
+        if self._columns is None:
+            return _packed_row(self._packed, index)
+        return self._columns.row(index)
 
     def _unpacked(self) -> _Columns:
         return self._columns if self._columns is not None else _Columns.unpack(self._packed)

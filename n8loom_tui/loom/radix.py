@@ -36,7 +36,8 @@ class Edge:
     """A span of tokens, with its fragment (None once it is evicted).
 
     `marks` are the states in it, by how many of its tokens stand before them. `live` counts the children that
-    hold a fragment; `pins` those who need this span to stay.
+    hold a fragment; `pins` those who need this span to stay. `became` is the span that it was joined into, and is
+    part of since.
     """
 
     tokens: list[int]
@@ -48,6 +49,7 @@ class Edge:
     used: int = 0
     pins: int = 0
     queued: bool = False
+    became: Edge | None = None
 
     def attach(self) -> None:
         """Enter this edge, which holds a fragment, into its parent."""
@@ -75,6 +77,50 @@ class Edge:
         self.parent = upper
         upper.children[self.tokens[0]] = self
         return upper
+
+    def join(self, lower: Edge) -> None:
+        """Become one with the only child, `lower`, which goes on as both. This edge is out of the tree then."""
+        assert self.parent is not None and self.fragment is not None and lower.fragment is not None
+        lower.fragment = Fragment.fuse([self.fragment, lower.fragment])
+        moved = {at + len(self.tokens): mark for at, mark in lower.marks.items()}
+        for at, mark in self.marks.items():
+            moved[at], mark.edge = mark, lower
+        lower.marks = moved
+        lower.tokens, lower.parent = self.tokens + lower.tokens, self.parent
+        lower.used, lower.pins = max(self.used, lower.used), self.pins + lower.pins
+        self.parent.children[self.tokens[0]] = lower
+        self.fragment, self.became = None, lower
+        self.children, self.marks = {}, {}
+
+    def now(self) -> Edge:
+        """The edge that this one is part of by now: itself, or what it was joined into."""
+        edge = self
+        while edge.became is not None:
+            edge = edge.became
+        return edge
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a held fragment: its tokens from `start` up to `stop`, and the edge that it was found at."""
+
+    edge: Edge
+    fragment: Fragment
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def kept(self) -> bool:
+        """Whether the tree still holds this fragment, so that its bytes are counted there."""
+        return self.edge.fragment is self.fragment
+
+    @staticmethod
+    def fused(pieces: Sequence[Piece]) -> Fragment:
+        """Pieces one behind the other, as one fragment."""
+        return Fragment.fuse_parts([(piece.fragment, piece.start, piece.stop) for piece in pieces])
 
 
 def common_length(a: Sequence[int], b: Sequence[int], start: int = 0) -> int:

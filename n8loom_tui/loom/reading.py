@@ -7,10 +7,13 @@ from typing import Any
 
 from . import kernels
 from .fragments import Fragment, KVFrag
+from .jobs import Waiting
+from .kept.keeper import Kept
 from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
 from .prefill import Prefill, Together, ToRead
+from .radix import common_length
 from .store import FragmentStore, Held
 from .strand import Row, Strand
 
@@ -35,10 +38,56 @@ class Reader:
         """What computes in the model's place, on the CPU."""
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0
+        self.kept: Kept | None = None
+        """What is kept of the fragments on disk."""
 
     def prefilling(self, wanted: Iterable[ToRead]) -> Prefill:
         """What reads these paths, chunk by chunk."""
-        return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network)
+        wanted = list(wanted)
+        recall = (
+            self.kept.recall(self.store, [each.path for each in wanted]) if self.kept is not None else None
+        )
+        return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network, recall)
+
+    def keep_on_disk(self, kept: Kept) -> None:
+        """Keep fragments on disk, too. Whoever runs the engine calls its `rest` when nothing is to be done."""
+        self.kept = kept
+        self.store.watch = kept.note
+
+    def keep_in_memory_alone(self) -> None:
+        """End of `keep_on_disk`."""
+        self.kept = None
+        self.store.watch = lambda _item: None
+
+    @property
+    def running(self) -> int:
+        """How many branches decode meanwhile."""
+        return 0
+
+    @property
+    def free(self) -> int:
+        """How many bytes there are for more, when all is dropped that nobody needs."""
+        return self.store.budget - self.store.reserved - self.store.headroom - self.store.bound().nbytes
+
+    def fitting(self, wanted: Sequence[Waiting]) -> list[Waiting]:
+        """Paths that are read next: as many as fit into half of what is free, so that their branches have the other.
+
+        One always where nothing runs, or nothing could ever be read.
+        """
+        bound, per_token = self.store.bound(), self.store.per_token
+        limit = bound.nbytes + max(0, self.free) // 2
+        fits: list[Waiting] = []
+        unread = 0
+        last: list[int] = []
+        for each in sorted(wanted, key=lambda source: source.before):
+            covered = max(bound.add(each.before), common_length(last, each.before))
+            unread += len(each.before) - covered
+            # What is read takes its place twice: where it is computed, and in the store.
+            if bound.nbytes + 2 * unread * per_token > limit or not per_token:
+                return fits or ([] if self.running else [each])
+            fits.append(each)
+            last = each.before
+        return fits
 
     def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""
@@ -47,7 +96,7 @@ class Reader:
     def close(self, prefill: Prefill) -> None:
         """End a prefill, and count it."""
         prefill.close()
-        self.prefilled += prefill.total - prefill.remaining
+        self.prefilled += prefill.total - prefill.remaining - prefill.restored
         self.recomputed += prefill.recomputed
 
     def prefill(self, path: Sequence[int]) -> None:

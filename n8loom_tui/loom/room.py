@@ -24,19 +24,26 @@ class Room:
         self._rows = self._width = 0
         self._grown = len(self._stores)
 
+    def planned(self, running: int, more: int, width: int) -> int:
+        """How many tokens there would be room for with `more` rows, none of which gets wider than `width`."""
+        rows, columns = self._rows_for(running, more), -(-width // ROOM_STEP) * ROOM_STEP
+        return rows * max(columns, self._width)
+
+    def _rows_for(self, running: int, more: int) -> int:
+        return self._rows if running + more <= self._rows else running + more + running // 2
+
     def admit(self, running: int, more: int) -> None:
         """Have room for `more` rows beside those that run, and for some that may follow."""
-        if running + more > self._rows:
-            self._rows = running + more + running // 2
+        self._rows = self._rows_for(running, more)
         for store in self._stores:
             store.reserve(self._rows, self._width)
 
-    def tend(self, width: int) -> None:
-        """Called at every step, with the columns in use."""
+    def tend(self, width: int, reach: int) -> None:
+        """Called at every step, with the columns in use, and how many there may be at most."""
         if self._grown >= len(self._stores):
-            if width + self.AHEAD <= self._width:
+            if min(width + self.AHEAD, reach) <= self._width:
                 return
-            wanted = max(width + self.AHEAD + 1, width + width // 2)
+            wanted = min(max(width + self.AHEAD + 1, width + width // 2), reach)
             self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
             self._grown = 0
         share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))

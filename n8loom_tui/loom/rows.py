@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fragments import Fragment
-from .radix import State
+from .radix import Piece, State
 from .sharing import Level
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ class Fragments(Protocol):
 
     def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
         """The fragment of `path[start:stop]`; None where it is not covered, or empty."""
+        ...
+
+    def pieces(self, path: Sequence[int], start: int, stop: int) -> list[Piece]:
+        """The same as it lies in memory; nothing where it is not covered, or empty."""
         ...
 
     def snapshot(self, path: Sequence[int], position: int) -> State | None:
@@ -64,6 +68,8 @@ class Rows(Protocol[T]):
     """Rows that decode together, however that is done."""
 
     rows: list[Row[T]]
+    room: int
+    """How many bytes they may take for what only makes their steps faster."""
 
     def __len__(self) -> int: ...
 
@@ -73,7 +79,7 @@ class Rows(Protocol[T]):
         ...
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
-        """About how many bytes all rows take at most, if these join and no other does."""
+        """About how many bytes all rows take at most, if these join and no other does; without what the store lends."""
         ...
 
     def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:

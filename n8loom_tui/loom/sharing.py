@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import mlx.core as mx
 
 from .columns import Pair
-from .radix import common_length
+from .radix import Piece, common_length
 
 COPY_WIDTH = 512
 """No more tokens than this are copied for a row: copying delays its first token, and takes memory."""
@@ -30,13 +30,15 @@ COPY_WIDTH = 512
 class Level:
     """A span of path tokens that the rows below it share: path positions `start` to `stop`.
 
-    `pairs[k]` are keys `[kv_heads, tokens, head_dim]` and values of the k-th leaf with keys and values.
+    `pairs[k]` are keys `[kv_heads, tokens, head_dim]` and values of the k-th leaf with keys and values. They are
+    views of `lent`, a piece of what the store holds, or (None) the level's own.
     """
 
     parent: Level | None
     start: int
     tokens: list[int]
     pairs: list[Pair] = field(default_factory=list, repr=False)
+    lent: Piece | None = field(default=None, repr=False)
 
     @property
     def stop(self) -> int:
@@ -45,7 +47,7 @@ class Level:
 
     @property
     def nbytes(self) -> int:
-        """Size in bytes."""
+        """Size in bytes, whosever they are."""
         return sum(keys.nbytes + values.nbytes for keys, values in self.pairs)
 
     def chain(self) -> list[Level]:
@@ -60,11 +62,12 @@ class Level:
     def split(self, tokens: int) -> Level:
         """Cut it after so many tokens: what is behind them stays this level. Returns the new one above it.
 
-        Both are copies, so that neither keeps the other's memory.
+        What is not lent is copied, so that neither keeps the other's memory.
         """
-        upper = Level(self.parent, self.start, self.tokens[:tokens])
-        upper.pairs = [_copied(pair, 0, tokens) for pair in self.pairs]
-        self.pairs = [_copied(pair, tokens, len(self.tokens)) for pair in self.pairs]
+        upper = Level(self.parent, self.start, self.tokens[:tokens], lent=self.lent)
+        cut = _copied if self.lent is None else _viewed
+        upper.pairs = [cut(pair, 0, tokens) for pair in self.pairs]
+        self.pairs = [cut(pair, tokens, len(self.tokens)) for pair in self.pairs]
         self.tokens, self.start, self.parent = self.tokens[tokens:], self.start + tokens, upper
         mx.eval(upper.pairs, self.pairs)
         return upper
@@ -73,6 +76,10 @@ class Level:
 def _copied(pair: Pair, start: int, stop: int) -> Pair:
     keys, values = (mx.contiguous(part[:, start:stop]) for part in pair)
     return keys, values
+
+
+def _viewed(pair: Pair, start: int, stop: int) -> Pair:
+    return pair[0][:, start:stop], pair[1][:, start:stop]
 
 
 @dataclass(frozen=True, slots=True)

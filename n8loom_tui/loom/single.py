@@ -31,6 +31,7 @@ class Singles(Generic[T]):
         self.model = model
         self.layout = layout
         self.rows: list[Row[T]] = []
+        self.room = 0
         self._strands: list[Strand] = []
 
     def __len__(self) -> int:

@@ -13,16 +13,19 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from .fragments import Fragment
-from .radix import Edge, Mark, State, common_length, walk
+from .radix import Edge, Mark, Piece, State, common_length, walk
 
 EDGE_TOKENS = 512
 """How long a span may become: what is cut or dropped at once stays small."""
 REMEMBERED = 1 << 18
 """How many tokens' evictions are remembered."""
+REMEMBERED_SPANS = 1 << 12
+"""In how many spans at most: however short they are, each takes about a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +39,59 @@ class Held:
 class Pin:
     """Keeps what covers a path from being dropped, until `release`."""
 
-    __slots__ = ("_pinned", "_store")
+    __slots__ = ("__weakref__", "_pinned", "_store")
 
     def __init__(self, store: FragmentStore, pinned: Sequence[Edge | Mark]) -> None:
         self._store = store
         self._pinned = tuple(pinned)
         for item in self._pinned:
             item.pins += 1
+        store.pins.add(self)
+
+    @property
+    def pinned(self) -> Sequence[Edge | Mark]:
+        """What it keeps: the last span of the path, with all above it, and a state."""
+        return self._pinned
 
     def release(self) -> None:
         """Let it go. A second time does nothing."""
+        self._store.pins.discard(self)
         pinned, self._pinned = self._pinned, ()
         for item in pinned:
-            item.pins -= 1
+            (item.now() if isinstance(item, Edge) else item).pins -= 1
         if pinned:
             self._store.make_room(0)
 
     def __del__(self) -> None:
         self.release()
+
+
+class Bound:
+    """What may not be dropped: all that is pinned, and what further paths go on from."""
+
+    def __init__(self, root: Edge, pins: Iterable[Pin]) -> None:
+        self._root = root
+        self._edges: set[Edge] = set()
+        self.nbytes = 0
+        for pin in pins:
+            for item in pin.pinned:
+                if isinstance(item, Mark) and item.state is not None:
+                    self.nbytes += item.state.nbytes
+                self._add(item.now() if isinstance(item, Edge) else item.edge)
+
+    def _add(self, edge: Edge | None) -> None:
+        while edge is not None and edge not in self._edges:
+            self._edges.add(edge)
+            self.nbytes += edge.fragment.nbytes if edge.fragment is not None else 0
+            edge = edge.parent
+
+    def add(self, path: Sequence[int]) -> int:
+        """Count what is held of a path as well. Returns how many of its tokens that covers."""
+        covered = 0
+        for edge, position, length in walk(self._root, path):
+            covered = position + length
+            self._add(edge)
+        return covered
 
 
 class FragmentStore:
@@ -67,10 +105,15 @@ class FragmentStore:
         self.evictions = 0
         self.evicted_bytes = 0
         self.per_token = 0
+        self.watch: Callable[[Edge | Mark], None] = lambda _item: None
+        """Told of every span and state that is new, or was cut in two."""
+        self.headroom = 0
+        """Bytes of the budget that are left free, for what is in use now and then."""
         self._reserved: dict[str, int] = {}
         self._clock = 0
         self._held = False
         self._count = itertools.count()
+        self.pins: WeakSet[Pin] = WeakSet()
         self.clear()
 
     def clear(self) -> None:
@@ -98,7 +141,8 @@ class FragmentStore:
     def make_room(self, nbytes: int) -> None:
         """Drop until that many more bytes fit into the budget, or nothing is left that may be dropped."""
         kept: list[Edge | Mark] = []
-        while self.nbytes + self.reserved + nbytes > self.budget and self._queue and not self._held:
+        budget = self.budget - self.headroom
+        while self.nbytes + self.reserved + nbytes > budget and self._queue and not self._held:
             used, _, item = heapq.heappop(self._queue)
             item.queued = False
             if not self._droppable(item):
@@ -121,6 +165,10 @@ class FragmentStore:
         if self._held:
             self._held = False
             self.make_room(0)
+
+    def bound(self) -> Bound:
+        """What may not be dropped at present."""
+        return Bound(self._root, self.pins)
 
     def pin(self, path: Sequence[int]) -> Pin:
         """Keep what covers this path, and the state that it goes on from, until the pin is released."""
@@ -160,7 +208,12 @@ class FragmentStore:
 
     def get(self, path: Sequence[int], start: int, stop: int) -> Fragment | None:
         """The fragment of `path[start:stop]`, or None where it is not wholly covered (or empty)."""
-        pieces: list[tuple[Fragment, int, int]] = []
+        pieces = self.pieces(path, start, stop)
+        return Piece.fused(pieces) if pieces else None
+
+    def pieces(self, path: Sequence[int], start: int, stop: int) -> list[Piece]:
+        """What `get` would put together, as it lies in memory; nothing where it is not wholly covered."""
+        pieces: list[Piece] = []
         end = 0
         self._clock += 1
         for edge, position, length in walk(self._root, path[:stop]):
@@ -168,8 +221,8 @@ class FragmentStore:
             assert edge.fragment is not None
             low, end = max(start - position, 0), position + length
             if low < length:
-                pieces.append((edge.fragment, low, length))
-        return Fragment.fuse_parts(pieces) if pieces and end >= stop else None
+                pieces.append(Piece(edge, edge.fragment, low, length))
+        return pieces if end >= stop else []
 
     def snapshot(self, path: Sequence[int], position: int) -> State | None:
         """The state behind the path's first `position` tokens, or None where there is none."""
@@ -209,6 +262,9 @@ class FragmentStore:
         if len(fragment):
             self.per_token = fragment.nbytes // len(fragment)
         self._clock += 1
+        for edge, _, _ in walk(self._root, path):
+            edge.used = self._clock
+        self.make_room(fragment.nbytes)
         edge, position = self._root, 0
         while position < len(path) and (child := edge.children.get(path[position])) is not None:
             length = common_length(path, child.tokens, position)
@@ -229,7 +285,23 @@ class FragmentStore:
             edge = Edge(path[low:high], None, edge, used=self._clock)
             self._keep(edge, fragment.part(low - start, high - start))
         self._mark(path, snapshots or {})
+        self._join(edge)
         self.make_room(0)
+
+    def _join(self, edge: Edge) -> None:
+        """Join an edge with those above it that lead to nothing else, so that a chain of short nodes is few edges.
+
+        Only with one that is no longer: so each token is copied no more often than its edge grows twofold.
+        """
+        while (upper := edge.parent) is not None and upper.fragment is not None and edge.fragment is not None:
+            length = len(upper.tokens) + len(edge.tokens)
+            if len(upper.children) > 1 or len(upper.tokens) > len(edge.tokens) or length > EDGE_TOKENS:
+                return
+            nbytes = upper.fragment.nbytes + edge.fragment.nbytes  # while both and the whole are there
+            self.make_room(nbytes)
+            if self.nbytes + self.reserved + self.headroom + nbytes > self.budget:
+                return
+            upper.join(edge)
 
     def _split(self, edge: Edge, length: int) -> Edge:
         """The first `length` tokens of an edge as an edge of their own."""
@@ -240,6 +312,8 @@ class FragmentStore:
         upper = edge.split(length)
         if upper.fragment is None:
             self._evicted.append(upper)
+        else:
+            self.watch(upper)
         return upper
 
     def _keep(self, edge: Edge, fragment: Fragment) -> None:
@@ -250,6 +324,7 @@ class FragmentStore:
         edge.attach()
         self.nbytes += fragment.nbytes
         self._enqueue(edge)
+        self.watch(edge)
 
     def _mark(self, path: Sequence[int], snapshots: Mapping[int, State]) -> None:
         """Put states where they belong."""
@@ -266,6 +341,7 @@ class FragmentStore:
                     mark.state = state
                     self.nbytes += state.nbytes
                     self._enqueue(mark)
+                    self.watch(mark)
 
     # --------------------------------------------------------------- dropping
 
@@ -309,7 +385,7 @@ class FragmentStore:
         """Keep an evicted edge's tokens, and forget the oldest ones that are too many."""
         self._evicted.append(edge)
         self._remembered += len(edge.tokens)
-        while self._remembered > REMEMBERED and self._evicted:
+        while self._evicted and (self._remembered > REMEMBERED or len(self._evicted) > REMEMBERED_SPANS):
             self._forget(self._evicted.popleft())
 
     def _forget(self, edge: Edge) -> None:

@@ -24,7 +24,7 @@ from .kernels.network import Network, network_for
 from .kernels.rows import NetworkBatch
 from .layers import Layout, assemble, flatten, layout_of
 from .prefill import Prefill, Together, ToRead
-from .radix import State
+from .radix import Edge, Piece, State
 from .rows import Joining, Rows
 from .single import Singles
 from .store import FragmentStore
@@ -237,6 +237,11 @@ class _Grown:
         if stop <= self.start or self.fragment is None or known is None:
             return known
         return Fragment.fuse([known, self.fragment.part(0, stop - self.start)])
+
+    def pieces(self, path: Sequence[int], start: int, stop: int) -> list[Piece]:
+        """As `get`; it is of one piece."""
+        fragment = self.get(path, start, stop)
+        return [] if fragment is None else [Piece(Edge([], None, None), fragment, 0, len(fragment))]
 
     def snapshot(self, path: Sequence[int], position: int) -> State | None:  # noqa: ARG002 - it is of one path
         """The state behind so many tokens."""

@@ -39,6 +39,20 @@ class Change:
     requests: list[Request] = field(default_factory=list)
     said: str = ""
 
+    def join(self, later: Change) -> Change:
+        """Take in what happened after this. Returns itself."""
+        self.removed += later.removed
+        self.added += later.added
+        self.rearranged |= later.rearranged
+        self.changed |= later.changed
+        self.finished += later.finished
+        self.focus = later.focus or self.focus
+        self.unencoded += later.unencoded
+        self.stop |= later.stop
+        self.requests += later.requests
+        self.said = later.said or self.said
+        return self
+
     def touch(self, node: Heddle) -> None:
         """Note that a node's own row and text changed."""
         self.changed[node.id] = node

@@ -36,9 +36,12 @@ from n8loom_tui.models.errors import one_line
 from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.load import collect_again
+from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
@@ -51,15 +54,20 @@ from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
 from n8loom_tui.tui.presets import FILE_NAME as PRESETS
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
+from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.watching import Watching
+from n8loom_tui.tui.whereabouts import Whereabouts
+from n8loom_tui.tui.widgets.alternatives import Alternatives
+from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -67,8 +75,6 @@ DRAIN_RATE = 1 / 30
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
-LOOK_EVERY = 20.0
-"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
@@ -125,13 +131,11 @@ class LoomApp(App[int], inherit_bindings=False):
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self.watching = Watching(self)
+        self.lore = TokenLore(self.document, self.ask_engine)
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
-        self._looked_at: float | None = None
-        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
-        self._place_changed = False
-        self._folds_changed = False
+        self.whereabouts = Whereabouts(self)
 
     # -------------------------------------------------------------------- keys
 
@@ -145,11 +149,15 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
         self.looks.begin(self.launch.theme)
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.looks.filters(super().get_line_filters())
@@ -157,11 +165,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def _begin(self) -> None:
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
-        if self.document.roots:
-            self._find_cursor()
-            for node in self.document.unencoded():
-                self.ask_engine(self.document.encode_request(node))
-        self._looked_at = time.monotonic()
+        self.whereabouts.take_up(time.monotonic())
+        for node in self.document.unencoded():
+            self.ask_engine(self.document.encode_request(node))
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -200,6 +206,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "error")
             return
         left = self.saving
+        collect_again()
         self._end_all()
         self._take_up(saving)
         await self.switch_screen(self.view)
@@ -215,7 +222,9 @@ class LoomApp(App[int], inherit_bindings=False):
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
-        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
+        self.lore = TokenLore(self.document, self.ask_engine)
+        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        self.whereabouts = Whereabouts(self)
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
@@ -229,16 +238,6 @@ class LoomApp(App[int], inherit_bindings=False):
         view = LoomScreen(self.document, self.keymap)
         view.tree_view.show_marked(self.marked.ids)
         return view
-
-    def _find_cursor(self) -> None:
-        node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        tree, look = self.view.tree_view, self.saving.look
-        tree.rows.visited.restore(look.visited)
-        tree.restore_folds(self.saving.folded_ids)
-        if look.hoisted:
-            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
-        tree.go_to(node)
-        self.view.show_node(node)
 
     def write_prompt(self, intro: str = "", example: str = "") -> None:
         """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
@@ -309,11 +308,17 @@ class LoomApp(App[int], inherit_bindings=False):
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
             self.status.meter.add(tokens, now)
+        change = self.document.apply(events)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
-        self.show(self.document.apply(events), "growing")
+            if (learnt := self.lore.take(event)) is not None:
+                change.join(learnt)
+        self.show(change, "growing")
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and events:
+            on_top.hear(events)
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -336,27 +341,11 @@ class LoomApp(App[int], inherit_bindings=False):
             self._saved_at = now
             self.document.growth.note_growing()
             self.saving.save("growing")
-            if self._place_changed:
-                self._place_changed = False
-                self.saving.place(self.view.current)
-            if self._folds_changed:
-                self._folds_changed = False
-                self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
-            self._looked_at = now
-            self._store_look()
-
-    def _store_look(self) -> None:
-        """Store what is hoisted, and which children were visited last."""
-        if self._looked_at is None:
-            return
-        tree = self.view.tree_view
-        visited = tree.rows.visited.told(self.document.nodes)
-        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
+            self.whereabouts.store_changes(now)
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
-        self._place_changed = True
+        self.whereabouts.moved = True
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 
@@ -380,12 +369,14 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
-        self._folds_changed = True
+        self.whereabouts.folded = True
 
     # ---------------------------------------------------------------- actions
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.view.end_search(keep=True)
+        self.view.take_no_key()
         self.status.said = ""
         try:
             self.commands.perform(action, count)
@@ -404,6 +395,15 @@ class LoomApp(App[int], inherit_bindings=False):
         self.tuning.use(settings)
         self.refresh_bars()
 
+    def token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
+        """With the token cursor on, a token was clicked in the text, or one of what could stand there."""
+        mode = self.commands.mode
+        if isinstance(mode, TokenCursor):
+            if isinstance(message, Reader.TokenClicked):
+                mode.go_to(message.node, message.index)
+            else:
+                mode.choose(message.number)
+
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
@@ -411,6 +411,9 @@ class LoomApp(App[int], inherit_bindings=False):
         if change.removed or change.added or change.rearranged:
             self.marked.trees_changed()
         self.view.show_change(change)
+        on_top: object = self.screen
+        if isinstance(on_top, Keyed) and on_top is not self.view:
+            on_top.show_change(change)
         self.saving.save(label)
         for request in change.requests:
             self.ask_engine(request)
@@ -435,6 +438,14 @@ class LoomApp(App[int], inherit_bindings=False):
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
 
+    def copy_selection(self, text: str) -> None:
+        """Copy what was selected with the mouse."""
+        if text:
+            clipboard.copy(text, self.copy_to_clipboard)
+            self.tell(f"Copied {len(text):,} characters.")
+        else:
+            self.tell(f"Nothing is selected. {self.keymap.label('quit')} leaves.")
+
     def tell(self, message: str, severity: str = "information") -> None:
         """Show a line for a moment."""
         self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
@@ -442,7 +453,9 @@ class LoomApp(App[int], inherit_bindings=False):
     # --------------------------------------------------------------- the bars
 
     def refresh_bars(self) -> None:
-        """Bring the lines at the edges up to date."""
+        """Bring the lines at the edges up to date, and what a mode shows."""
+        if self.commands.mode is not None:
+            self.commands.mode.settle()
         self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
         self.status.show(self.view, self.document, self.settings)
         self.show_keys()
@@ -457,6 +470,9 @@ class LoomApp(App[int], inherit_bindings=False):
             for action in footer_actions()
             if action.id != "stop" or growing
         ]
+        if self.commands.mode is not None:
+            shown = self.commands.mode.footer
+            entries = [("".join(map(self.keymap.label, actions)), word) for actions, word in shown]
         self.status.show_keys(self.view, [(key, word) for key, word in entries if key])
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -480,8 +496,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Store what grows as it stands, and stop it."""
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
-        self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        self._store_look()
+        self.whereabouts.store()
         self.show(change, "leave")
         if growing:
             self.stop_branches(growing)

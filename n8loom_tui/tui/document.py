@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 
-from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import Encode, Event, Finish, SamplingParams, Segment
+from n8loom_tui.loom.adaptive import Run
+from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
+from n8loom_tui.loom.protocol import Encode, Event, Finish, GivenToken, SamplingParams, Score, Segment
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
@@ -20,7 +21,7 @@ from n8loom_tui.session.history_edits import EditError, counted
 from n8loom_tui.session.history_ops import HistoryError, Operation, inverse
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.pending import Pending
-from n8loom_tui.session.record import LETTERS
+from n8loom_tui.session.record import ANSWERS, LETTERS
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
 from n8loom_tui.tui.growth import Growth
@@ -37,6 +38,7 @@ class Document:
     Attributes:
         trees, history, growth: the parts.
         letters: by letter, the id of the node that it marks.
+        answers: what a person last answered in dialogs, by the dialog's name and the field's.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Document:
         trees: Trees | None = None,
         history: History | None = None,
         letters: dict[str, str] | None = None,
+        answers: dict[str, dict[str, str]] | None = None,
     ) -> None:
         self.trees = trees or Trees()
         self.history = history or History(self.trees)
         self.letters = dict(letters or {})
+        self.answers = dict(answers or {})
         self._encoding = Encoding(self.trees)
         self.growth = Growth(self.trees, self.history, self._encoding)
         self._forget_stillborn()
@@ -57,7 +61,7 @@ class Document:
         trash = self.trees.trash
         for node in [node for node in trash.values() if _is_stillborn(node)]:
             del trash[node.id]
-        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+        for node in [node for node in self.trees.nodes.values() if not node.text and _is_stillborn(node)]:
             if node.children or node.marks.by_hand:
                 node.finish = str(Finish.CANCELLED)
                 self.pending.content(node)
@@ -136,17 +140,32 @@ class Document:
         """The path down to a node, as a request to the engine holds it."""
         return self._encoding.path(node)
 
+    def score_request(self, node: Heddle) -> Score:
+        """A request for what the model makes of each token of a node."""
+        return Score(new_id(), self._encoding.path(node), frozenset({node.id}))
+
     # ------------------------------------------------------------------ growth
 
-    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
-        """Grow `n` branches from each node: the children enter the tree at once and fill as tokens come.
+    def ramify(
+        self, nodes: list[Heddle], n: int, params: SamplingParams, given: tuple[GivenToken, ...] = ()
+    ) -> Change:
+        """Grow `n` branches from each node: the children enter the tree at once and fill as tokens come, those `given`
+        first.
 
         Nodes that still grow are continued when they have ended.
 
         Raises:
             EditError: the model ended all of these nodes, or there is none.
         """
-        return self.growth.ramify(nodes, n, params)
+        return self.growth.ramify(nodes, n, params, given)
+
+    def weave(self, node: Heddle, make: Callable[[tuple[Segment, ...], int], Run], label: str) -> Change:
+        """Begin a run that grows below a node by what the model says.
+
+        Raises:
+            EditError: it can't begin there.
+        """
+        return self.growth.weave(node, make, label)
 
     def apply(self, events: Iterable[Event]) -> Change:
         """Enter what the engine told. Requests that waited for a branch to end are among the change's."""
@@ -329,6 +348,11 @@ class Document:
         self.pending.meta(LETTERS, self.letters)
         return before
 
+    def remember(self, dialog: str, answers: dict[str, str]) -> None:
+        """Keep what was answered in a dialog. No step of the history."""
+        self.answers[dialog] = answers
+        self.pending.meta(ANSWERS, self.answers)
+
     # ----------------------------------------------------------- undo and redo
 
     @contextmanager
@@ -406,6 +430,6 @@ def _is_stillborn(node: Heddle) -> bool:
     """Whether a branch neither said anything nor ended."""
     return (
         node.kind is Kind.GENERATED
-        and not (node.tokens or node.text or node.finish)
+        and not (node.text or node.finish or node.tokens)
         and "seed" in node.provenance
     )

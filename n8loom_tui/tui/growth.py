@@ -7,10 +7,11 @@ to wait join the step, unless something else was done meanwhile.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from n8loom_tui.loom.adaptive import Run
 from n8loom_tui.loom.heddle import Heddle, Kind, new_id
 from n8loom_tui.loom.marks import UNREAD
 from n8loom_tui.loom.protocol import (
@@ -20,9 +21,11 @@ from n8loom_tui.loom.protocol import (
     Encoded,
     Event,
     Finish,
+    GivenToken,
     Ramify,
     RequestFailed,
     SamplingParams,
+    Segment,
     Source,
 )
 from n8loom_tui.loom.seeds import branch_seed
@@ -30,9 +33,12 @@ from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
 from n8loom_tui.session.history_edits import EditError, enter
 from n8loom_tui.session.history_ops import Operation, Take
-from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.session.history_trees import FIRST_STEP, Trees
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
+from n8loom_tui.tui.runs import Runs
+
+ENDED = "The model ended here. Write a text child to go on from it, or trim it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class _Deferred:
     n: int
     params: SamplingParams
     step: Step
+    given: tuple[GivenToken, ...] = ()
 
 
 class Growth:
@@ -58,6 +65,7 @@ class Growth:
         """How many branches were begun since nothing grew."""
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
+        self._runs = Runs(trees, history, self._sprout_for, self._grows)
 
     @property
     def waiting(self) -> int:
@@ -66,24 +74,27 @@ class Growth:
 
     # ---------------------------------------------------------------- starting
 
-    def ramify(self, nodes: list[Heddle], n: int, params: SamplingParams) -> Change:
-        """Grow `n` branches from each node; from those that still grow when they have ended.
+    def ramify(
+        self, nodes: list[Heddle], n: int, params: SamplingParams, given: tuple[GivenToken, ...] = ()
+    ) -> Change:
+        """Grow `n` branches from each node; from those that still grow when they have ended. They begin with the tokens
+        `given`.
 
         Raises:
             EditError: the model ended all of these nodes, or there is none.
         """
         open_nodes = [node for node in nodes if not node.terminal]
         if not open_nodes:
-            raise EditError("The model ended here. Write a text child to go on from it, or trim it.")
+            raise EditError(ENDED)
         change = Change()
         step = self._history.begin("ramify")
         late = [node for node in open_nodes if not self._can_start(node)]
         now = [node for node in open_nodes if self._can_start(node)]
         if late:
-            self._deferred.append(_Deferred(late, n, params, step))
+            self._deferred.append(_Deferred(late, n, params, step, given))
             step.awaits += 1
         if now:
-            self._grow(_Deferred(now, n, params, step), change)
+            self._grow(_Deferred(now, n, params, step, given), change)
         return change
 
     def _can_start(self, node: Heddle) -> bool:
@@ -98,23 +109,54 @@ class Growth:
             # Counted on from the children there are, so that with a fixed seed the next ones are others.
             first = index * wanted.n + len(node.children)
             seeds = [branch_seed(wanted.params.seed, first + k) for k in range(wanted.n)]
-            children = [self._sprout(wanted.params, seed) for seed in seeds]
-            specs = tuple(BranchSpec(child.id, seed) for child, seed in zip(children, seeds, strict=True))
+            children = [self.sprout(wanted.params, seed, wanted.given) for seed in seeds]
+            specs = tuple(
+                BranchSpec(child.id, seed, wanted.given) for child, seed in zip(children, seeds, strict=True)
+            )
             sources.append(Source(self._encoding.path(node), specs))
             operations.append(enter(self._trees, node, children))
             branches += children
         self._history.extend(wanted.step, operations, change)
         request = Ramify(new_id(), tuple(sources), wanted.params)
+        self._grows(request, branches)
+        change.requests.append(request)
+
+    def sprout(
+        self, params: SamplingParams, seed: int, given: tuple[GivenToken, ...] = (), name: str = ""
+    ) -> Heddle:
+        """A node for a branch that is to grow. It stands nowhere yet."""
+        child = Heddle.from_span([], "", [], kind=Kind.GENERATED)
+        child.id = name or child.id
+        child.provenance = provenance(self.model, params, seed)
+        if given:
+            child.provenance |= {"given": len(given), FIRST_STEP: -len(given)}
+        child.marks = UNREAD
+        return child
+
+    def _sprout_for(self, spec: BranchSpec, params: SamplingParams) -> Heddle:
+        return self.sprout(params, spec.seed, spec.given, spec.id)
+
+    def _grows(self, request: Ramify, branches: list[Heddle]) -> None:
+        """Note that branches grow from now on."""
         self.begun = len(branches) + (self.begun if self.growing else 0)
         self.growing.update((child.id, child) for child in branches)
         self._requests[request.id] = [child.id for child in branches]
-        change.requests.append(request)
 
-    def _sprout(self, params: SamplingParams, seed: int) -> Heddle:
-        child = Heddle.from_span([], "", [], kind=Kind.GENERATED)
-        child.provenance = provenance(self.model, params, seed)
-        child.marks = UNREAD
-        return child
+    def weave(self, node: Heddle, make: Callable[[tuple[Segment, ...], int], Run], label: str) -> Change:
+        """Begin a run below a node. `make` makes it of the node's path and the number of its children.
+
+        Raises:
+            EditError: the model ended the node, or it is not known yet what it goes on from.
+        """
+        if node.terminal:
+            raise EditError(ENDED)
+        if not self._can_start(node):
+            raise EditError(
+                "This can't go on from here yet: the node still grows, or the model is not there yet."
+            )
+        change = Change()
+        self._runs.begin(node, make(self._encoding.path(node), len(node.children)), label, change)
+        return change
 
     # ----------------------------------------------------------------- growing
 
@@ -137,6 +179,7 @@ class Growth:
                 case RequestFailed(request_id=request):
                     for branch in self._requests.pop(request, []):
                         self._end(branch, Finish.CANCELLED, change)
+            self._runs.take(event, change)
         self._start_due(change)
         return change
 
@@ -183,12 +226,14 @@ class Growth:
                 self._settle(deferred)
 
     def forget_waiting(self, step: Step | None = None) -> bool:
-        """Drop every ramify that waits for a branch to end (those of one step, if given). Whether there was one."""
+        """Drop every ramify that waits for a branch to end, and let no run grow any further; of one step, if given.
+        Whether there was one."""
+        ran = self._runs.forget(step)
         dropped = [deferred for deferred in self._deferred if step is None or deferred.step is step]
         self._deferred = [deferred for deferred in self._deferred if deferred not in dropped]
         for deferred in dropped:
             self._settle(deferred)
-        return bool(dropped)
+        return bool(dropped) or ran
 
     def _settle(self, deferred: _Deferred) -> None:
         """Something that waited was started, or dropped."""
@@ -237,6 +282,8 @@ def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> di
         "repetition_context_size": params.repetition_context_size,
         "stop_strings": list(params.stop_strings),
     }
+    if params.until:
+        values["until"] = [{"condition": type(each).__name__, **asdict(each)} for each in params.until]
     return {
         "model": model.name if model else None,
         "fingerprint": model.fingerprint if model else None,

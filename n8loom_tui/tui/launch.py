@@ -44,6 +44,7 @@ class Wanted:
     dtype: str
     threads: int | None
     kv_budget: int | None = None
+    kv_disk: int = 0
     theme: str | None = None
     reduced_motion: bool = False
     debug: bool = False
@@ -58,6 +59,7 @@ def run(wanted: Wanted) -> int:
     check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
+    gc.freeze()  # what was loaded stays: the collector need not walk through it while the model is being loaded
     launch = Launch(
         wanted.prompt,
         wanted.chat,
@@ -69,7 +71,11 @@ def run(wanted: Wanted) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
-        wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
+        wanted.model,
+        dtype=wanted.dtype,
+        threads=wanted.threads,
+        kv_budget=wanted.kv_budget,
+        kv_disk=wanted.kv_disk,
     )
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:

@@ -22,6 +22,7 @@ from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
+    ANSWERS,
     HOISTED,
     LETTERS,
     PRESETS,
@@ -94,7 +95,7 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(loaded.folded_ids)
+        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
         self.notices += loaded.problems
@@ -164,7 +165,7 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters, **self.kept}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
@@ -374,8 +375,20 @@ def _made(target: Path, changes: Changes) -> SessionStore:
 def _document(loaded: LoadedSession) -> Document:
     """A document of what a session holds."""
     prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where)
+    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()
-    return Document(trees, history, {name: node for name, node in pairs if isinstance(node, str)})
+    names = {name: node for name, node in pairs if isinstance(node, str)}
+    return Document(trees, history, names, _answers(loaded.meta.get(ANSWERS)))
+
+
+def _answers(stored: object) -> dict[str, dict[str, str]]:
+    """What was answered in dialogs, as far as it makes sense."""
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        dialog: {name: text for name, text in fields.items() if isinstance(text, str)}
+        for dialog, fields in stored.items()
+        if isinstance(fields, dict)
+    }

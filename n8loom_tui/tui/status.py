@@ -58,7 +58,7 @@ class Status:
         view.title_bar.show([Fact(self._title(view.tree_view.hoisted))], list(self._facts(document)))
         doing = list(self._activity(document, view.current))
         idle = [] if doing else [Fact("ready", 1)]
-        told = [Fact(self.hint, 2)] if self.hint and not self.said else []
+        told = [Fact(self.hint, 11)] if self.hint and not self.said else []
         marked = [Fact(f"{self.marked:,} marked", 1)] if self.marked else []
         view.state_bar.show([Fact(self.said), *marked, *doing, *idle, *told], self._settings(settings))
 
@@ -132,7 +132,7 @@ class Status:
             yield Fact(f"{waiting} waiting", 3)
         if not document.growing and self.stats.tokens:
             yield Fact(f"{self.stats.tokens:,} tokens so far", 12)
-        if self.stats.reused:
+        if self.stats.reused or self.stats.restored:
             yield Fact(f"prefill saved {self.stats.saved:.0%}", 13)
         if document.growing and self.shared_bytes > 1e6:
             yield Fact(f"sharing saves {self.shared_bytes / 1e6:,.0f} MB", 14)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.architectures import build
 from tiny import scratch_logits, tiny_model, tiny_tokenizer
 
+from n8loom_tui.loom import trial as trial_module
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Loom
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
 from n8loom_tui.loom.sampling import _noise
 from n8loom_tui.loom.seeds import branch_seed
+from n8loom_tui.loom.trial import Mode
 
 CLOSE = 1e-4
 
@@ -103,6 +107,74 @@ def test_strangers_in_the_batch_change_nothing() -> None:
     others = [request(f"o{i}-", [numbers.randrange(256) for _ in range(5 + 40 * i)], 6) for i in range(3)]
     beside = spoken([(0, others[0]), (4, me), (6, others[1]), (12, others[2])])
     assert_same_or_close(path, alone, beside, seed=branch_seed(9, 0), params=params, model=model)
+
+
+WAYS = [
+    ("llama", Mode.NETWORK),
+    ("llama", Mode.SHARED),
+    ("mamba", Mode.WHOLE),
+    ("deepseek_v3", Mode.WHOLE),
+    ("gpt_bigcode", Mode.SINGLE),
+    ("llama4", Mode.SINGLE),
+]
+
+
+@pytest.mark.parametrize(("architecture", "mode"), WAYS, ids=str)
+def test_a_branch_among_31_that_come_and_go(
+    architecture: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every way of serving: of other parents, some above, some beside, joining and ending at other steps."""
+    if mode is not Mode.NETWORK:
+        monkeypatch.setattr(trial_module, "network_for", lambda model, layout: None)
+    model, numbers = build(architecture), random.Random(7)
+    trunk = [numbers.randrange(200) for _ in range(20)]
+    paths = [
+        trunk[:9],
+        trunk,
+        *([*trunk, *(numbers.randrange(200) for _ in range(4 + 9 * i))] for i in range(6)),
+    ]
+    params = SamplingParams(temp=1.0, min_p=0.0, max_tokens=14)
+    first, last = (Ramify(name, (source_of(name, paths[3], 1),), params) for name in ("early", "late"))
+
+    def serve(requests: dict[int, Ramify]) -> dict[str, list[int]]:
+        engine = Engine(model, tiny_tokenizer("plain"))
+        assert engine.serving.mode is mode
+        for path in paths if len(requests) > 1 else ():
+            engine.prefill(path[:-1])
+        said: dict[str, list[int]] = {}
+        most = step = 0
+        while engine.busy or step <= max(requests):
+            if step in requests:
+                engine.submit(requests[step])
+            for event in engine.step():
+                if isinstance(event, BranchToken):
+                    said.setdefault(event.branch_id, []).append(event.token)
+            step, most = step + 1, max(most, engine.running)
+        assert most > 20 or len(requests) == 1  # some draw what ends a text
+        return said
+
+    crowd = {
+        2 * i: Ramify(
+            f"c{i}",
+            tuple(source_of(f"c{i}-{j}-", path, 2) for j, path in enumerate(paths[i % 2 :: 2])),
+            replace(params, max_tokens=numbers.randrange(30, 40)),
+        )
+        for i in range(3)
+    }
+    short = Ramify("s", (source_of("s", trunk, 6),), replace(params, max_tokens=9))
+    beside = serve({1: first, **crowd, 7: short, 9: last})
+    for request in (first, last):
+        alone = serve({0: request})
+        (branch,) = alone
+        assert_same_or_close(
+            paths[3], alone[branch], beside[branch], seed=branch_seed(9, 0), params=params, model=model
+        )
+
+
+def source_of(name: str, path: list[int], count: int) -> Source:
+    return Source(
+        (Segment("s", tuple(path)),), tuple(BranchSpec(f"{name}{i}", branch_seed(9, i)) for i in range(count))
+    )
 
 
 def test_branches_of_one_request_differ() -> None:

@@ -551,7 +551,7 @@ def test_rows_are_capped_by_memory_and_all_are_served_in_the_end() -> None:
     engine = Engine(tiny_model("llama"), TOKENIZER)
     per_token = 2 * 2 * 2 * 16 * 4
     request = ramify("r", 8, max_tokens=50)
-    engine.store.budget = 2 * per_token * (3 * (50 + len(PATH)) + len(PATH))
+    engine.store.budget = per_token * (2 * 5 * 64)  # half of it is left for what a step takes
     engine.submit(request)
     events: list[Event] = []
     most = 0
@@ -620,7 +620,8 @@ def test_three_presses_at_one_node_hold_its_path_once() -> None:
     while engine.running != 12:
         engine.step()
     assert isinstance(engine._batch, Batch)
-    assert [len(span.level.tokens) for span in engine._batch.spans] == [len(path) - 1]
+    assert {(span.low, span.high) for span in engine._batch.spans} == {(0, 12)}
+    assert max(row.length for row in engine._batch.rows) < 0.2 * len(path)
     drive(engine)
 
 

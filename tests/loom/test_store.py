@@ -354,6 +354,36 @@ def test_only_so_many_evictions_are_remembered(monkeypatch: pytest.MonkeyPatch) 
     assert store.known_length(paths[0]) == 0
 
 
+def test_only_so_many_evicted_spans_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("n8loom_tui.loom.store.REMEMBERED_SPANS", 5)
+    store = FragmentStore(2 * PER_TOKEN)
+    for first in range(50):
+        put(store, [first])
+    assert 5 <= sum(store.known_length([first]) for first in range(50)) <= 5 + 2
+
+
+def test_a_chain_of_nodes_is_few_spans_and_a_pin_keeps_what_was_joined() -> None:
+    store = FragmentStore(1 << 24)
+    path = list(range(300))
+    pins = []
+    for length in range(1, 301):
+        put(store, path[:length], start=length - 1)
+        if length == 40:
+            pins.append(store.pin(path[:length]))
+    assert len(store.pieces(path, 0, 300)) <= 10
+    assert_is(store.get(path, 3, 299), path, 3, 299)
+    put(store, [*path[:40], 999, 998], start=40)
+    assert_is(store.get(path, 0, 300), path, 0, 300)
+    put(store, [7])
+    store.budget = 0
+    store.make_room(0)
+    assert_is(store.get(path, 0, 40), path, 0, 40)
+    pins.pop().release()
+    put(store, [8])
+    store.make_room(0)
+    assert store.nbytes <= PER_TOKEN
+
+
 def test_random_paths_under_a_budget_are_exact_and_counted() -> None:
     numbers = random.Random(4)
     store = FragmentStore(40 * PER_TOKEN + 600, states=True)

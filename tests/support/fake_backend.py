@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from n8loom_tui.loom.protocol import (
+    Alternative,
     BranchFinished,
     BranchToken,
     Encode,
@@ -20,6 +21,10 @@ from n8loom_tui.loom.protocol import (
     RequestFailed,
     RequestFinished,
     RequestStarted,
+    Score,
+    Scored,
+    Spell,
+    Spelled,
     Stop,
     Survey,
     Surveyed,
@@ -31,6 +36,11 @@ from n8loom_tui.models.progress import Progress, Stage
 from n8loom_tui.tui.backend import ModelInfo
 
 WORDS = (" the", " flood", " came", " and", " went")
+
+
+TORN_AFTER = 2
+"""After so many tokens a branch with any condition ends by it; where it may say but one, before that."""
+TORN = (Alternative(201, -0.7), Alternative(202, -1.2))
 
 
 class FakeBackend:
@@ -53,6 +63,7 @@ class FakeBackend:
         self._free = threading.Event()
         self._live: list[tuple[str, str, int]] = []
         self._said: dict[str, int] = {}
+        self._torn: set[str] = set()
         self._events: list[Event] = []
         self._tokens = 0
 
@@ -81,6 +92,12 @@ class FakeBackend:
                 self._events.append(RequestStarted(request.id))
                 limit = request.params.max_tokens
                 self._live += [(b.id, request.id, limit) for s in request.sources for b in s.branches]
+                if request.params.until:
+                    self._torn.update(b.id for s in request.sources for b in s.branches)
+                for branch in (b for s in request.sources for b in s.branches):
+                    for given in branch.given:
+                        self._say(branch.id, given.token, f" w{given.token}")
+                self._end_full()
             case Encode():
                 self._encode(request)
             case Weigh(paths=paths):
@@ -91,6 +108,10 @@ class FakeBackend:
                     for end, count in zip(ends, counts, strict=True)
                 ]
                 self._events.append(Weighed(request.id, tuple(nodes)))
+            case Spell(tokens=tokens):
+                self._events += [Spelled(request.id, tuple(f" w{token}" for token in tokens))]
+            case Score():
+                self._score(request)
             case Survey():
                 asked = frozenset(spot.node_id for spot in request.spots)
                 self._events.append(Surveyed(request.id, asked & self.evicted))
@@ -115,9 +136,25 @@ class FakeBackend:
             )
             self._events.append(span)
 
+    def _score(self, request: Score) -> None:
+        """Each token is half as probable as certain; three others could stand there."""
+        for segment in request.path:
+            tokens = segment.tokens
+            if tokens is not None and (request.node_ids is None or segment.node_id in request.node_ids):
+                others = tuple(
+                    (Alternative(token, -0.7), Alternative(101, -1.5), Alternative(102, -3.0))
+                    for token in tokens
+                )
+                count = len(tokens)
+                self._events.append(
+                    Scored(request.id, segment.node_id, tokens, (-0.7,) * count, others, (1.25,) * count)
+                )
+        self._events.append(RequestFinished(request.id))
+
     def _end(self, branch: tuple[str, str, int], reason: Finish) -> None:
         self._live.remove(branch)
-        self._events.append(BranchFinished(branch[0], reason))
+        others = TORN if reason is Finish.CONDITION else ()
+        self._events.append(BranchFinished(branch[0], reason, others))
         if not any(other[1] == branch[1] for other in self._live):
             self._events.append(RequestFinished(branch[1]))
 
@@ -127,23 +164,33 @@ class FakeBackend:
         if self._live and (self._free.is_set() or self._permits.acquire(timeout=0.01)):
             for branch in list(self._live):
                 said = self._said.get(branch[0], 0)
+                if branch[0] in self._torn and (said >= TORN_AFTER or branch[2] == 1):
+                    self._end(branch, Finish.CONDITION)
+                    continue
                 if self.eos_after and said >= self.eos_after:
                     self._end(branch, Finish.EOS)
                     continue
-                self._events.append(
-                    BranchToken(branch[0], 7 + said, self.words[said % len(self.words)], -0.5)
-                )
-                self._said[branch[0]] = said + 1
-                self._tokens += 1
-                if said + 1 >= branch[2]:
-                    self._end(branch, Finish.LENGTH)
+                self._say(branch[0], 7 + said, self.words[said % len(self.words)])
+            self._end_full()
         events, self._events = self._events, []
         return events
+
+    def _say(self, branch_id: str, token: int, text: str) -> None:
+        self._events.append(BranchToken(branch_id, token, text, -0.5))
+        self._said[branch_id] = self._said.get(branch_id, 0) + 1
+        self._tokens += 1
+
+    def _end_full(self) -> None:
+        for branch in [branch for branch in self._live if self._said.get(branch[0], 0) >= branch[2]]:
+            self._end(branch, Finish.LENGTH)
 
     def stats(self) -> EngineStats:
         return replace(
             self.snapshot, running=len(self._live), tokens=self._tokens, evictions=len(self.evicted)
         )
+
+    def rest(self) -> float | None:
+        return None
 
     def close(self) -> None:
         self.closed.set()

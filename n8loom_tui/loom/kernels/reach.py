@@ -67,6 +67,11 @@ class Workspace:
     def __init__(self) -> None:
         self._buffers: dict[str, Floats] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return sum(buffer.nbytes for buffer in self._buffers.values())
+
     def take(self, name: str, *shape: int) -> Floats:
         """A contiguous array of that shape, its content undefined. It is the same memory at every call."""
         size = math.prod(shape)

@@ -90,6 +90,11 @@ class NumpyColumns:
         self.arrays = grown
 
 
+def _by_head(array: Floats) -> Floats:
+    """The array, with the tokens of each head one behind the other in memory."""
+    return array if array[:1].flags.c_contiguous else np.ascontiguousarray(array)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
     """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`: MLX's memory where it lies so."""
@@ -101,9 +106,7 @@ class Views:
     @staticmethod
     def of(pairs: Sequence[Pair]) -> Views:
         """The views of MLX's arrays, which are evaluated."""
-        keys, values = (
-            [np.ascontiguousarray(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2)
-        )
+        keys, values = ([_by_head(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2))
         return Views(pairs, keys, values)
 
 

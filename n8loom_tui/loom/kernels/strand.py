@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.layers import Layout
-from n8loom_tui.loom.rows import Fragments
+from n8loom_tui.loom.radix import Piece
+from n8loom_tui.loom.rows import GONE, Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
 from .blas import Floats, shared_out
@@ -18,11 +20,31 @@ from .network import Network
 from .reach import Reach, Span
 from .rows import Views
 
+SHORT = 64
+"""Held pieces of a path that are shorter are put together, if there are several in a row."""
 
-def _views(fragment: Fragment) -> Views:
-    pairs = [fragment.layer(layer) for layer in range(len(fragment.slots))]
+
+def _views(fragment: Fragment, start: int, stop: int) -> Views:
+    pairs = [fragment.span(layer, start, stop) for layer in range(len(fragment.slots))]
     mx.eval(pairs)
     return Views.of(pairs)
+
+
+def _lent(pieces: Sequence[Piece]) -> list[tuple[int, int, Views]]:
+    """A path's beginning, as it lies in memory: where each part begins and ends."""
+    parts: list[tuple[int, int, Views]] = []
+    at = 0
+    for is_short, group in itertools.groupby(pieces, lambda piece: len(piece) < SHORT):
+        run = list(group)
+        if is_short and len(run) > 1:
+            fused = Piece.fused(run)
+            parts.append((at, at + len(fused), _views(fused, 0, len(fused))))
+            at += len(fused)
+            continue
+        for piece in run:
+            parts.append((at, at + len(piece), _views(piece.fragment, piece.start, piece.stop)))
+            at += len(piece)
+    return parts
 
 
 class _Read:
@@ -34,7 +56,7 @@ class _Read:
         self.keys = list(np.zeros(shape, dtype=np.float32))
         self.values = list(np.zeros(shape, dtype=np.float32))
         if known is not None:
-            held = _views(known)
+            held = _views(known, 0, len(known))
             for mine, old in zip((*self.keys, *self.values), (*held.keys, *held.values), strict=True):
                 mine[:, : len(known)] = old
 
@@ -46,8 +68,10 @@ class NetworkStrand:
         self.rows = list(rows)
         self._network = network
         self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
-        common = held_fragment(held, self.rows[0].path, 0, self._shared)
-        self._common = _views(common) if common is not None else None
+        pieces = held.pieces(self.rows[0].path, 0, self._shared)
+        if self._shared and not pieces:
+            raise ValueError(GONE)
+        self._common = _lent(pieces)
         self._read = {
             id(row): _Read(
                 network, self._shared, row.stop, held_fragment(held, row.path, self._shared, row.start)
@@ -77,8 +101,8 @@ class NetworkStrand:
             read = self._read[id(row)]
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
-        if self._common is not None:
-            spans.append(Span(0, len(tokens), 0, self._shared, self._common.keys, self._common.values))
+        for start, stop, common in self._common:
+            spans.append(Span(0, len(tokens), start, stop, common.keys, common.values))
         network = self._network
         reach = Reach(network.heads, len(tokens), spans, None, network.space, causal)
 

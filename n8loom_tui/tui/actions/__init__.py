@@ -15,6 +15,7 @@ from n8loom_tui.tui.actions.look import look
 from n8loom_tui.tui.actions.mark import mark
 from n8loom_tui.tui.actions.move import move
 from n8loom_tui.tui.actions.settings import settings
+from n8loom_tui.tui.actions.tokens import tokens
 from n8loom_tui.tui.actions.weave import weave
 from n8loom_tui.tui.actions.write import write
 
@@ -22,7 +23,7 @@ __all__ = ["ACTIONS", "Action", "CountUse", "Group", "actions_by_group", "footer
 
 
 def _registry() -> MappingProxyType[str, Action]:
-    parts = (move(), weave(), write(), cut(), mark(), look(), find(), settings(), file())
+    parts = (move(), weave(), write(), cut(), mark(), look(), tokens(), find(), settings(), file())
     return MappingProxyType({action.id: action for part in parts for action in part})
 
 

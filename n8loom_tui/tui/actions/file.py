@@ -30,6 +30,7 @@ def file() -> Iterator[Action]:
         "Bring back what was deleted, cut off, or undone and left behind; or empty the trash.",
     )
     yield Action("copy_text", group, "Copy the text", "Copy the text from the root to this node.")
+    yield Action("copy_node", group, "Copy this node's text", "Copy the text of this node alone.")
     yield Action(
         "palette",
         group,

@@ -35,6 +35,24 @@ def weave() -> Iterator[Action]:
         footer_rank=10,
     )
     yield Action(
+        "adaptive",
+        group,
+        "Adaptive weave",
+        "Grow until the model is torn, or a text, sentence or paragraph is done; branch there, and so on.",
+    )
+    yield Action(
+        "cutoff_tree",
+        group,
+        "Cut-off tree",
+        "Expand every token that is at least as probable as you say, some tokens deep.",
+    )
+    yield Action(
+        "repeat_growth",
+        group,
+        "The same growth again",
+        "Grow from this node what was grown last, with the same settings.",
+    )
+    yield Action(
         "stop",
         group,
         "Stop",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from n8loom_tui.tui.actions import ACTIONS
+from n8loom_tui.tui.commands.adaptive import Adaptive
 from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
@@ -20,6 +22,8 @@ from n8loom_tui.tui.commands.search import Search
 from n8loom_tui.tui.commands.sets import Sets
 from n8loom_tui.tui.commands.settings import Set
 from n8loom_tui.tui.commands.siblings import Siblings
+from n8loom_tui.tui.commands.tokens import Tokens
+from n8loom_tui.tui.commands.views import Views
 from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
@@ -29,12 +33,15 @@ if TYPE_CHECKING:
 PARTS: tuple[type[Part], ...] = (
     Move,
     Weave,
+    Adaptive,
     Write,
     Cut,
     Siblings,
     Mark,
     Sets,
     Look,
+    Tokens,
+    Views,
     Hoist,
     Find,
     Search,
@@ -52,6 +59,7 @@ class Commands:
     Attributes:
         mode: while one is on (such as the token cursor) what it does comes before what the parts do; the keys
             stay those of the keymap.
+        again: grows at the cursor what was grown last, in the same way; None: nothing was.
     """
 
     def __init__(self, app: LoomApp) -> None:
@@ -60,6 +68,7 @@ class Commands:
         for part in PARTS:
             self._does.update(part(app).commands())
         self.mode: Part | None = None
+        self.again: Callable[[], None] | None = None
 
     def perform(self, action: str, count: int | None) -> None:
         """Do an action.

@@ -8,6 +8,7 @@ from n8loom_tui.tui.document import EditError, counted
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.help import HelpScreen
 from n8loom_tui.tui.screens.trash import BringBack, Empty, TrashScreen
+from n8loom_tui.tui.widgets.shown import shown_text
 
 
 class File(Part):
@@ -46,8 +47,13 @@ class File(Part):
         hint = "All of it goes for good, and nothing done so far can be undone any more. Type yes."
         app.push_screen(AskScreen("Empty the trash", hint, "", check), answered)
 
+    def do_copy_node(self, _count: int | None) -> None:
+        self._copy(shown_text(self._node()))
+
     def do_copy_text(self, _count: int | None) -> None:
-        text = self._node().get_display_text()
+        self._copy(self._node().get_display_text())
+
+    def _copy(self, text: str) -> None:
         clipboard.copy(text, self._app.copy_to_clipboard)
         self._app.tell(f"Copied {len(text):,} characters.")
 

@@ -11,7 +11,7 @@ class Move(Part):
     def _move(self, up: bool, count: int) -> None:
         """Rows in the tree, lines in the reader: whichever is in use."""
         if self._app.view.reading:
-            self._app.view.reader.scroll_lines(-count if up else count)
+            self._app.view.text_pane.scroll_lines(-count if up else count)
         else:
             self._tree.go_rows(-count if up else count)
 
@@ -45,12 +45,12 @@ class Move(Part):
 
     def do_top(self, _count: int | None) -> None:
         if self._app.view.reading:
-            self._app.view.reader.scroll_lines(-(10**9))
+            self._app.view.text_pane.scroll_lines(-(10**9))
         else:
             self._tree.go_top()
 
     def do_bottom(self, _count: int | None) -> None:
         if self._app.view.reading:
-            self._app.view.reader.follow()
+            self._app.view.text_pane.follow()
         else:
             self._tree.go_bottom()

@@ -19,8 +19,14 @@ Command = Callable[[int | None], None]
 class Part:
     """Some of the actions: one method `do_<action id>` for each."""
 
+    footer: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """For a mode: what the keys' line shows while it is on, as (actions, the word for them)."""
+
     def __init__(self, app: LoomApp) -> None:
         self._app = app
+
+    def settle(self) -> None:
+        """For a mode: bring what it shows up to date. Called often."""
 
     def commands(self) -> dict[str, Command]:
         """What this part does, by action id."""
@@ -35,6 +41,13 @@ class Part:
         if node is None:
             raise EditError("There is no tree yet: start a new loom.")
         return node
+
+    def _branches(self, count: int | None) -> int:
+        """How many branches are wanted: as many as were typed, else as many as are set."""
+        try:
+            return self._app.settings.with_value("n", count or self._app.settings.n).n
+        except ValueError as error:
+            raise EditError(str(error)) from None
 
     def _marked(self) -> list[Heddle]:
         """The nodes that are marked, from top to bottom: what is done is done to them, as one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from n8loom_tui.loom.heddle import Heddle
@@ -37,23 +38,21 @@ class Weave(Part):
         if not change.requests:
             app.tell("This starts as soon as the node has ended, or the model is loaded.")
 
+    def _repeatable(self, grow: Callable[[], None]) -> None:
+        """Grow something at the cursor, and keep how, to grow it again elsewhere."""
+        grow()
+        self._app.commands.again = grow
+
     def do_ramify(self, count: int | None) -> None:
-        self._grow(self._marked() or [self._node()], self._checked(count or self._app.settings.n))
+        n = self._branches(count)
+        self._repeatable(lambda: self._grow(self._marked() or [self._node()], n))
 
     def do_continue_one(self, _count: int | None) -> None:
-        self._grow(self._marked() or [self._node()], 1)
+        self._repeatable(lambda: self._grow(self._marked() or [self._node()], 1))
 
     def do_ramify_leaves(self, count: int | None) -> None:
-        self._grow(
-            self._app.marked.leaves(self._node()),
-            self._checked(count or self._app.settings.n),
-        )
-
-    def _checked(self, n: int) -> int:
-        try:
-            return self._app.settings.with_value("n", n).n
-        except ValueError as error:
-            raise EditError(str(error)) from None
+        n = self._branches(count)
+        self._repeatable(lambda: self._grow(self._app.marked.leaves(self._node()), n))
 
     def do_stop(self, _count: int | None) -> None:
         app = self._app
@@ -63,8 +62,11 @@ class Weave(Part):
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
-        elif len(app.marked) and not (app.document.growing or app.document.waiting):
-            app.unmark_all()
+        elif not (app.document.growing or app.document.waiting):
+            if app.finder.query is not None:
+                app.view.forget_search()
+            elif len(app.marked):
+                app.unmark_all()
         if everything:
             app.document.growth.forget_waiting()
         if everything and app.document.growing:

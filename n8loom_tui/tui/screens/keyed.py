@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from textual import events
 from textual.screen import ModalScreen, Screen
 
+from n8loom_tui.loom.protocol import Event
+from n8loom_tui.session.change import Change
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.router import Fire, KeyRouter, Pending
 
@@ -31,6 +33,17 @@ class Keyed:
         self._next_key = then
         self.show_pending(pending)
 
+    @property
+    def awaits_key(self) -> bool:
+        """Whether the next key is for something else than the keymap says."""
+        return self._next_key is not None
+
+    def take_no_key(self) -> None:
+        """Do without that key."""
+        if self._next_key is not None:
+            self._next_key = None
+            self.show_pending("")
+
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
@@ -51,6 +64,12 @@ class Keyed:
         does = getattr(self, f"do_{action}", None)
         if does is not None:
             does(count)
+
+    def show_change(self, change: Change) -> None:
+        """Show what happened in the trees. Nothing, unless the screen shows any of it."""
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Take what the engine told. Nothing, unless the screen has asked for something."""
 
     def show_pending(self, pending: str) -> None:
         """Show what was typed and waits for more. Nothing, unless the screen has a place for it."""

@@ -13,15 +13,21 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.preferences import NARROWEST, WIDEST, Preferences
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.searching import Searching
+from n8loom_tui.tui.widgets.alternatives import Alternatives
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
 from n8loom_tui.tui.widgets.details import Details
 from n8loom_tui.tui.widgets.divider import Divider
+from n8loom_tui.tui.widgets.legend import Legend
+from n8loom_tui.tui.widgets.markdown_view import MOST, MarkdownView
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
+from n8loom_tui.tui.widgets.shown import path_text
 from n8loom_tui.tui.widgets.signs import UNICODE, Signs
+from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
+COPY_KEYS = ("ctrl+c", "super+c")
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
 ROOMY = 110
@@ -43,10 +49,13 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.tree_view = LoomTree(id="tree")
         self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
+        self.page = MarkdownView(id="page")
         growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
         self.preview = ChildrenPreview(growing, id="children")
         self.details = Details(id="details")
         self.divider = Divider(id="divider")
+        self.alternatives = Alternatives(id="alternatives")
+        self.legend = Legend(id="legend")
         self.title_bar = Bar(id="title")
         self.state_bar = Bar(id="state", right_gap="  ")
         self.key_bar = KeyBar(id="keys")
@@ -57,6 +66,10 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.reading = False
         """Whether the reader is the pane in use (on a narrow screen: the one that is shown)."""
         self._looks = Preferences()
+        self.markdown = False
+        """Whether finished texts are to be read as Markdown."""
+        self._flipped = False
+        """Whether the token cursor brought the reader into use."""
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -65,6 +78,9 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             yield self.divider
             with Vertical(id="right"):
                 yield self.reader
+                yield self.page
+                yield self.legend
+                yield self.alternatives
                 yield self.preview
             yield self.details
         yield self.state_bar
@@ -141,11 +157,14 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             self.preview.show_children(current, self._document.growing)
         for node in change.changed.values():
             self.reader.node_grew(node)
+            self.reader.odds_known(node)
             self.preview.node_grew(node)
         for node in change.finished:
             self.preview.set_streaming(node.id, False)
             if node is current:
                 self.reader.set_streaming(False)
+        if self.markdown and (change.changed or change.finished):
+            self.show_page()
 
     def show_node(self, node: Heddle | None) -> None:
         """Show a node's path and children at the right."""
@@ -154,6 +173,46 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         else:
             self.reader.show_path(node, node.id in self._document.growing)
         self.preview.show_children(node, self._document.growing)
+        self.show_page()
+
+    @property
+    def text_pane(self) -> Reader | MarkdownView:
+        """What shows the path's text: the reader, or the page of Markdown."""
+        return self.page if self.has_class("markdown") else self.reader
+
+    def show_page(self) -> None:
+        """Have the path rendered as Markdown, if that is wanted and the text is finished; else the reader shows it."""
+        node = self.current
+        finished = node is not None and node.id not in self._document.growing
+        if node is None or not (self.markdown and finished) or self.has_class("tokens"):
+            self.remove_class("markdown")
+        else:
+            width = max(self.reader.line_width, self.page.line_width)
+            if self.page.show(path_text(node, MOST), width):
+                self.add_class("markdown")
+
+    @on(MarkdownView.Rendered)
+    def _page_rendered(self, message: MarkdownView.Rendered) -> None:
+        self.set_class(self.markdown and bool(message.lines) and not self.has_class("tokens"), "markdown")
+
+    def show_tokens(self, shown: bool) -> None:
+        """Show what could stand at the token cursor, or no longer. On a narrow screen that is beside the text."""
+        self.set_class(shown, "tokens")
+        self.show_page()
+        if shown != self.reading and (shown or self._flipped):
+            self._flipped = shown
+            self.flip()
+
+    def colour_by(self, by: ColourBy) -> None:
+        """Colour the reader's tokens by something, and say what the colours tell."""
+        self.reader.colour_by = by
+        self.legend.show(by)
+        self.set_class(by is not ColourBy.NOTHING, "coloured")
+
+    @on(Alternatives.Chosen)
+    @on(Reader.TokenClicked)
+    def _token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
+        self.app.token_chosen(message)  # type: ignore[attr-defined]
 
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:
@@ -178,7 +237,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         """Go to the other pane."""
         self.reading = not self.reading
         self.set_class(self.reading, "reading")
-        (self.reader if self.reading else self.tree_view).focus()
+        (self.text_pane if self.reading else self.tree_view).focus()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width)
@@ -220,9 +279,17 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
 
     # ------------------------------------------------------------------- keys
 
+    def on_key(self, event: events.Key) -> None:
+        """ctrl+c copies what is selected; all else goes by the keymap."""
+        if event.key in COPY_KEYS:
+            event.stop()
+            event.prevent_default()
+            self.app.copy_selection(self.get_selected_text() or "")  # type: ignore[attr-defined]
+            return
+        super().on_key(event)
+
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
-        self.end_search(keep=True)
         self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
@@ -18,20 +17,17 @@ from n8loom_tui.tui.finding.query import Query
 
 from .flow import Flow
 from .highlight import line_spans, lit
-from .line_view import LineView
 from .sanitize import truncate_cells, visible, wrap_cells
-from .shown import is_written, passage, shown_text
+from .shown import passage, shown_text
 from .signs import UNICODE, Signs
+from .token_text import MARGIN, TokenText
 
-_MARGIN = 2
-"""Cells left of the text, for the bar beside the current node. One at the right is kept for the caret."""
-_WIDTH = 80  # until the real one is known
 _CHECKED = 32
 """How many characters before the end of what is shown are compared, to tell growth from another text."""
 
 
-class Reader(LineView):
-    """Shows the path down to a node as one text."""
+class Reader(TokenText):
+    """Shows the path down to a node as one text, with a cursor on one of its tokens where that is wanted."""
 
     DEFAULT_CSS = """
     Reader {
@@ -66,8 +62,6 @@ class Reader(LineView):
     ) -> None:
         super().__init__(signs=signs, name=name, id=id, classes=classes)
         self._placeholder = placeholder
-        self._flow = Flow(_WIDTH)
-        self._path: list[Heddle] = []
         self._texts: list[str] = []
         self._streaming = False
         self._query: Query | None = None
@@ -96,6 +90,7 @@ class Reader(LineView):
     def clear(self) -> None:
         """Show no node, but the placeholder."""
         self._path, self._texts, self._streaming = [], [], False
+        self._token = None
         self._flow = Flow(self._flow.width)
         self._at_end, self._place = True, 0
         self._grown(0)
@@ -114,6 +109,8 @@ class Reader(LineView):
             common += 1
         first = self._flow.truncate(common)
         first = min(first, self._flow.extend(passage(above) for above in path[common:]))
+        if common < max(len(self._path), len(path)):
+            self._token = None
         self._path, self._texts, self._streaming = path, texts, streaming
         self._grown(first)
         self.refresh()
@@ -226,7 +223,7 @@ class Reader(LineView):
     def on_resize(self) -> None:
         following, place = self._at_end, self._place
         self._laid_out = self.size
-        width = self.line_width - _MARGIN - 1
+        width = self.line_width - MARGIN - 1
         if width > 0 and width != self._flow.width:
             self._flow = Flow(width)
             self._flow.extend([passage(node) for node in self._path])
@@ -250,7 +247,8 @@ class Reader(LineView):
         is_current = any(span == current for span, _ in pieces) or self._inside_current(index)
         bar = f"{self.signs.bar} " if is_current else "  "
         segments = [Segment(bar, self.get_component_rich_style("reader--bar"))]
-        segments += self._lit([Segment(text, self._style(span)) for span, text in pieces], index)
+        words = self._lit(list(self._words(index, pieces)), index)
+        segments += Strip(words).apply_offsets(0, index) if words else ()
         if at_end and self._streaming:
             segments.append(Segment(self.signs.caret, self.get_component_rich_style("reader--caret")))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
@@ -267,22 +265,14 @@ class Reader(LineView):
         lines, start = self._flow.lines, self._flow.starts[-1]
         return lines[index].offset >= start or (start == self._flow.length and index == len(lines) - 1)
 
-    def _style(self, span: int) -> Style:
-        node = self._path[span]
-        style = self.get_component_rich_style("reader--written" if is_written(node) else "reader--generated")
-        if span == len(self._path) - 1:
-            current = self.get_component_rich_style("reader--current")
-            style += Style(bgcolor=current.bgcolor, bold=current.bold, underline=current.underline)
-        return style
-
     def _placeholder_line(self, index: int, width: int) -> Strip:
         text = visible(self._placeholder)
-        lines = wrap_cells(text, max(width - _MARGIN, 1))
+        lines = wrap_cells(text, max(width - MARGIN, 1))
         if index >= len(lines):
             return Strip.blank(width, self.rich_style)
         start, end = lines[index]
         style = self.get_component_rich_style("reader--placeholder")
-        line = truncate_cells(text[start:end], width - _MARGIN, self.signs.ellipsis)
-        return Strip([Segment(" " * _MARGIN, style), Segment(line, style)]).adjust_cell_length(
+        line = truncate_cells(text[start:end], width - MARGIN, self.signs.ellipsis)
+        return Strip([Segment(" " * MARGIN, style), Segment(line, style)]).adjust_cell_length(
             width, self.rich_style
         )

@@ -57,6 +57,11 @@ def visible(text: str, newline: str = "\n") -> str:
     return text if newline == "\n" else text.replace("\n", newline)
 
 
+def shifts(text: str) -> list[tuple[int, int]]:
+    """Where `visible` changes a text's length: (a character's place, how many characters longer what is shown is)."""
+    return [(match.start(), len(_mark(match)) - 1) for match in _HARMFUL.finditer(text)]
+
+
 class _Widths(dict[str, int]):
     """Cells per character. A dictionary because the loops below ask once per character of a megabyte."""
 

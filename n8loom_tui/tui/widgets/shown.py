@@ -30,6 +30,21 @@ def passage(node: Heddle) -> str:
     return f"\n\n{text}\n\n" if node.is_turn else text
 
 
+def path_text(node: Heddle, limit: int) -> str:
+    """The path's text down to a node, for people, not yet `visible`: at least the last `limit` characters of it."""
+    parts: list[str] = []
+    size = 0
+    for above in node.ancestors():
+        text = shown_text(above)
+        if isinstance(above, Loom) and above.chat_template_used and text:
+            text = text.rstrip("\n") + "\n\n"
+        parts.append(text)
+        size += len(text)
+        if size > limit:
+            break
+    return "".join(reversed(parts))
+
+
 def one_line(text: str, newline: str, limit: int = _SCANNED) -> str:
     """The start of a text on one line, ready to be drawn: leading blanks gone, each run of blanks one, line
     ends a sign. Looks at no more than `limit` characters, and as many blanks before them as a label ever

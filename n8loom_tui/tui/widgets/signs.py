@@ -58,6 +58,14 @@ class Signs:
     """Beside one with words that only the right text has."""
     empty: str
     """In the place of a node without text. Several cells."""
+    pointer: str
+    """Before what is chosen."""
+    corner: str
+    """Where a block begins."""
+    single: str
+    """Before a block of one line."""
+    eighths: str
+    """Parts of a bar's cell, from the smallest to the full one."""
 
 
 UNICODE = Signs(
@@ -92,6 +100,10 @@ UNICODE = Signs(
     removed="−",
     added="+",
     empty="∅",
+    pointer="▸",
+    corner="┌",
+    single="╶",
+    eighths="▏▎▍▌▋▊▉█",
 )
 
 ASCII = Signs(
@@ -126,4 +138,8 @@ ASCII = Signs(
     removed="-",
     added="+",
     empty="(empty)",
+    pointer=">",
+    corner="+",
+    single="-",
+    eighths="#",
 )
