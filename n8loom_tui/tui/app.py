@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
@@ -27,11 +29,14 @@ from n8loom_tui.loom.protocol import (
     RequestFinished,
     RequestStarted,
     Stop,
+    Weighed,
 )
 from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
+from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
@@ -41,16 +46,21 @@ from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, L
 from n8loom_tui.tui.evictions import Evictions
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
-from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
+from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
+from n8loom_tui.tui.preferences import PreferencesFile
+from n8loom_tui.tui.presets import FILE_NAME as PRESETS
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
+from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
@@ -62,8 +72,9 @@ second and not in the file."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
-    "Walk among them with the arrows and go on from any."
+    "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
 )
+EXAMPLE = "What would a river say about the sea?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,10 @@ class Launch:
     prompt: str | None = None
     chat: bool = True
     settings: Settings = field(default_factory=Settings)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that count more than what the session remembers."""
+    theme: str | None = None
+    reduced_motion: bool = False
     notices: tuple[str, ...] = ()
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
@@ -98,16 +113,18 @@ class LoomApp(App[int], inherit_bindings=False):
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
-        self.settings = self.launch.settings
         self.saving = saving
+        self.tuning = Tuning(self.launch.settings, self.launch.given, config_dir() / PRESETS, saving)
+        looks = PreferencesFile(config_dir() / PREFERENCES)
+        self.looks = Looks(self, looks, reduced=self.launch.reduced_motion)
         self.document: Document = saving.document
         self.engine = EngineThread(backend)
         self.status = Status(saving)
-        self.meter = RateMeter()
         self.evictions = Evictions()
         self.failure: BaseException | None = None
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
+        self.watching = Watching(self)
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
@@ -125,12 +142,21 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
-        self.call_after_refresh(self._begin)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
+        self.looks.begin(self.launch.theme)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return self.looks.filters(super().get_line_filters())
 
     def _begin(self) -> None:
-        for notice in (*self.launch.notices, *self.saving.notices):
+        for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
         self.whereabouts.take_up(time.monotonic())
         for node in self.document.unencoded():
@@ -146,7 +172,7 @@ class LoomApp(App[int], inherit_bindings=False):
         if not self._offered and library.listed():
             self.browse_sessions(WELCOME)
         else:
-            self.write_prompt(INTRO)
+            self.write_prompt(INTRO, EXAMPLE)
 
     def browse_sessions(self, intro: str = "") -> None:
         """Open the session browser."""
@@ -159,7 +185,7 @@ class LoomApp(App[int], inherit_bindings=False):
                 case NewLoom():
                     self.run_worker(self.open_session(None), group="files")
                 case None if not self.document.roots:
-                    self.write_prompt(INTRO)
+                    self.write_prompt(INTRO, EXAMPLE)
 
         self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
 
@@ -173,6 +199,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "error")
             return
         left = self.saving
+        collect_again()
         self._end_all()
         self._take_up(saving)
         await self.switch_screen(self.view)
@@ -184,7 +211,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def _take_up(self, saving: Saving) -> None:
         """Make this session the one that is open."""
-        self.launch = replace(self.launch, prompt=None, notices=())
+        self.launch = replace(self.launch, prompt=None, notices=(), given={})
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
@@ -193,7 +220,10 @@ class LoomApp(App[int], inherit_bindings=False):
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
+        self.tuning.take_up(saving)
+        self.watching.take_up()
         self.view = self._new_view()
+        self.view.use_looks_later(self.looks.now, self.looks.signs)
 
     def _new_view(self) -> LoomScreen:
         """A screen of the document that is open."""
@@ -201,16 +231,17 @@ class LoomApp(App[int], inherit_bindings=False):
         view.tree_view.show_marked(self.marked.ids)
         return view
 
-    def write_prompt(self, intro: str = "") -> None:
-        """Open the editor for a new loom."""
+    def write_prompt(self, intro: str = "", example: str = "") -> None:
+        """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(
-            EditorScreen("A new loom", intro=intro, choice=choice, system=True), self._prompt_written
-        )
+        screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
+        self.push_screen(screen, self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
             self.start_loom(written)
+            if written.example:
+                self.perform("ramify")
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
@@ -231,6 +262,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.watching.look(now)
         self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         self.view.finder.refresh()
@@ -259,20 +291,20 @@ class LoomApp(App[int], inherit_bindings=False):
                     self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
-                case RequestStarted() | RequestFinished():
-                    self.status.prefill = None
+                case RequestStarted(request_id=request) | RequestFinished(request_id=request):
+                    self.status.prefill_over(request)
+                case Weighed():
+                    self.watching.weighed(item)
                 case _:
                     events.append(item)
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
-            self.meter.add(tokens, now)
+            self.status.meter.add(tokens, now)
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
                 self.tell(event.message, "error")
         self.show(self.document.apply(events), "growing")
-        if not self.document.growing:
-            self.meter.reset()
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -284,6 +316,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status.loading = None
         self.status.failure = message
         self.failure = error
+        self.watching.engine_gone()
         change = self.document.cancel_all()
         self.show(change)
         self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
@@ -328,11 +361,24 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.view.end_search(keep=True)
+        self.view.take_no_key()
         self.status.said = ""
         try:
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
+        self.watching.acted(action)
+        self.refresh_bars()
+
+    @property
+    def settings(self) -> Settings:
+        """What the next branches grow by."""
+        return self.tuning.settings
+
+    def use_settings(self, settings: Settings) -> None:
+        """Have the next branches grow by these."""
+        self.tuning.use(settings)
         self.refresh_bars()
 
     def show(self, change: Change, label: str = "edit") -> None:
@@ -374,7 +420,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def refresh_bars(self) -> None:
         """Bring the lines at the edges up to date."""
-        self.status.show(self.view, self.document, self.settings, self.meter.rate(), len(self.marked))
+        self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
+        self.status.show(self.view, self.document, self.settings)
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:

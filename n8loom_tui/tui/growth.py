@@ -54,6 +54,8 @@ class Growth:
         self._encoding = encoding
         self.model: ModelInfo | None = None
         self.growing: dict[str, Heddle] = {}
+        self.begun = 0
+        """How many branches were begun since nothing grew."""
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
 
@@ -103,6 +105,7 @@ class Growth:
             branches += children
         self._history.extend(wanted.step, operations, change)
         request = Ramify(new_id(), tuple(sources), wanted.params)
+        self.begun = len(branches) + (self.begun if self.growing else 0)
         self.growing.update((child.id, child) for child in branches)
         self._requests[request.id] = [child.id for child in branches]
         change.requests.append(request)
@@ -229,7 +232,9 @@ def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> di
         "min_p": params.min_p,
         "top_p": params.top_p,
         "top_k": params.top_k,
+        "min_tokens_to_keep": params.min_tokens_to_keep,
         "repetition_penalty": params.repetition_penalty,
+        "repetition_context_size": params.repetition_context_size,
         "stop_strings": list(params.stop_strings),
     }
     return {
