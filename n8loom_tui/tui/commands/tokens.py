@@ -98,7 +98,8 @@ class TokenCursor(Part):
 
     def _standable(self, node: Heddle) -> bool:
         """Whether there is anything of the node's tokens to see."""
-        return bool(node.tokens) and self._reader.token_map(node).bounds[-1] > 0
+        bounds = self._reader.token_map(node).bounds
+        return bounds[-1] > bounds[0]
 
     def settle(self) -> None:
         """Show where the cursor is, and what is known of that; if the text is another one, at its end."""
