@@ -16,6 +16,7 @@ import typer
 from n8loom_tui.bench.settings import Section
 
 if TYPE_CHECKING:
+    from n8loom_tui.tui.keymap import Keymap
     from n8loom_tui.tui.keymap_file import KeymapProblem
 
 app = typer.Typer(
@@ -46,13 +47,23 @@ def weave(
         bool, typer.Option("--raw", help="Take prompts as they are, without the chat template.")
     ] = False,
     keymap: Annotated[str, typer.Option(help="default, vim, arrows, or one of your own.")] = "default",
-    n: Annotated[int, typer.Option("-n", help="Branches that one ramify grows.")] = 8,
-    temp: Annotated[float, typer.Option(help="Temperature; 0 is greedy.")] = 0.8,
-    max_tokens: Annotated[int, typer.Option(help="Tokens that a branch grows at once.")] = 64,
-    min_p: Annotated[float, typer.Option(help="Drop tokens less likely than this share of the best.")] = 0.05,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling; 0 is off.")] = 0.0,
-    top_k: Annotated[int, typer.Option(help="Draw from the k likeliest; 0 is off.")] = 0,
-    repetition_penalty: Annotated[float, typer.Option(help="Above 1 it discourages repetition.")] = 1.0,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Sampling values by name: balanced, careful, wild, nucleus, greedy, or yours."),
+    ] = None,
+    n: Annotated[int | None, typer.Option("-n", help="Branches that one ramify grows; else 8.")] = None,
+    temp: Annotated[float | None, typer.Option(help="Temperature; 0 is greedy; else 0.8.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Tokens that a branch grows at once; else 64.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Drop tokens less likely than this share of the best; else 0.05.")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus sampling; 0 is off.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest; 0 is off.")] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 it discourages repetition; 1 is off.")
+    ] = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="End a branch before this text (may be repeated).")
     ] = None,
@@ -65,33 +76,63 @@ def weave(
         str | None,
         typer.Option(help="Memory for the KV cache, like 500M or 2G; else a quarter of the machine's."),
     ] = None,
+    kv_disk: Annotated[
+        str,
+        typer.Option(help="Disk space for the KV cache, so that a reopened path goes on at once; or off."),
+    ] = "1G",
+    theme: Annotated[
+        str | None,
+        typer.Option(help="dark, light, ansi (the terminal's own colours), or another; remembered."),
+    ] = None,
+    reduced_motion: Annotated[
+        bool, typer.Option("--reduced-motion", help="Nothing moves but what is written.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
-    """Open a model and weave. Further commands: bench, export, import, keys, locate (each has --help)."""
-    from n8loom_tui.loom.protocol import SamplingParams
-    from n8loom_tui.tui.settings import Settings
+    """Open a model and weave. Sampling values that are not given are as the session remembers them.
+
+    Further commands: bench, export, import, keys, locate (each has --help).
+    """
+    from n8loom_tui.tui.given import check_theme, given_settings
 
     try:
-        params = SamplingParams(
+        given = given_settings(
+            preset,
+            n=n,
             temp=temp,
             max_tokens=max_tokens,
             min_p=min_p,
             top_p=top_p,
             top_k=top_k,
             repetition_penalty=repetition_penalty,
-            stop_strings=tuple(stop or ()),
+            stop_strings=tuple(stop) if stop else None,
             seed=seed,
         )
-        settings = Settings(params=params).with_value("n", n)
         _check_dtype(dtype)
-        budget = None if kv_budget is None else _budget(kv_budget)
+        check_theme(theme)
+        budget = None if kv_budget is None else _size("--kv-budget", kv_budget)
+        disk = 0 if kv_disk.strip().lower() == "off" else _size("--kv-disk", kv_disk)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     text = _prompt(prompt, prompt_file)
     _need_terminal()
     from n8loom_tui.tui.launch import Wanted, run
 
-    wanted = Wanted(model, session, text, not raw, keymap, settings, dtype, threads, budget, debug)
+    wanted = Wanted(
+        model,
+        session,
+        text,
+        not raw,
+        keymap,
+        given,
+        dtype,
+        threads,
+        budget,
+        disk,
+        theme=theme,
+        reduced_motion=reduced_motion,
+        debug=debug,
+    )
     raise typer.Exit(run(wanted))
 
 
@@ -187,8 +228,19 @@ def import_(
 def keys(
     keymap: Annotated[str, typer.Option(help="The keymap to print.")] = "default",
     check: Annotated[bool, typer.Option("--check", help="Check all keymaps, yours included.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write a commented file of your own, where there is none.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="ACTION=KEY",
+            help="Put a key into your own file (may be repeated): trim=backspace, 'ramify=space,r'.",
+        ),
+    ] = None,
 ) -> None:
-    """Print a keymap, or check the keymaps files."""
+    """Print a keymap, check the keymaps files, or write your own."""
     from n8loom_tui.paths import config_dir
     from n8loom_tui.tui.keymap import check_keymaps, load_keymaps, shipped_keymaps_path
     from n8loom_tui.tui.keys_text import render_keymap, render_problems
@@ -198,9 +250,28 @@ def keys(
         _tell_problems(check_keymaps(shipped_keymaps_path(), own), render_problems)
         return
     chosen, problems = load_keymaps(keymap, shipped_keymaps_path(), own)
+    if write or set_:
+        _write_keys(own, chosen, write, set_ or [])
+        return
     print(render_keymap(chosen))
     if problems:
         print(render_problems(problems), file=sys.stderr)
+
+
+def _write_keys(own: Path, keymap: Keymap, write: bool, wanted: list[str]) -> None:
+    """Write a person's own keymaps file, and single keys into it."""
+    from n8loom_tui.tui.keymap import shipped_keymaps_path
+    from n8loom_tui.tui.keymap_write import set_key, write_starter
+    from n8loom_tui.tui.toml_file import FileProblem
+
+    try:
+        if write:
+            write_starter(own, keymap)
+            print(own)
+        for one in wanted:
+            print(set_key(own, shipped_keymaps_path(), one, keymap.name))
+    except FileProblem as error:
+        raise Failure(str(error)) from None
 
 
 def _tell_problems(problems: list[KeymapProblem], render: object) -> None:
@@ -218,17 +289,20 @@ def locate() -> None:
 
     print(f"configuration  {config_dir()}")
     print(f"keymaps        {config_dir() / 'keymaps.toml'}")
+    print(f"presets        {config_dir() / 'presets.toml'}")
+    print(f"looks          {config_dir() / 'settings.toml'}")
     print(f"sessions       {data_dir() / 'sessions'}")
     print(f"models         {cache_dir()}")
+    print(f"KV cache       {cache_dir() / 'kv'}")
 
 
-def _budget(text: str) -> int:
+def _size(option: str, text: str) -> int:
     from n8loom_tui.sizes import parse_size
 
     try:
         return parse_size(text)
     except ValueError as error:
-        raise ValueError(f"--kv-budget: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _check_dtype(dtype: str) -> None:

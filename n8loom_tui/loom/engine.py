@@ -35,6 +35,8 @@ from .protocol import (
     Spell,
     Spelled,
     Stop,
+    Weigh,
+    Weighed,
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
@@ -45,6 +47,7 @@ from .support import context_length, eos_tokens, vocabulary_size
 from .survey import Survey, survey
 from .text import spell
 from .trial import serve
+from .weight import weight
 
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
@@ -119,6 +122,9 @@ class Engine(Reader):
                 self._spell(request)
             case Score():
                 self._score(self._scorings.begin(request))
+            case Weigh():
+                nodes = tuple(weight(self.store, path) for path in request.paths if path)
+                self._events += [Weighed(request.id, nodes), RequestFinished(request.id)]
             case Survey():
                 self._events.append(survey(self.store, request))
             case Stop():
@@ -420,6 +426,10 @@ class Engine(Reader):
             evictions=self.store.evictions,
             recomputed=self.recomputed,
             kv_working=self.store.reserved,
+            restored=self.kept.restored if self.kept is not None else 0,
+            refused=self.kept.refused if self.kept is not None else 0,
+            kv_disk=self.kept.nbytes if self.kept is not None else 0,
+            kv_per_token=self.store.per_token,
         )
 
 

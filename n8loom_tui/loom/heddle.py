@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .framed import Framed
 from .kinds import MESSAGE, SYSTEM, Kind
+from .late import Late, LateSpan
 from .marks import NO_MARKS, Marks
 from .odds import Odds, count_of
 from .protocol import Alternative, Framing
@@ -34,7 +35,7 @@ def new_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-class Heddle(Weaving, Framed):
+class Heddle(Weaving, Framed, Late):
     """A node: a span of text as token ids, that goes on from its parent.
 
     Attributes:
@@ -106,6 +107,7 @@ class Heddle(Weaving, Framed):
         self.tokens: list[int] = []
         self.ends: list[int] = []
         self._odds: Odds | bytes | None = None
+        self._late_span = self._late_provenance = None
         self.encoded = True
         self.children = []
         self.parent = None
@@ -169,6 +171,18 @@ class Heddle(Weaving, Framed):
         if odds is not None and len(odds) != len(tokens):
             raise ValueError(f"{len(tokens)} tokens do not match the odds of {len(odds)}")
         self.tokens, self._text, self.ends, self._odds, self.encoded = tokens, text, ends, odds, True
+        self._late_span = None
+
+    @classmethod
+    def stored(cls, text: str, span: LateSpan, provenance: Callable[[], dict[str, Any]] | None) -> Heddle:
+        """A node that a file holds, in no tree: what is not given here is still to be set, and `span` and `provenance`
+        are unpacked when somebody asks for them."""
+        node = Heddle.__new__(Heddle)
+        node.parent = node.model = node.tokenizer = node._odds = None
+        node.children = []
+        node._text, node.encoded = text, True
+        node._late_span, node._late_provenance = span, provenance
+        return node
 
     def append_token(
         self,
@@ -209,8 +223,8 @@ class Heddle(Weaving, Framed):
 
     @packed_odds.setter
     def packed_odds(self, data: bytes) -> None:
-        if count_of(data) != len(self.tokens):
-            raise ValueError(f"{len(self.tokens)} tokens do not match the odds of others")
+        if count_of(data) != self.token_count:
+            raise ValueError(f"{self.token_count} tokens do not match the odds of others")
         self._odds = data
 
     @property

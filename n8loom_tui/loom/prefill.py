@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from .kept.recall import Recall
 from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout
@@ -66,8 +67,9 @@ class Prefill:
         wanted: Iterable[ToRead],
         together: Together = Together.NONE,
         network: Network | None = None,
+        recall: Recall | None = None,
     ) -> None:
-        """`network`: what reads in the model's place, if anything does."""
+        """`network`: what reads in the model's place, if anything does. `recall` brings paths back from disk first."""
         self._model = model
         self._layout = layout
         self._store = store
@@ -77,17 +79,25 @@ class Prefill:
         self._strand: AnyStrand | None = None
         self._pins: list[Pin] = []
         self._name = f"prefill {next(_numbers)}"
+        self._recall = recall
         self._read = 0
+        self.restored = 0
+        """How many of the tokens were brought back from disk."""
         self.recomputed = 0
         """How many of the tokens had been read before and were evicted."""
-        self.total = 0
+        self.total = self._missing()
         """How many tokens were not covered when it began."""
+        self.done = self.total == 0
+
+    def _missing(self) -> int:
+        """How many tokens are not covered."""
+        missing = 0
         last: list[int] = []
         for each in self._wanted:
-            known = max(store.match_length(each.path), common_length(last, each.path))
-            self.total += max(0, len(each.path) - known)
+            known = max(self._store.match_length(each.path), common_length(last, each.path))
+            missing += max(0, len(each.path) - known)
             last = each.path
-        self.done = self.total == 0
+        return missing
 
     @property
     def remaining(self) -> int:
@@ -96,7 +106,7 @@ class Prefill:
 
     def step(self, tokens: int) -> None:
         """Read up to `tokens` more, in all rows together."""
-        if self.done:
+        if self.done or self._brought_back():
             return
         if self._strand is None:
             self._begin()
@@ -110,6 +120,20 @@ class Prefill:
             self._read += row.position - before
             self.recomputed += max(0, min(row.position, row.known) - before)
         self._collect(strand)
+
+    def _brought_back(self) -> bool:
+        """Bring back some of what is on disk. Whether there was any; before that is known nothing is read."""
+        if self._recall is None:
+            return False
+        path = self._recall.step()
+        if path:
+            self._pins.append(self._store.pin(path))
+            left = self._missing()
+            self.restored = self._read = self.total - left
+            self.done = left == 0
+        if path is None or self.done:
+            self._recall = None
+        return path is not None
 
     def _width(self, rows: list[Row], tokens: int) -> int:
         """How many tokens each row reads next."""

@@ -284,7 +284,15 @@ class Stop:
     branch_ids: frozenset[str] | None = None
 
 
-Request = Ramify | Encode | Spell | Score | Survey | Stop
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Find out what is held of the last node of each of these paths."""
+
+    id: str
+    paths: tuple[tuple[Segment, ...], ...]
+
+
+Request = Ramify | Encode | Spell | Score | Survey | Weigh | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +367,24 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWeight:
+    """What of a node's cache is held: how many of its tokens, in how many bytes; and how many were evicted."""
+
+    node_id: str
+    tokens: int
+    nbytes: int
+    evicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a `Weigh` found, an entry for each of its paths."""
+
+    request_id: str
+    nodes: tuple[NodeWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFinished:
     request_id: str
 
@@ -378,7 +404,9 @@ class EngineStats:
     `tokens` counts all generated since the start; `kv_bytes` is what the fragments hold and `kv_working` what
     running branches and reading take beside them, both within `kv_budget`; `prefilled` and `reused` count path
     tokens that were computed and that were found in fragments. `evictions` and `evicted` (bytes) tell what the
-    budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that.
+    budget has pushed out; `recomputed`, how many of the prefilled tokens had to be read again for that. `restored`
+    counts tokens that came back from disk, `refused` files there that were not what they must be, and `kv_disk` the
+    bytes of all files. `kv_per_token` is what a token takes, once any is held.
     """
 
     running: int = 0
@@ -392,11 +420,16 @@ class EngineStats:
     evictions: int = 0
     recomputed: int = 0
     kv_working: int = 0
+    restored: int = 0
+    refused: int = 0
+    kv_disk: int = 0
+    kv_per_token: int = 0
 
     @property
     def saved(self) -> float:
         """The share of path tokens that did not have to be computed, 0 to 1."""
-        return self.reused / max(1, self.reused + self.prefilled)
+        known = self.reused + self.restored
+        return known / max(1, known + self.prefilled)
 
 
 Event = (
@@ -407,6 +440,7 @@ Event = (
     | BranchToken
     | BranchFinished
     | Scored
+    | Weighed
     | Surveyed
     | RequestFinished
     | RequestFailed

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import kernels
 from .fragments import Fragment, KVFrag
+from .kept.keeper import Kept
 from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
@@ -35,10 +36,26 @@ class Reader:
         """What computes in the model's place, on the CPU."""
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0
+        self.kept: Kept | None = None
+        """What is kept of the fragments on disk."""
 
     def prefilling(self, wanted: Iterable[ToRead]) -> Prefill:
         """What reads these paths, chunk by chunk."""
-        return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network)
+        wanted = list(wanted)
+        recall = (
+            self.kept.recall(self.store, [each.path for each in wanted]) if self.kept is not None else None
+        )
+        return Prefill(self.model, self.layout, self.store, wanted, self.together, self.network, recall)
+
+    def keep_on_disk(self, kept: Kept) -> None:
+        """Keep fragments on disk, too. Whoever runs the engine calls its `rest` when nothing is to be done."""
+        self.kept = kept
+        self.store.watch = kept.note
+
+    def keep_in_memory_alone(self) -> None:
+        """End of `keep_on_disk`."""
+        self.kept = None
+        self.store.watch = lambda _item: None
 
     def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""
@@ -47,7 +64,7 @@ class Reader:
     def close(self, prefill: Prefill) -> None:
         """End a prefill, and count it."""
         prefill.close()
-        self.prefilled += prefill.total - prefill.remaining
+        self.prefilled += prefill.total - prefill.remaining - prefill.restored
         self.recomputed += prefill.recomputed
 
     def prefill(self, path: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .fragments import Fragment
@@ -67,6 +67,8 @@ class FragmentStore:
         self.evictions = 0
         self.evicted_bytes = 0
         self.per_token = 0
+        self.watch: Callable[[Edge | Mark], None] = lambda _item: None
+        """Told of every span and state that is new, or was cut in two."""
         self._reserved: dict[str, int] = {}
         self._clock = 0
         self._held = False
@@ -240,6 +242,8 @@ class FragmentStore:
         upper = edge.split(length)
         if upper.fragment is None:
             self._evicted.append(upper)
+        else:
+            self.watch(upper)
         return upper
 
     def _keep(self, edge: Edge, fragment: Fragment) -> None:
@@ -250,6 +254,7 @@ class FragmentStore:
         edge.attach()
         self.nbytes += fragment.nbytes
         self._enqueue(edge)
+        self.watch(edge)
 
     def _mark(self, path: Sequence[int], snapshots: Mapping[int, State]) -> None:
         """Put states where they belong."""
@@ -266,6 +271,7 @@ class FragmentStore:
                     mark.state = state
                     self.nbytes += state.nbytes
                     self._enqueue(mark)
+                    self.watch(mark)
 
     # --------------------------------------------------------------- dropping
 

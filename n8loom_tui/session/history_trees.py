@@ -58,9 +58,13 @@ class Trees:
         trash: Iterable[Heddle] = (),
         fingerprints: dict[str, str] | None = None,
         where: Mapping[str, str] | None = None,
+        nodes: dict[str, Heddle] | None = None,
     ) -> None:
+        """`nodes`: all of the roots' by id, where the caller knows them."""
         self.roots: list[Heddle] = list(roots)
-        self.nodes: dict[str, Heddle] = {node.id: node for root in self.roots for node in root.walk()}
+        if nodes is None:
+            nodes = {node.id: node for root in self.roots for node in root.walk()}
+        self.nodes = nodes
         self.trash: dict[str, Heddle] = {node.id: node for node in trash}
         self.fingerprints: dict[str, str] = dict(fingerprints or {})
         self.where: dict[str, str] = dict(where or {})
@@ -202,12 +206,16 @@ class Trees:
 
     def _enter(self, top: Heddle, change: Change) -> None:
         entered = self.nodes
-        for node in top.walk():
+        stack = [top]  # as `walk` goes, by hand: an undo may bring back a hundred thousand
+        while stack:
+            node = stack.pop()
             entered[node.id] = node
             if node.marks is not NO_MARKS:
                 self._note_marks(node)
             if not node.encoded and not node.tokens:
                 change.unencoded.append(node)
+            if node.children:
+                stack += node.children[::-1]
 
     def _take(
         self, parent: Heddle | None, index: int, names: tuple[str, ...], change: Change
@@ -240,12 +248,15 @@ class Trees:
 
     def _leave(self, top: Heddle, change: Change) -> None:
         nodes, changed = self.nodes, change.changed
-        for node in top.walk():
+        stack = [top]
+        while stack:
+            node = stack.pop()
             del nodes[node.id]
             if node.marks is not NO_MARKS:
                 self._forget_marks(node)
-            if node.id in changed:
-                del changed[node.id]
+            stack += node.children
+        for name in [name for name in changed if name not in nodes]:
+            del changed[name]
 
     def _split(self, node: Heddle, head: Heddle, change: Change) -> Heddle:
         if head.children or isinstance(head, Loom) or isinstance(node, Loom):

@@ -19,12 +19,14 @@ from .errors import UNREADABLE, one_line
 from .history import Step
 from .packing import unpack_text
 from .provenance import sound
-from .record import CURRENT, ModelRef, StepState
+from .record import CURRENT, SHARED, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
 
-_POSITION = Row._fields.index("position")
+_ID, _PARENT, _POSITION, _MODEL, _FOLDED, _DELETED = map(
+    Row._fields.index, ("id", "parent", "position", "model", "folded", "deleted")
+)
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class LoadedSession:
     """What a session holds.
 
     Attributes:
+        by_id: the nodes of the trees by id.
         roots: the trees, without what is in the trash. Nodes have no model yet.
         current_id: the node that the person stood on; None if that is not among them.
         folded_ids: nodes that are folded.
@@ -47,6 +50,7 @@ class LoadedSession:
     """
 
     roots: list[Heddle] = field(default_factory=list)
+    by_id: dict[str, Heddle] = field(default_factory=dict)
     trash: list[Heddle] = field(default_factory=list)
     where: dict[str, str] = field(default_factory=dict)
     done: list[Step] = field(default_factory=list)
@@ -93,17 +97,22 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time."""
+    """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time. Nor does it
+    walk over what was made meanwhile later on, which takes it most of a second and everybody waits, until
+    `collect_again`."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
-            # Both together only move what is new into the oldest generation, past the first collection.
             gc.freeze()
-            gc.unfreeze()
             gc.enable()
+
+
+def collect_again() -> None:
+    """Let the cycle collector have what `no_collector` kept from it: a session was left."""
+    gc.unfreeze()
 
 
 # ------------------------------------------------------------------- reading
@@ -159,8 +168,9 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
     for key, value in _read_table(db, loaded, "id, value", "origins"):
         try:
             told = dict(json.loads(value))
-            found[key] = sound(told)
-            if found[key] is not told:
+            # Many nodes share it, so what it holds must be small.
+            found[key] = sound({name: told[name] for name in SHARED if name in told})
+            if found[key] != told:
                 loaded.note(f"Origin {key} of the session is not in order; what makes sense of it is kept.")
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"Origin {key} of the session could not be read.")
@@ -183,7 +193,7 @@ def _take_steps(db: sqlite3.Connection, loaded: LoadedSession) -> None:
             loaded.undone.append(step)
 
 
-def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: set[str]) -> None:
+def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: dict[str, Heddle]) -> None:
     for key, value in _read_table(db, loaded, "key, value", "meta"):
         try:
             loaded.meta[str(key)] = json.loads(value)
@@ -200,7 +210,7 @@ class _Nodes:
     """Rows on their way to trees."""
 
     def __init__(self, loaded: LoadedSession, models: dict[Any, ModelRef], origins: Origins) -> None:
-        self.live: set[str] = set()
+        self.live: dict[str, Heddle] = {}
         self._loaded = loaded
         self._known_models = models
         self._origins = origins
@@ -213,8 +223,9 @@ class _Nodes:
     def enter(self, rows: list[tuple[Any, ...]]) -> None:
         """Make a node of every row."""
         nodes, parents, origins = self._nodes, self._parents, self._origins
+        models, known = self._models, self._known_models
         for row in _in_order(rows):
-            _, name, parent, *_, model, folded, deleted = row
+            name, model, deleted = row[_ID], row[_MODEL], row[_DELETED]
             if not isinstance(name, str) or not name or name in nodes:
                 what = "comes twice" if isinstance(name, str) and name else "has no name"
                 self._loaded.note(f"Row {row[0]} of the session {what} and was left out.")
@@ -224,28 +235,29 @@ class _Nodes:
             except NOT_IN_ORDER:
                 nodes[name], problem = mended_node(row, origins)
                 self._loaded.note(problem)
-            parents[name] = parent
+            parents[name] = row[_PARENT]
             if deleted is not None:
                 self._trash[name] = deleted if isinstance(deleted, float) else 0.0
-            if folded:
+            if row[_FOLDED]:
                 self._folded.add(name)
-            if model is not None and model in self._known_models:
-                self._models[name] = self._known_models[model]
+            if model in known:
+                models[name] = known[model]
 
     def hang(self) -> None:
         """Put each node below its parent, and those that have none, or have lost it, among the roots."""
         loaded, nodes = self._loaded, self._nodes
         dropped: list[Heddle] = []
         orphans: list[Heddle] = []
+        parents, trash = self._parents, self._trash
         for name, node in nodes.items():
-            parent = self._parents[name]
-            if name in self._trash:
+            parent = parents[name]
+            if name in trash:
                 dropped.append(node)
             elif parent is None:
                 loaded.roots.append(node)
-            elif isinstance(parent, str) and parent in nodes:
-                node.parent = nodes[parent]
-                node.parent.children.append(node)
+            elif isinstance(parent, str) and (above := nodes.get(parent)) is not None:
+                node.parent = above
+                above.children.append(node)
             else:
                 loaded.note(f"Node {name}: what stood above it is missing; it is a tree of its own now.")
                 orphans.append(node)
@@ -255,10 +267,9 @@ class _Nodes:
         if len(trashed) + len(self.live) < len(nodes):
             self._open_circles(trashed)
         loaded.trash = sorted(dropped, key=lambda node: self._trash[node.id])
-        parents = {name: self._parents[name] for name in self._trash}
-        loaded.where = {name: parent for name, parent in parents.items() if isinstance(parent, str)}
-        loaded.nodes, loaded.trashed = len(self.live), len(trashed)
-        loaded.folded_ids = self._folded & self.live
+        loaded.where = {name: parents[name] for name in trash if isinstance(parents[name], str)}
+        loaded.by_id, loaded.nodes, loaded.trashed = self.live, len(self.live), len(trashed)
+        loaded.folded_ids = self._folded & self.live.keys()
         loaded.models = self._models
 
     def mark(self, rows: list[tuple[Any, ...]]) -> None:
@@ -286,7 +297,7 @@ class _Nodes:
             except NOT_IN_ORDER:
                 self._loaded.note(f"Node {name}: the probabilities of its tokens could not be read.")
 
-    def _open_circles(self, trashed: set[str]) -> None:
+    def _open_circles(self, trashed: dict[str, Heddle]) -> None:
         """What is reached from no root hangs in a circle: the first node of each becomes a root."""
         for name, node in self._nodes.items():
             if name in self.live or name in trashed:
@@ -306,12 +317,13 @@ def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         return sorted(rows, key=lambda row: row[_POSITION] if isinstance(row[_POSITION], int) else 0)
 
 
-def _reach(tops: list[Heddle]) -> set[str]:
-    """The ids of these nodes and of all below them."""
-    stack = list(tops)
-    found = set()
+def _reach(tops: list[Heddle]) -> dict[str, Heddle]:
+    """These nodes and all below them by id, from top to bottom."""
+    stack = tops[::-1]
+    found = {}
     while stack:
         node = stack.pop()
-        found.add(node.id)
-        stack.extend(node.children)
+        found[node.id] = node
+        if node.children:
+            stack += node.children[::-1]
     return found

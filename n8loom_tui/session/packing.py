@@ -60,6 +60,43 @@ def unpack_ends(blob: bytes) -> list[int]:
     return list(accumulate(unpack(blob)))
 
 
+class PackedSpan:
+    """Token ids and ends as they are stored, seen to be in order, and unpacked when they are asked for.
+
+    Raises:
+        ValueError, TypeError: they are not such bytes, or the ends do not match a text of `length` characters.
+    """
+
+    __slots__ = ("_count", "_ends", "_tokens")
+
+    def __init__(self, tokens: bytes, ends: bytes, length: int) -> None:
+        self._tokens, self._ends = tokens, ends
+        self._count = count = _count(tokens)
+        if count != (len(ends) - 1 if ends and ends[0] == 1 else _count(ends)):
+            raise ValueError("the ends do not match the tokens")
+        last = (sum(ends) - 1 if ends[0] == 1 else unpack_ends(ends)[-1]) if count else 0
+        if last > length or (length and not count):
+            raise ValueError("the ends do not match the text")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __call__(self) -> tuple[list[int], list[int]]:
+        return unpack(self._tokens), unpack_ends(self._ends)
+
+
+def _count(blob: bytes) -> int:
+    """How many numbers were packed."""
+    if not blob:
+        return 0
+    if blob[0] not in _CODES:
+        raise ValueError("not a packed list of numbers")
+    count, rest = divmod(len(blob) - 1, blob[0])
+    if rest:
+        raise ValueError("not a packed list of numbers")
+    return count
+
+
 def pack_text(text: str) -> bytes:
     """Any `str` as bytes, lone surrogates too."""
     return text.encode("utf-8", "surrogatepass")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 DEEPEST = 50
@@ -16,6 +17,9 @@ DEEPEST = 50
 LONGEST_VALUE = 400
 """Characters of a text among the sampling values."""
 MOST_PARAMS = 40
+"""Sampling values that are written for other programs, and read from them."""
+MOST_KEPT = 200
+"""Sampling values of a node that are read from a session."""
 _MOST_ITEMS = 100
 _DEEPEST_PARAM = 3
 _LONGEST_LABEL = 64
@@ -44,7 +48,8 @@ def _is_plain(found: dict[str, Any]) -> bool:
 
 
 def _params(found: dict[Any, Any]) -> dict[str, Any]:
-    return {label: value for label, value in found.items() if _is_of_its_type(label, value)}
+    first = islice(found.items(), MOST_KEPT)
+    return {label: value for label, value in first if _is_of_its_type(label, value)}
 
 
 def _is_of_its_type(label: Any, value: Any) -> bool:

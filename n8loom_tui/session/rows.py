@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.odds import Odds
 
-from .packing import unpack, unpack_ends, unpack_text
+from .packing import PackedSpan, unpack_text
 from .provenance import sound
 
 Origins = Mapping[Any, dict[str, Any]]
@@ -18,6 +20,8 @@ Origins = Mapping[Any, dict[str, Any]]
 
 _FRAMINGS = {"chat": True, "raw": False}
 _KINDS = {str(kind): kind for kind in Kind}
+_PLAIN = re.compile(r'\{(?:"seed":\d{1,18},"time":\d{1,12}(?:\.\d{1,12})?)?\}').fullmatch
+"""What almost every node has for itself of a provenance: there is nothing in it that could be out of order."""
 _decode_json = json.JSONDecoder().raw_decode
 
 
@@ -57,31 +61,49 @@ def node_of(row: tuple[Any, ...], origins: Origins) -> Heddle:
     Raises:
         NOT_IN_ORDER: the row isn't.
     """
-    _, name, parent, _, kind, packed_text, tokens, ends, encoded, framing, prompt, *others = row
-    terminal, finish, created, origin, provenance, *_ = others
-    text = unpack_text(packed_text)
-    if framing is not None and parent is None:
-        shown = text if prompt is None else unpack_text(prompt)
-        node: Heddle = Loom(None, None, shown, chat=_FRAMINGS[framing])
+    (
+        _, name, parent, _, kind, packed_text, tokens, ends, encoded, framing, _,
+        terminal, finish, created, origin, provenance, _, _, _,
+    ) = row  # fmt: skip
+    text = str(packed_text, "utf-8", "surrogatepass")
+    if encoded and _PLAIN(provenance) and (origin is None or origin in origins) and (parent or not framing):
+        span = PackedSpan(tokens, ends, len(text))
+        node = Heddle.stored(text, span, partial(_provenance, provenance, origin, origins))
     else:
-        node = Heddle.__new__(Heddle)  # `from_text` would draw an id, and look at the clock, 100,000 times
-        node.parent = node.model = node.tokenizer = None
-        node.children = []
+        node = _of_another_kind(row, text, origins)
+    if not (finish is None or isinstance(finish, str)) or type(created) is not float or created - created:
+        raise ValueError("not a text, or not a time")
     node.id = name
     node.kind = _KINDS[kind]
     node.terminal = bool(terminal)
-    node.finish = _text_or_none(finish)
-    node.created = _time(created)
-    node.provenance = _provenance(provenance, origin, origins)
+    node.finish = finish
+    node.created = created
+    return node
+
+
+def _of_another_kind(row: tuple[Any, ...], text: str, origins: Origins) -> Heddle:
+    """A node of which nothing is left for later: a root, one that no tokenizer has read, or one with a past."""
+    found = Row(*row)
+    if found.framing is not None and found.parent is None:
+        shown = text if found.user_prompt is None else unpack_text(found.user_prompt)
+        node: Heddle = Loom(None, None, shown, chat=_FRAMINGS[found.framing])
+    else:
+        node = Heddle.from_span([], "", [])
+    node.provenance = _provenance(found.provenance, found.origin, origins)
     logprobs = node.provenance.pop("logprobs", None)
-    if encoded:
-        node.set_span(*_span(tokens, ends, text))
+    if found.encoded:
+        _fill(node, found, text)
         if logprobs is not None:
             node.odds = _odds(logprobs, len(node.tokens))
     else:
         node.set_span([], text, [])
         node.encoded = False
     return node
+
+
+def _fill(node: Heddle, found: Row, text: str) -> None:
+    tokens, ends = PackedSpan(found.tokens, found.ends, len(text))()
+    node.set_span(tokens, text, ends)
 
 
 def mended_node(row: tuple[Any, ...], origins: Origins) -> tuple[Heddle, str]:
@@ -106,17 +128,10 @@ def mended_node(row: tuple[Any, ...], origins: Origins) -> tuple[Heddle, str]:
     node.provenance = _some_provenance(found, origins)
     try:
         if found.encoded:
-            node.set_span(*_span(found.tokens, found.ends, text))
+            _fill(node, found, text)
     except NOT_IN_ORDER:
         return node, f"Node {found.id}: its token ids could not be read; its text will be encoded again."
     return node, f"Node {found.id}: something about it could not be read; the rest is here."
-
-
-def _span(packed_tokens: bytes, packed_ends: bytes, text: str) -> tuple[list[int], str, list[int]]:
-    tokens, ends = unpack(packed_tokens), unpack_ends(packed_ends)
-    if len(tokens) != len(ends) or (ends[-1] > len(text) if ends else text):
-        raise ValueError("the ends do not match the text")
-    return tokens, text, ends
 
 
 def _odds(logprobs: Any, count: int) -> Odds | None:
@@ -151,18 +166,6 @@ def _some_provenance(found: Row, origins: Origins) -> dict[str, Any]:
         return {**_provenance("{}", found.origin, origins), **own}
     except NOT_IN_ORDER:
         return own
-
-
-def _text_or_none(value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise ValueError("not a text")
-    return value
-
-
-def _time(value: Any) -> float:
-    if not isinstance(value, float) or not math.isfinite(value):
-        raise ValueError("not a time")
-    return value
 
 
 def _some_text(value: Any) -> str:

@@ -31,7 +31,7 @@ APPLICATION_ID = 0x6E384C4D
 """'n8LM'."""
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
-LARGEST_VALUE = 64 * 1024 * 1024
+LARGEST_VALUE = 32 * 1024 * 1024
 """Bytes; a damaged file may claim any size."""
 BUSY_SECONDS = 5.0
 

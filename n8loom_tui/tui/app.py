@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
@@ -27,26 +29,30 @@ from n8loom_tui.loom.protocol import (
     RequestFinished,
     RequestStarted,
     Stop,
+    Weighed,
 )
 from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
+from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.tui import clipboard
+from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
-from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.evictions import Evictions
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
-from n8loom_tui.tui.meter import RateMeter
 from n8loom_tui.tui.palette import ActionCommands
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
+from n8loom_tui.tui.preferences import PreferencesFile
+from n8loom_tui.tui.presets import FILE_NAME as PRESETS
+from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
@@ -54,9 +60,10 @@ from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
+from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
-from n8loom_tui.tui.widgets.alternatives import Alternatives
-from n8loom_tui.tui.widgets.reader import Reader
+from n8loom_tui.tui.watching import Watching
+from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -64,13 +71,12 @@ DRAIN_RATE = 1 / 30
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
-LOOK_EVERY = 20.0
-"""Seconds after which it is stored what is hoisted and where the person went, if it has changed."""
 WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
-    "Walk among them with the arrows and go on from any."
+    "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
 )
+EXAMPLE = "What would a river say about the sea?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,10 @@ class Launch:
     prompt: str | None = None
     chat: bool = True
     settings: Settings = field(default_factory=Settings)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that count more than what the session remembers."""
+    theme: str | None = None
+    reduced_motion: bool = False
     notices: tuple[str, ...] = ()
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
@@ -105,24 +115,23 @@ class LoomApp(App[int], inherit_bindings=False):
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
-        self.settings = self.launch.settings
         self.saving = saving
+        self.tuning = Tuning(self.launch.settings, self.launch.given, config_dir() / PRESETS, saving)
+        looks = PreferencesFile(config_dir() / PREFERENCES)
+        self.looks = Looks(self, looks, reduced=self.launch.reduced_motion)
         self.document: Document = saving.document
         self.engine = EngineThread(backend)
         self.status = Status(saving)
-        self.meter = RateMeter()
         self.evictions = Evictions()
         self.failure: BaseException | None = None
         self.marked = MarkedSet(self.document)
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
+        self.watching = Watching(self)
         self._typed = TypeAhead(self, super().on_event)
         self._offered = False
         self._saved_at = 0.0
-        self._looked_at: float | None = None
-        """When it was stored last how the tree is looked at; None: what is stored was not taken up yet."""
-        self._place_changed = False
-        self._folds_changed = False
+        self.whereabouts = Whereabouts(self)
 
     # -------------------------------------------------------------------- keys
 
@@ -136,18 +145,25 @@ class LoomApp(App[int], inherit_bindings=False):
         self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.engine.start()
         self.set_interval(DRAIN_RATE, self.drain)
-        self.call_after_refresh(self._begin)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
+        self.looks.begin(self.launch.theme)
+        self.call_after_refresh(self._first)
+
+    def _first(self) -> None:
+        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
+        self._begin()
+        self.call_after_refresh(self.engine.start)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return self.looks.filters(super().get_line_filters())
 
     def _begin(self) -> None:
-        for notice in (*self.launch.notices, *self.saving.notices):
+        for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
-        if self.document.roots:
-            self._find_cursor()
-            for node in self.document.unencoded():
-                self.ask_engine(self.document.encode_request(node))
-        self._looked_at = time.monotonic()
+        self.whereabouts.take_up(time.monotonic())
+        for node in self.document.unencoded():
+            self.ask_engine(self.document.encode_request(node))
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
@@ -159,7 +175,7 @@ class LoomApp(App[int], inherit_bindings=False):
         if not self._offered and library.listed():
             self.browse_sessions(WELCOME)
         else:
-            self.write_prompt(INTRO)
+            self.write_prompt(INTRO, EXAMPLE)
 
     def browse_sessions(self, intro: str = "") -> None:
         """Open the session browser."""
@@ -172,7 +188,7 @@ class LoomApp(App[int], inherit_bindings=False):
                 case NewLoom():
                     self.run_worker(self.open_session(None), group="files")
                 case None if not self.document.roots:
-                    self.write_prompt(INTRO)
+                    self.write_prompt(INTRO, EXAMPLE)
 
         self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
 
@@ -186,6 +202,7 @@ class LoomApp(App[int], inherit_bindings=False):
             self.tell(str(error), "error")
             return
         left = self.saving
+        collect_again()
         self._end_all()
         self._take_up(saving)
         await self.switch_screen(self.view)
@@ -197,16 +214,20 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def _take_up(self, saving: Saving) -> None:
         """Make this session the one that is open."""
-        self.launch = replace(self.launch, prompt=None, notices=())
+        self.launch = replace(self.launch, prompt=None, notices=(), given={})
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
-        self.marked, self.evictions, self._looked_at = MarkedSet(self.document), Evictions(), None
+        self.marked, self.evictions = MarkedSet(self.document), Evictions()
+        self.whereabouts = Whereabouts(self)
         if self.status.model is not None:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
+        self.tuning.take_up(saving)
+        self.watching.take_up()
         self.view = self._new_view()
+        self.view.use_looks_later(self.looks.now, self.looks.signs)
 
     def _new_view(self) -> LoomScreen:
         """A screen of the document that is open."""
@@ -214,26 +235,17 @@ class LoomApp(App[int], inherit_bindings=False):
         view.tree_view.show_marked(self.marked.ids)
         return view
 
-    def _find_cursor(self) -> None:
-        node = self.document.nodes.get(self.saving.current_id or "", self.document.roots[0])
-        tree, look = self.view.tree_view, self.saving.look
-        tree.rows.visited.restore(look.visited)
-        tree.restore_folds(self.saving.folded_ids)
-        if look.hoisted:
-            tree.restore_hoist(here for name in look.hoisted if (here := self.document.nodes.get(name)))
-        tree.go_to(node)
-        self.view.show_node(node)
-
-    def write_prompt(self, intro: str = "") -> None:
-        """Open the editor for a new loom."""
+    def write_prompt(self, intro: str = "", example: str = "") -> None:
+        """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self.launch.chat)
-        self.push_screen(
-            EditorScreen("A new loom", intro=intro, choice=choice, system=True), self._prompt_written
-        )
+        screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
+        self.push_screen(screen, self._prompt_written)
 
     def _prompt_written(self, written: Written | None) -> None:
         if written is not None and written.text.strip():
             self.start_loom(written)
+            if written.example:
+                self.perform("ramify")
 
     def start_loom(self, written: Written) -> None:
         """Make a new tree and go to it."""
@@ -254,6 +266,7 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        self.watching.look(now)
         self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         self.view.finder.refresh()
@@ -282,13 +295,15 @@ class LoomApp(App[int], inherit_bindings=False):
                     self.evictions.take(item, self.view.tree_view)
                 case PrefillProgress():
                     self.status.prefill = item
-                case RequestStarted() | RequestFinished():
-                    self.status.prefill = None
+                case RequestStarted(request_id=request) | RequestFinished(request_id=request):
+                    self.status.prefill_over(request)
+                case Weighed():
+                    self.watching.weighed(item)
                 case _:
                     events.append(item)
         tokens = sum(isinstance(event, BranchToken) for event in events)
         if tokens:
-            self.meter.add(tokens, now)
+            self.status.meter.add(tokens, now)
         change = self.document.apply(events)
         for event in events:
             if isinstance(event, RequestFailed):
@@ -300,8 +315,6 @@ class LoomApp(App[int], inherit_bindings=False):
         on_top: object = self.screen
         if isinstance(on_top, Keyed) and events:
             on_top.hear(events)
-        if not self.document.growing:
-            self.meter.reset()
 
     def _model_ready(self, info: ModelInfo) -> None:
         self.status.loading = None
@@ -313,6 +326,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.status.loading = None
         self.status.failure = message
         self.failure = error
+        self.watching.engine_gone()
         change = self.document.cancel_all()
         self.show(change)
         self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
@@ -323,27 +337,11 @@ class LoomApp(App[int], inherit_bindings=False):
             self._saved_at = now
             self.document.growth.note_growing()
             self.saving.save("growing")
-            if self._place_changed:
-                self._place_changed = False
-                self.saving.place(self.view.current)
-            if self._folds_changed:
-                self._folds_changed = False
-                self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        if self._looked_at is not None and now - self._looked_at > LOOK_EVERY:
-            self._looked_at = now
-            self._store_look()
-
-    def _store_look(self) -> None:
-        """Store what is hoisted, and which children were visited last."""
-        if self._looked_at is None:
-            return
-        tree = self.view.tree_view
-        visited = tree.rows.visited.told(self.document.nodes)
-        self.saving.store_look(Look(tuple(node.id for node in tree.hoisted), visited))
+            self.whereabouts.store_changes(now)
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
-        self._place_changed = True
+        self.whereabouts.moved = True
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 
@@ -367,27 +365,31 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def folds_changed(self) -> None:
         """Something was folded or unfolded."""
-        self._folds_changed = True
+        self.whereabouts.folded = True
 
     # ---------------------------------------------------------------- actions
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        self.view.end_search(keep=True)
+        self.view.take_no_key()
         self.status.said = ""
         try:
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
+        self.watching.acted(action)
         self.refresh_bars()
 
-    def token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
-        """With the token cursor on, a token was clicked in the text, or one of what could stand there."""
-        mode = self.commands.mode
-        if isinstance(mode, TokenCursor):
-            if isinstance(message, Reader.TokenClicked):
-                mode.go_to(message.node, message.index)
-            else:
-                mode.choose(message.number)
+    @property
+    def settings(self) -> Settings:
+        """What the next branches grow by."""
+        return self.tuning.settings
+
+    def use_settings(self, settings: Settings) -> None:
+        """Have the next branches grow by these."""
+        self.tuning.use(settings)
+        self.refresh_bars()
 
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
@@ -423,14 +425,6 @@ class LoomApp(App[int], inherit_bindings=False):
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
 
-    def copy_selection(self, text: str) -> None:
-        """Copy what was selected with the mouse."""
-        if text:
-            clipboard.copy(text, self.copy_to_clipboard)
-            self.tell(f"Copied {len(text):,} characters.")
-        else:
-            self.tell(f"Nothing is selected. {self.keymap.label('quit')} leaves.")
-
     def tell(self, message: str, severity: str = "information") -> None:
         """Show a line for a moment."""
         self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
@@ -441,7 +435,8 @@ class LoomApp(App[int], inherit_bindings=False):
         """Bring the lines at the edges up to date, and what a mode shows."""
         if self.commands.mode is not None:
             self.commands.mode.settle()
-        self.status.show(self.view, self.document, self.settings, self.meter.rate(), len(self.marked))
+        self.status.preset, self.status.marked = self.tuning.preset_name, len(self.marked)
+        self.status.show(self.view, self.document, self.settings)
         self.show_keys()
 
     def show_keys(self, pending: str | None = None) -> None:
@@ -480,8 +475,7 @@ class LoomApp(App[int], inherit_bindings=False):
         """Store what grows as it stands, and stop it."""
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()
-        self.saving.place(self.view.current, self.view.tree_view.folded_ids)
-        self._store_look()
+        self.whereabouts.store()
         self.show(change, "leave")
         if growing:
             self.stop_branches(growing)

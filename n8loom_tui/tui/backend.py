@@ -5,13 +5,23 @@ Everything here is called on the engine's thread alone. Nothing heavy is importe
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from n8loom_tui.loom.protocol import EngineStats, Event, Request
+from n8loom_tui.loom.protocol import EngineStats, Event, Request, Stop
 from n8loom_tui.models.progress import Progress
+from n8loom_tui.paths import cache_dir
+
+if TYPE_CHECKING:
+    from n8loom_tui.models.load import LoadedModel
+
+QUIET = 1.0
+"""Seconds without work after which fragments are written to disk."""
+LAST_WRITES = 0.25
+"""Seconds that writing may take on leaving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,13 @@ class Backend(Protocol):
         """What is going on."""
         ...
 
+    def rest(self) -> float | None:
+        """Nothing is to be done: a moment for what can wait.
+
+        Returns the seconds after which this should be called again; None for when there was something to do.
+        """
+        ...
+
     def close(self) -> None:
         """Free everything. The last call."""
         ...
@@ -59,12 +76,21 @@ class ModelBackend:
     """The real one."""
 
     def __init__(
-        self, name: str, *, dtype: str = "auto", threads: int | None = None, kv_budget: int | None = None
+        self,
+        name: str,
+        *,
+        dtype: str = "auto",
+        threads: int | None = None,
+        kv_budget: int | None = None,
+        kv_disk: int = 0,
     ) -> None:
+        """`kv_disk`: how many bytes of fragments are kept on disk, of all models together."""
         self._name = name
         self._dtype = dtype
         self._threads = threads
         self._kv_budget = kv_budget
+        self._kv_disk = kv_disk
+        self._worked = 0.0
 
     def load(self, progress: Callable[[Progress], None]) -> ModelInfo:
         from n8loom_tui.models.blas import prepare_device, thread_choices
@@ -75,6 +101,7 @@ class ModelBackend:
         from n8loom_tui.loom.engine import Engine
 
         self._engine = Engine(loaded.model, loaded.tokenizer, kv_budget=self._kv_budget)
+        self._keep_on_disk(loaded)
         choices = thread_choices() if self._threads is None else (self._threads,)
         self._governor = ThreadGovernor(choices, prepare_device)
         return ModelInfo(
@@ -86,6 +113,19 @@ class ModelBackend:
             vocabulary=self._engine.vocabulary,
         )
 
+    def _keep_on_disk(self, loaded: LoadedModel) -> None:
+        """Have fragments kept on disk, where that is wanted and the model's can be."""
+        if not self._kv_disk:
+            return
+        from n8loom_tui.loom.kept.keeper import Kept
+
+        engine = self._engine
+        # The same weights give other numbers in another precision, or on another device.
+        fingerprint = f"{loaded.fingerprint} {loaded.report.dtype} {loaded.report.device}"
+        kept = Kept.open(cache_dir() / "kv", self._kv_disk, fingerprint, loaded.model, engine.layout)
+        if kept is not None:
+            engine.keep_on_disk(kept)
+
     @property
     def busy(self) -> bool:
         return self._engine.busy
@@ -96,6 +136,7 @@ class ModelBackend:
     def step(self) -> list[Event]:
         rows = self._engine.running
         begun = time.perf_counter()
+        self._worked = time.monotonic()
         events = self._engine.step()
         if rows and not self._engine.reading:
             self._governor.record(rows, time.perf_counter() - begun)
@@ -104,11 +145,29 @@ class ModelBackend:
     def stats(self) -> EngineStats:
         return self._engine.stats()
 
+    def rest(self) -> float | None:
+        kept = self._engine.kept
+        if kept is None:
+            return None
+        early = self._worked + QUIET - time.monotonic()
+        if early > 0:
+            return early
+        try:
+            return kept.rest()
+        except Exception:  # noqa: BLE001 - a cache must not take the engine down with it
+            self._engine.keep_in_memory_alone()
+            return None
+
     def close(self) -> None:
         import gc
         import sys
 
-        self.__dict__.pop("_engine", None)
+        engine = self.__dict__.pop("_engine", None)
+        if engine is not None and engine.kept is not None:
+            with contextlib.suppress(Exception):  # whatever broke before; at worst it is computed again
+                engine.submit(Stop())
+                engine.kept.close(LAST_WRITES)
+        del engine
         if "mlx.core" in sys.modules:
             from n8loom_tui.loom.engine import clear_streams
 

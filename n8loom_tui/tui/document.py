@@ -61,7 +61,7 @@ class Document:
         trash = self.trees.trash
         for node in [node for node in trash.values() if _is_stillborn(node)]:
             del trash[node.id]
-        for node in [node for node in self.trees.nodes.values() if _is_stillborn(node)]:
+        for node in [node for node in self.trees.nodes.values() if not node.text and _is_stillborn(node)]:
             if node.children or node.marks.by_hand:
                 node.finish = str(Finish.CANCELLED)
                 self.pending.content(node)
@@ -136,7 +136,7 @@ class Document:
         """A request for the token ids of a written node."""
         return self._encoding.request(node)
 
-    def path(self, node: Heddle) -> tuple[Segment, ...]:
+    def path_of(self, node: Heddle) -> tuple[Segment, ...]:
         """The path down to a node, as a request to the engine holds it."""
         return self._encoding.path(node)
 
@@ -430,6 +430,6 @@ def _is_stillborn(node: Heddle) -> bool:
     """Whether a branch neither said anything nor ended."""
     return (
         node.kind is Kind.GENERATED
-        and not (node.tokens or node.text or node.finish)
+        and not (node.text or node.finish or node.tokens)
         and "seed" in node.provenance
     )

@@ -150,7 +150,7 @@ class EngineThread:
                     self._told.append(stats)
                 last, due = stats, now + STATS_EVERY
             if not backend.busy:
-                self._wake.wait()
+                self._wake.wait(backend.rest())
 
 
 def _step_back() -> None:

@@ -61,6 +61,8 @@ class Growth:
         self._encoding = encoding
         self.model: ModelInfo | None = None
         self.growing: dict[str, Heddle] = {}
+        self.begun = 0
+        """How many branches were begun since nothing grew."""
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
         self._runs = Runs(trees, history, self._sprout_for, self._grows)
@@ -136,6 +138,7 @@ class Growth:
 
     def _grows(self, request: Ramify, branches: list[Heddle]) -> None:
         """Note that branches grow from now on."""
+        self.begun = len(branches) + (self.begun if self.growing else 0)
         self.growing.update((child.id, child) for child in branches)
         self._requests[request.id] = [child.id for child in branches]
 
@@ -274,7 +277,9 @@ def provenance(model: ModelInfo | None, params: SamplingParams, seed: int) -> di
         "min_p": params.min_p,
         "top_p": params.top_p,
         "top_k": params.top_k,
+        "min_tokens_to_keep": params.min_tokens_to_keep,
         "repetition_penalty": params.repetition_penalty,
+        "repetition_context_size": params.repetition_context_size,
         "stop_strings": list(params.stop_strings),
     }
     if params.until:

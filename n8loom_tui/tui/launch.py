@@ -7,8 +7,10 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from n8loom_tui.models.load import check_name
 from n8loom_tui.paths import config_dir
@@ -16,7 +18,6 @@ from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.backend import ModelBackend
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.saving import Saving
-from n8loom_tui.tui.settings import Settings
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
@@ -38,10 +39,14 @@ class Wanted:
     prompt: str | None
     chat: bool
     keymap: str
-    settings: Settings
+    given: Mapping[str, Any]
+    """Settings by their names, as far as they were given."""
     dtype: str
     threads: int | None
     kv_budget: int | None = None
+    kv_disk: int = 0
+    theme: str | None = None
+    reduced_motion: bool = False
     debug: bool = False
 
 
@@ -54,11 +59,23 @@ def run(wanted: Wanted) -> int:
     check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
     saving = Saving.open(wanted.session)
-    launch = Launch(wanted.prompt, wanted.chat, wanted.settings, tuple(map(str, problems)))
+    gc.freeze()  # what was loaded stays: the collector need not walk through it while the model is being loaded
+    launch = Launch(
+        wanted.prompt,
+        wanted.chat,
+        given=wanted.given,
+        theme=wanted.theme,
+        reduced_motion=wanted.reduced_motion,
+        notices=tuple(map(str, problems)),
+    )
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
-        wanted.model, dtype=wanted.dtype, threads=wanted.threads, kv_budget=wanted.kv_budget
+        wanted.model,
+        dtype=wanted.dtype,
+        threads=wanted.threads,
+        kv_budget=wanted.kv_budget,
+        kv_disk=wanted.kv_disk,
     )
     app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
     try:

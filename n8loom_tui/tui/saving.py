@@ -25,6 +25,8 @@ from n8loom_tui.session.record import (
     ANSWERS,
     HOISTED,
     LETTERS,
+    PRESETS,
+    SETTINGS,
     VISITED,
     Changes,
     ModelRef,
@@ -56,6 +58,7 @@ class Saving:
         document: the trees.
         notices: lines to show once the app is up.
         current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
+        kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
     def __init__(self, store: SessionStore | None = None) -> None:
@@ -63,6 +66,7 @@ class Saving:
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
+        self.kept: dict[str, Any] = {}
         self.look = Look()
         self.document = Document()
         self._store = store
@@ -91,7 +95,8 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(loaded.folded_ids)
+        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
+        self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
         self.notices += loaded.problems
         self._begin_writing(self._recovered(store) if loaded.problems else store)
@@ -136,6 +141,12 @@ class Saving:
         if self._writer is not None:
             self._put(snapshot("place", current=self.current_id, folded=folded))
 
+    def remember(self, key: str, value: Any) -> None:
+        """Remember a value of the whole session. Alone it is no reason to make one."""
+        self.kept[key] = value
+        if self._writer is not None or self._held is not None:
+            self._put(snapshot("remember", meta={key: value}))
+
     def store_look(self, look: Look) -> None:
         """Remember how the tree is looked at, if it is otherwise than before."""
         if look != self.look and self._writer is not None:
@@ -154,7 +165,7 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters, ANSWERS: self.document.answers}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
@@ -186,6 +197,8 @@ class Saving:
             return
         self._store = store
         self._begin_writing(store)
+        if self.kept and self._writer is not None:
+            self._put(snapshot("remember", meta=self.kept))
 
     # ------------------------------------------------------------ other places
 
@@ -362,7 +375,7 @@ def _made(target: Path, changes: Changes) -> SessionStore:
 def _document(loaded: LoadedSession) -> Document:
     """A document of what a session holds."""
     prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where)
+    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
     history = History(trees, loaded.done, loaded.undone, loaded.last_step)
     letters = loaded.meta.get(LETTERS)
     pairs = letters.items() if isinstance(letters, dict) else ()

@@ -1,8 +1,10 @@
-"""What a person can set while weaving. Plain values with their bounds, and how they are typed."""
+"""What a person can set while weaving: how many branches grow, and how their tokens are drawn. Plain values, with a
+form that a session and a presets file hold. How they are typed is in `fields`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,68 +20,46 @@ class Settings:
     n: int = 8
     params: SamplingParams = field(default_factory=lambda: SamplingParams(max_tokens=64))
 
+    def value(self, name: str) -> Any:
+        """A setting's value: `n`, or a field of the parameters."""
+        return self.n if name == "n" else getattr(self.params, name)
+
     def with_value(self, name: str, value: Any) -> Settings:
         """A copy with one setting changed.
 
         Raises:
             ValueError: out of bounds; the message says which are allowed.
         """
-        if name == "n":
-            if not 1 <= value <= MAX_BRANCHES:
-                raise ValueError(f"n must be between 1 and {MAX_BRANCHES}, not {value}")
-            return replace(self, n=value)
-        return replace(self, params=replace(self.params, **{name: value}))
+        return self.with_values({name: value})
 
-    @property
-    def summary(self) -> str:
-        """One line for the status bar."""
-        p = self.params
-        parts = [f"n {self.n}", f"temp {p.temp:g}", f"max {p.max_tokens}", f"min-p {p.min_p:g}"]
-        if p.top_p:
-            parts.append(f"top-p {p.top_p:g}")
-        if p.top_k:
-            parts.append(f"top-k {p.top_k}")
-        if p.repetition_penalty != 1:
-            parts.append(f"penalty {p.repetition_penalty:g}")
-        if p.seed is not None:
-            parts.append(f"seed {p.seed}")
-        return "  ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One value that can be typed in."""
-
-    name: str
-    title: str
-    hint: str
-    parse: Callable[[str], Any]
-
-    def read(self, text: str) -> Any:
-        """The value of what was typed.
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """A copy with these settings changed.
 
         Raises:
-            ValueError: it is no number.
+            ValueError: one is out of bounds; the message says which are allowed.
         """
-        try:
-            return self.parse(text.strip().replace(",", "."))
-        except ValueError:
-            noun = "a whole number" if self.parse is int else "a number"
-            raise ValueError(f"{self.title} takes {noun}, not {text.strip()[:20]!r}") from None
+        params = {name: value for name, value in values.items() if name != "n"}
+        changed = replace(self, params=replace(self.params, **params)) if params else self
+        if "n" not in values:
+            return changed
+        n = values["n"]
+        whole = isinstance(n, int) and not isinstance(n, bool)
+        if not whole or not 1 <= n <= MAX_BRANCHES:
+            raise ValueError(f"n must be between 1 and {MAX_BRANCHES}, not {n!r}")
+        return replace(changed, n=n)
 
-    def current(self, settings: Settings) -> Any:
-        """Its value now."""
-        return settings.n if self.name == "n" else getattr(settings.params, self.name)
-
-
-_BRANCHES = f"how many branches one ramify grows, 1 to {MAX_BRANCHES}"
-_TEMPERATURE = "0 takes the likeliest token; 0.6 to 1.2 is usual"
-_MIN_P = "0 to 1; 0.05 drops what is 20 times less likely than the best"
-
-SETTINGS: dict[str, Setting] = {
-    "set_n": Setting("n", "n: branches", _BRANCHES, int),
-    "set_temperature": Setting("temp", "Temperature", _TEMPERATURE, float),
-    "set_max_tokens": Setting("max_tokens", "Max tokens", "how many tokens a branch grows at once", int),
-    "set_min_p": Setting("min_p", "Min-p", _MIN_P, float),
-}
-"""The settings by the action that changes them."""
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """Short words for the status bar, the most important first. What is off is not named."""
+        p = self.params
+        parts = [f"n {self.n}", f"temp {p.temp:g}", f"max {p.max_tokens}"]
+        said = (
+            (p.min_p, f"min-p {p.min_p:g}"),
+            (0 < p.top_p < 1, f"top-p {p.top_p:g}"),
+            (p.top_k, f"top-k {p.top_k}"),
+            (p.repetition_penalty != 1, f"penalty {p.repetition_penalty:g}"),
+            (p.seed is not None, f"seed {p.seed}"),
+            (p.stop_strings, f"stops {len(p.stop_strings)}"),
+            (p.until, f"ends {len(p.until)}"),
+        )
+        return (*parts, *(text for wanted, text in said if wanted))

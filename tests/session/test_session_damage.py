@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from support.session_mutations import bent
 
 from n8loom_tui.session import load
 from n8loom_tui.session.errors import SessionError
@@ -227,29 +228,6 @@ def test_a_file_damaged_in_the_middle_gives_both_ends_and_is_not_written_to(tmp_
     assert read_session(tmp_path / "saved.loom").nodes == loaded.nodes
 
 
-def mutations(content: bytes, draw: random.Random) -> bytes:
-    kind = draw.randrange(5)
-    changed = bytearray(content)
-    match kind:
-        case 0:
-            del changed[draw.randrange(len(changed)) :]
-        case 1:
-            for _ in range(draw.choice((1, 4, 64))):
-                changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
-        case 2:
-            for _ in range(draw.choice((1, 3))):  # where pages, cells and the schema have their heads
-                page = draw.randrange(len(changed) // 4096) * 4096
-                changed[page + draw.randrange(120)] = draw.randrange(256)
-        case 3:
-            at = draw.randrange(len(changed))
-            changed[at : at + 300] = draw.randbytes(300)
-        case 4:
-            pages = len(changed) // 4096
-            a, b = draw.randrange(pages) * 4096, draw.randrange(pages) * 4096
-            changed[a : a + 4096] = content[b : b + 4096]
-    return bytes(changed)
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_any_damage_opens_or_is_told_in_one_line(tmp_path, trees, seed: int) -> None:
     whole = tmp_path / "whole.loom"
@@ -260,7 +238,7 @@ def test_any_damage_opens_or_is_told_in_one_line(tmp_path, trees, seed: int) -> 
     for _ in range(40):
         for file in tmp_path.iterdir():
             file.unlink()
-        path.write_bytes(mutations(content, draw))
+        path.write_bytes(bent(content, draw))
         try:
             store = SessionStore.open(path)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from n8loom_tui.loom.protocol import (
     Alternative,
@@ -14,6 +15,7 @@ from n8loom_tui.loom.protocol import (
     EngineStats,
     Event,
     Finish,
+    NodeWeight,
     Ramify,
     Request,
     RequestFailed,
@@ -26,6 +28,8 @@ from n8loom_tui.loom.protocol import (
     Stop,
     Survey,
     Surveyed,
+    Weigh,
+    Weighed,
 )
 from n8loom_tui.models.errors import ModelError
 from n8loom_tui.models.progress import Progress, Stage
@@ -49,6 +53,9 @@ class FakeBackend:
         self.closed = threading.Event()
         self.broken: Exception | None = None
         self.submitted: list[Request] = []
+        self.lost = 0
+        """How many tokens of each node are told to be evicted."""
+        self.snapshot = EngineStats()
         self.chat = True
         self.evicted: frozenset[str] = frozenset()
         """The nodes whose KV is told to be evicted."""
@@ -97,6 +104,14 @@ class FakeBackend:
                 self._events += [Spelled(request.id, tuple(f" w{token}" for token in tokens))]
             case Score():
                 self._score(request)
+            case Weigh(paths=paths):
+                ends = [path[-1] for path in paths]
+                counts = [len(end.tokens or ()) for end in ends]
+                nodes = [
+                    NodeWeight(end.node_id, count - self.lost, 1000 * (count - self.lost), self.lost)
+                    for end, count in zip(ends, counts, strict=True)
+                ]
+                self._events.append(Weighed(request.id, tuple(nodes)))
             case Survey():
                 asked = frozenset(spot.node_id for spot in request.spots)
                 self._events.append(Surveyed(request.id, asked & self.evicted))
@@ -170,7 +185,12 @@ class FakeBackend:
             self._end(branch, Finish.LENGTH)
 
     def stats(self) -> EngineStats:
-        return EngineStats(running=len(self._live), tokens=self._tokens, evictions=len(self.evicted))
+        return replace(
+            self.snapshot, running=len(self._live), tokens=self._tokens, evictions=len(self.evicted)
+        )
+
+    def rest(self) -> float | None:
+        return None
 
     def close(self) -> None:
         self.closed.set()

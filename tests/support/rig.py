@@ -74,6 +74,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     """Start an app: `async with launch(prompt="…") as rig`."""
     for name in ("CONFIG", "DATA"):
         monkeypatch.setenv(f"N8LOOM_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
     @asynccontextmanager
     async def start(
@@ -86,13 +87,19 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         n: int = 3,
         max_tokens: int = 4,
         notices: tuple[str, ...] = (),
+        theme: str | None = None,
+        reduced_motion: bool = False,
+        given: dict[str, Any] | None = None,
     ) -> AsyncIterator[Rig]:
         backend = backend or FakeBackend()
         keys, problems = load_keymaps(keymap, shipped_keymaps_path(), None)
         assert not problems
         saving = Saving.open(session)
         settings = Settings(n=n, params=SamplingParams(max_tokens=max_tokens))
-        app = LoomApp(backend, keys, saving, Launch(prompt, True, settings, notices))
+        wanted = Launch(
+            prompt, True, settings, given or {}, theme=theme, reduced_motion=reduced_motion, notices=notices
+        )
+        app = LoomApp(backend, keys, saving, wanted)
         try:
             async with app.run_test(size=size) as pilot:
                 yield Rig(app, pilot, backend)

@@ -410,7 +410,7 @@ async def test_a_fixed_seed_still_gives_other_branches_the_second_time(launch: L
     async with launch(backend) as rig:
         await rig.ready()
         params = rig.app.settings.params
-        rig.app.settings = rig.app.settings.with_value("seed", 7)
+        rig.app.use_settings(rig.app.settings.with_value("seed", 7))
         await rig.press("space")
         await rig.grown()
         await rig.press("space")

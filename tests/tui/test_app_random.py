@@ -51,6 +51,14 @@ def expected(rig: Rig) -> list[Heddle]:
     return nodes
 
 
+async def type_what_is_awaited(rig: Rig, draw: random.Random) -> None:
+    """Search for something, mark by a letter, or leave it."""
+    if rig.app.view.is_searching:
+        await rig.press(*draw.choice((("t", "h"), ("n", "down"), ("up",), ("enter",), ("escape",), ())))
+    elif rig.app.view.awaits_key:
+        await rig.press(draw.choice(("a", "A", "escape", "!")))
+
+
 async def close_dialogs(rig: Rig, draw: random.Random) -> None:
     """Answer what is asked, or don't."""
     await rig.pilot.pause()
@@ -101,7 +109,8 @@ async def test_what_is_shown_is_what_there_is(launch: Launcher, tmp_path: Path, 
             rig.app.perform(draw.choice(names + often), draw.choice((None, None, None, 1, 2, 3)))
             if rig.app.screen is not rig.app.view or len(rig.app.screen_stack) > 2:
                 await close_dialogs(rig, draw)
-            rig.app.settings = rig.app.settings.with_value("n", 2).with_value("max_tokens", 3)
+            await type_what_is_awaited(rig, draw)
+            rig.app.use_settings(rig.app.settings.with_values({"n": 2, "max_tokens": 3}))
             backend.grant(draw.randint(0, 4))
             if number % 5 == 0:
                 await rig.pilot.pause()

@@ -224,3 +224,14 @@ async def test_duplicates_go_and_siblings_are_sorted(launch: Launcher, keymap: s
         await key(rig, "sort_by_age")
         await key(rig, "undo", 2)
         assert rig.root.children == [first, second, third]
+
+
+async def test_the_hits_of_the_search_are_marked(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await grow(rig)
+        await key(rig, "search")
+        await rig.press(*"flood", "enter")
+        await rig.until(lambda: not rig.app.view.finder.searching)
+        await key(rig, "mark_hits")
+        assert marked(rig) == [node for node in rig.root.walk() if "flood" in node.text]
+        assert len(marked(rig)) == 5

@@ -173,7 +173,7 @@ MISTAKES = [
     ),
     ('[override]\nfold = "f13"\nunfold = "f13"\n', 3, '"fold" and "unfold" both use f13', "is on +"),
     ('[override]\ntop = "x x"\n', 2, '"top" on x x and "clip" on x begin alike', "is on g and home"),
-    ('[override]\ncopy_text = "comma"\n', 2, '"copy_text" on , and "set_n" on , n begin alike', "is on y"),
+    ('[override]\ncopy_text = "comma"\n', 2, '"copy_text" on , and "settings" on , , begin alike', "is on y"),
     ('[override]\ntop = ["f13 g", "f13"]\n', 2, '"top": f13 and f13 g begin alike', "f13 g"),
     ('[override]\nramify = "r\n', 2, "invalid TOML", "until then the whole file"),
     ("[override]\nramify = 'r'\nramify = 'R'\n", 3, "invalid TOML", "column"),

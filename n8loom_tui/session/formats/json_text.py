@@ -15,7 +15,7 @@ from typing import Any
 
 from n8loom_tui.session.load import no_collector
 
-from .limits import DEEPEST, MOST_MEMORY, MOST_NAMES
+from .limits import DEEPEST, LONGEST_PIECE, MOST_MEMORY, MOST_NAMES
 from .tally import Tally
 
 SHALLOW = 150
@@ -97,6 +97,8 @@ class Decoder:
         Raises:
             JsonError: it has none.
         """
+        if len(piece) > LONGEST_PIECE and len(piece.strip()) > LONGEST_PIECE:
+            raise JsonError(f"the text near byte {at:,} is longer than any that is taken")
         text = self.text(piece)
         try:
             try:

@@ -21,7 +21,7 @@ from . import own, values
 from .facts import EVERYTHING
 from .format import Format
 from .hang import Entry, TooManyNodesError, flat
-from .json_text import SHALLOW, TOO_MUCH, Decoder, JsonError, as_utf8, fills_memory, parse
+from .json_text import SHALLOW, SHORT, TOO_MUCH, Decoder, JsonError, as_utf8, fills_memory, parse
 from .limits import MOST_NODES
 from .outline import Node, Outline
 from .tally import Tally
@@ -64,9 +64,10 @@ def split(data: bytes, tally: Tally) -> Lines | None:
 
 
 def _record(line: bytes, decoder: Decoder, tally: Tally) -> dict[str, Any] | None:
-    deep = line.count(b"[") + line.count(b"{") > SHALLOW
+    """The object of a line; what is long or deep is taken apart with care."""
+    simple = len(line) <= SHORT and line.count(b"[") + line.count(b"{") <= SHALLOW
     try:
-        record = parse(line, tally) if deep else decoder.decode(line)
+        record = decoder.decode(line) if simple else parse(line, tally)
     except JsonError:
         return None
     return record if isinstance(record, dict) and "text" in record else None

@@ -13,6 +13,9 @@ DEEPEST = 2 * MOST_NODES + 100
 """Brackets inside brackets: a chain of nodes needs two for each of them."""
 LONGEST_TEXT = 4_000_000
 """Characters of a node; several such texts fit into one row of a session."""
+LONGEST_PIECE = 12 * LONGEST_TEXT
+"""Bytes of a text in JSON, where a character takes up to twelve. One that is longer, and has a single character beyond
+the first 65,536, takes a gigabyte."""
 LONGEST_NOTE = 100_000
 LONGEST_NAME = 400
 """Characters of a model's name or a title."""

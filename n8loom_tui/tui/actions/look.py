@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from n8loom_tui.tui.actions.action import Action, Group
+from n8loom_tui.tui.actions.action import Action, CountUse, Group
 
 
 def look() -> Iterator[Action]:
@@ -40,6 +40,32 @@ def look() -> Iterator[Action]:
         "Go to the next pane; on a narrow screen, show it.",
         footer="panes",
         footer_rank=11,
+    )
+    yield Action(
+        "details",
+        group,
+        "Details of the node",
+        "Show or hide where this node comes from: model, sampling, seed, probability, memory.",
+    )
+    yield Action(
+        "hide_reader",
+        group,
+        "Hide or show the other pane",
+        "Show one pane at a time, the one in use, or both again.",
+    )
+    yield Action(
+        "wider_tree",
+        group,
+        "Wider tree",
+        "Move the border between tree and reader to the right.",
+        CountUse.REPEAT,
+    )
+    yield Action(
+        "narrower_tree",
+        group,
+        "Narrower tree",
+        "Move the border between tree and reader to the left.",
+        CountUse.REPEAT,
     )
     yield Action(
         "compare",

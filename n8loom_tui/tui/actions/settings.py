@@ -9,6 +9,19 @@ def settings() -> Iterator[Action]:
     """The values that the next branches grow by."""
     group, amount = Group.SETTINGS, CountUse.AMOUNT
     yield Action(
+        "settings",
+        group,
+        "Settings",
+        "All sampling values, presets, and how the app looks.",
+    )
+    yield Action(
+        "choose_preset",
+        group,
+        "Choose a preset",
+        "Choose sampling values by their name. A count takes that one of the list at once.",
+        amount,
+    )
+    yield Action(
         "set_n",
         group,
         "Set n: branches",

@@ -27,7 +27,7 @@ class Picture(Part):
 
     def do_compare(self, _count: int | None) -> None:
         node, app = self._node(), self._app
-        marked: list[Heddle] = getattr(app, "marked_nodes", list)()
+        marked = app.marked_nodes()
         if len(marked) == 2:
             self._compare(*marked)
             return

@@ -1,50 +1,70 @@
-"""The values that the next branches grow by."""
+"""The values that the next branches grow by, presets, and how the app looks."""
 
 from __future__ import annotations
 
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import EditError
-from n8loom_tui.tui.screens.ask import AskScreen
-from n8loom_tui.tui.settings import SETTINGS
+from n8loom_tui.tui.fields import FIELDS
+from n8loom_tui.tui.screens.settings import SettingsScreen
+from n8loom_tui.tui.setting_lines import SettingLines, ask_value, widen
 
 
 class Set(Part):
-    """The values that the next branches grow by."""
+    """The values that the next branches grow by, presets, and how the app looks."""
 
-    def _set(self, action: str, count: int | None) -> None:
-        setting = SETTINGS[action]
+    def do_settings(self, _count: int | None) -> None:
         app = self._app
+        lines = SettingLines(app)
+        app.push_screen(SettingsScreen(app.keymap, app.looks.signs, "Settings", lines.everything))
 
-        def check(text: str) -> str | None:
-            try:
-                app.settings.with_value(setting.name, setting.read(text))
-            except ValueError as error:
-                return str(error)
-            return None
-
-        def answered(text: str | None) -> None:
-            if text is not None:
-                app.settings = app.settings.with_value(setting.name, setting.read(text))
-                app.refresh_bars()
-
-        if count is not None:
-            objection = check(str(count))
-            if objection:
-                raise EditError(objection)
-            answered(str(count))
+    def do_choose_preset(self, count: int | None) -> None:
+        app = self._app
+        presets = list(app.tuning.presets)
+        if count is None:
+            lines = SettingLines(app)
+            signs = app.looks.signs
+            app.push_screen(
+                SettingsScreen(app.keymap, signs, "Presets", lambda: list(lines.presets()), once=True)
+            )
             return
-        app.push_screen(
-            AskScreen(setting.title, setting.hint, f"{setting.current(app.settings):g}", check), answered
-        )
+        if count > len(presets):
+            raise EditError(f"There are {len(presets)} presets.")
+        preset = presets[count - 1]
+        app.use_settings(preset.applied(app.tuning.settings))
+        app.status.said = f"preset: {preset.name}"
+
+    def _set(self, name: str, count: int | None) -> None:
+        app = self._app
+        if count is None:
+            ask_value(app, FIELDS[name])
+            return
+        try:
+            app.use_settings(app.tuning.settings.with_value(name, count))
+        except ValueError as error:
+            raise EditError(str(error)) from None
 
     def do_set_n(self, count: int | None) -> None:
-        self._set("set_n", count)
+        self._set("n", count)
 
-    def do_set_temperature(self, count: int | None) -> None:
-        self._set("set_temperature", count)
+    def do_set_temperature(self, _count: int | None) -> None:
+        self._set("temp", None)
 
     def do_set_max_tokens(self, count: int | None) -> None:
-        self._set("set_max_tokens", count)
+        self._set("max_tokens", count)
 
-    def do_set_min_p(self, count: int | None) -> None:
-        self._set("set_min_p", count)
+    def do_set_min_p(self, _count: int | None) -> None:
+        self._set("min_p", None)
+
+    def do_wider_tree(self, count: int | None) -> None:
+        widen(self._app, count or 1)
+
+    def do_narrower_tree(self, count: int | None) -> None:
+        widen(self._app, -(count or 1))
+
+    def do_hide_reader(self, _count: int | None) -> None:
+        looks = self._app.looks
+        looks.change(one_pane=not looks.now.one_pane)
+
+    def do_details(self, _count: int | None) -> None:
+        looks = self._app.looks
+        looks.change(details=not looks.now.details)

@@ -62,8 +62,11 @@ class Weave(Part):
         self._stopped_at = now
         if not (everything or below) and (app.document.growing or app.document.waiting):
             app.tell("Nothing grows here. Once more stops everything.")
-        elif len(app.marked) and not (app.document.growing or app.document.waiting):
-            app.unmark_all()
+        elif not (app.document.growing or app.document.waiting):
+            if app.finder.query is not None:
+                app.view.forget_search()
+            elif len(app.marked):
+                app.unmark_all()
         if everything:
             app.document.growth.forget_waiting()
         if everything and app.document.growing:

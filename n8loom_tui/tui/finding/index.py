@@ -27,17 +27,19 @@ class TreeIndex:
     Attributes:
         nodes: all nodes, in order.
         texts: for each its folded text, behind the last characters of the path above it.
+        starts: for each, where in that its own text begins.
         reach: the longest text that is found across nodes has one character more.
     """
 
     def __init__(self, reach: int = REACH) -> None:
         self.nodes: list[Heddle] = []
         self.texts: list[str] = []
+        self.starts: list[int] = []
         self.reach = reach
 
     def build(self, roots: Iterable[Heddle]) -> Iterator[None]:
         """Take in trees. They may change meanwhile: then some of it is out of date."""
-        nodes, texts, reach = self.nodes, self.texts, self.reach
+        nodes, texts, starts, reach = self.nodes, self.texts, self.starts, self.reach
         todo = list(roots)[::-1]
         above = [""] * len(
             todo
@@ -45,8 +47,10 @@ class TreeIndex:
         while todo:
             for _ in range(min(_OFTEN, len(todo))):
                 node = todo.pop()
-                text = above.pop() + fold(shown_text(node))
+                before = above.pop()
+                text = before + fold(shown_text(node))
                 nodes.append(node)
+                starts.append(len(before))
                 texts.append(text)
                 if children := node.children:
                     todo += children[::-1]
@@ -62,12 +66,14 @@ class TreeIndex:
 
     def find(self, query: Query, places: list[int]) -> Iterator[None]:
         """Put the places of the nodes that hold the query into `places`."""
-        needle, texts = query.folded, self.texts
+        needle, texts, starts = query.folded, self.texts, self.starts
+        across = len(needle) - 1
         if not needle:
             return
         for start in range(0, len(texts), 1024):
             part = texts[start : start + 1024]
             found = [place for place, text in enumerate(part, start) if needle in text]
+            found = [at for at in found if texts[at].find(needle, max(starts[at] - across, 0)) >= 0]
             if query.sensitive:
                 yield
                 found = [place for place in found if self._as_written(query.needle, self.nodes[place])]
@@ -79,7 +85,7 @@ class TreeIndex:
         text = shown_text(node)
         if needle in text:
             return True
-        parts, left = [text], self.reach
+        parts, left = [text], len(needle) - 1
         above = node.parent
         while above is not None and left > 0 and not ends_passage(above):
             parts.append(shown_text(above)[-left:])

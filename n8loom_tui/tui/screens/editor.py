@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
@@ -30,12 +31,13 @@ CHAT = Choice("chat", "raw text", True)
 class Written:
     """What a person wrote, and what they chose beside it (False where there was no choice).
 
-    `system` is the system's message of a chat; empty where none was wanted.
+    `system` is the system's message of a chat; empty where none was wanted. `example`: they took the example.
     """
 
     text: str
     chosen: bool = False
     system: str = ""
+    example: bool = False
 
 
 class EditorArea(TextArea):
@@ -78,12 +80,15 @@ class EditorScreen(ModalScreen[Written | None]):
         text: str = "",
         choice: Choice | None = None,
         system: bool = False,
+        example: str = "",
     ) -> None:
-        """`choice` None: there is nothing to choose. `system`: where chat is chosen, a system message can be given."""
+        """`choice` None: there is nothing to choose. `system`: where chat is chosen, a system message can be given.
+        `example` is taken where nothing is written."""
         super().__init__()
         self._heading = title
         self._intro = intro
         self._text = text
+        self._example = example
         self._shown = text
         self._choice = choice
         self._chosen = choice is not None and choice.chosen
@@ -94,7 +99,13 @@ class EditorScreen(ModalScreen[Written | None]):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
-            yield EditorArea(self._text, id="editor-area", soft_wrap=True, show_line_numbers=False)
+            yield EditorArea(
+                self._text,
+                id="editor-area",
+                soft_wrap=True,
+                show_line_numbers=False,
+                placeholder=Content(self._example),
+            )
             if self._system:
                 yield SystemInput()
             yield Static(self._keys(), id="editor-keys", classes="dialog-keys")
@@ -134,7 +145,10 @@ class EditorScreen(ModalScreen[Written | None]):
     def takes(self, event: events.Key) -> bool:
         """Whether a key is the dialog's and not the text field's. Acts on it."""
         if event.key == "enter":
-            self.dismiss(Written(self._written(), self._chosen, self._system_written()))
+            text = self._written()
+            example = bool(self._example) and not text.strip()
+            written = self._example if example else text
+            self.dismiss(Written(written, self._chosen, self._system_written(), example))
         elif event.key == "escape":
             self.dismiss(None)
         elif event.key in NEWLINE_KEYS and self.query_one(EditorArea).has_focus:

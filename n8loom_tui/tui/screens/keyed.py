@@ -33,6 +33,17 @@ class Keyed:
         self._next_key = then
         self.show_pending(pending)
 
+    @property
+    def awaits_key(self) -> bool:
+        """Whether the next key is for something else than the keymap says."""
+        return self._next_key is not None
+
+    def take_no_key(self) -> None:
+        """Do without that key."""
+        if self._next_key is not None:
+            self._next_key = None
+            self.show_pending("")
+
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()

@@ -8,24 +8,33 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.preferences import NARROWEST, WIDEST, Preferences
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.searching import Searching
 from n8loom_tui.tui.widgets.alternatives import Alternatives
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.children import ChildrenPreview
+from n8loom_tui.tui.widgets.details import Details
+from n8loom_tui.tui.widgets.divider import Divider
 from n8loom_tui.tui.widgets.legend import Legend
 from n8loom_tui.tui.widgets.markdown_view import MOST, MarkdownView
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 from n8loom_tui.tui.widgets.shown import path_text
+from n8loom_tui.tui.widgets.signs import UNICODE, Signs
 from n8loom_tui.tui.widgets.token_map import ColourBy
 from n8loom_tui.tui.widgets.tree import LoomTree
 
 COPY_KEYS = ("ctrl+c", "super+c")
 NARROW = 90
 """Below this many columns one pane is shown at a time."""
+ROOMY = 110
+"""From this many columns on the details have a column of their own; below they lie over the reader."""
+LOW = 18
+"""Below this many rows the children are not previewed."""
 MANY = 500
 """From this many places on where nodes came or went all rows are made anew."""
 
@@ -46,8 +55,10 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.preview = ChildrenPreview(growing, id="children")
         self.alternatives = Alternatives(id="alternatives")
         self.legend = Legend(id="legend")
+        self.details = Details(id="details")
+        self.divider = Divider(id="divider")
         self.title_bar = Bar(id="title")
-        self.state_bar = Bar(id="state")
+        self.state_bar = Bar(id="state", right_gap="  ")
         self.key_bar = KeyBar(id="keys")
         self.shape = 0
         """Another number whenever nodes came, went, or changed places."""
@@ -59,17 +70,20 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         """Whether finished texts are to be read as Markdown."""
         self._flipped = False
         """Whether the token cursor brought the reader into use."""
+        self._looks = Preferences()
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
         with Horizontal(id="panes"):
             yield self.tree_view
+            yield self.divider
             with Vertical(id="right"):
                 yield self.reader
                 yield self.page
                 yield self.legend
                 yield self.alternatives
                 yield self.preview
+            yield self.details
         yield self.state_bar
         yield self.search_line
         yield self.key_bar
@@ -199,7 +213,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     @on(Alternatives.Chosen)
     @on(Reader.TokenClicked)
     def _token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
-        self.app.token_chosen(message)  # type: ignore[attr-defined]
+        self.app.commands.clicked(message)  # type: ignore[attr-defined]
 
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:
@@ -229,9 +243,47 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width)
 
+    def use_looks(self, looks: Preferences, signs: Signs = UNICODE) -> None:
+        """Give the panes their places, and draw with these signs."""
+        self._looks = looks
+        for drawn in (
+            self.tree_view,
+            self.reader,
+            self.preview,
+            self.alternatives,
+            self.details,
+            self.divider,
+        ):
+            if drawn.signs is not signs:
+                drawn.signs = signs
+                drawn.refresh()
+        self._arrange(self.app.size.width)
+
+    def use_looks_later(self, looks: Preferences, signs: Signs) -> None:
+        """The same for a screen that is not shown yet."""
+        self.call_after_refresh(self.use_looks, looks, signs)
+
     def _arrange(self, width: int) -> None:
-        self.set_class(width < NARROW, "narrow")
-        self.set_class(self.app.size.height < 18, "low")
+        looks = self._looks
+        self.set_class(width < NARROW or looks.one_pane, "narrow")
+        self.set_class(self.app.size.height < LOW, "low")
+        self.set_class(looks.details, "detailed")
+        self.set_class(width >= ROOMY, "roomy")
+        self._divide(looks.tree_width)
+
+    def _divide(self, per_cent: int) -> None:
+        """Give the tree so much of the width."""
+        self.tree_view.styles.width = f"{per_cent}fr"
+        self.query_one("#right").styles.width = f"{100 - per_cent}fr"
+
+    @on(Divider.Dragged)
+    def _dragged(self, message: Divider.Dragged) -> None:
+        right = self.query_one("#right").region.right
+        per_cent = min(max(round(100 * message.column / max(right, 1)), NARROWEST), WIDEST)
+        if message.done:
+            self.app.looks.change(tree_width=per_cent)  # type: ignore[attr-defined]
+        else:
+            self._divide(per_cent)
 
     # ------------------------------------------------------------------- keys
 
@@ -240,13 +292,23 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         if event.key in COPY_KEYS:
             event.stop()
             event.prevent_default()
-            self.app.copy_selection(self.get_selected_text() or "")  # type: ignore[attr-defined]
+            self._copy_selection(self.get_selected_text() or "")
             return
         super().on_key(event)
 
+    def _copy_selection(self, text: str) -> None:
+        """Copy what was selected with the mouse."""
+        said = (
+            f"Copied {len(text):,} characters."
+            if text
+            else f"Nothing is selected. {self.keymap.label('quit')} leaves."
+        )
+        if text:
+            clipboard.copy(text, self.app.copy_to_clipboard)
+        self.app.tell(said)  # type: ignore[attr-defined]
+
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""
-        self.end_search(keep=True)
         self.app.perform(action, count)  # type: ignore[attr-defined]
 
     def show_pending(self, pending: str) -> None:

@@ -116,6 +116,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
         if cursor is None and tree.heads:
             cursor = 0
         if cursor is None:
+            self.query_one(MapView).show(tree, -1, None)
             return
         self._node = node if node is not None else tree.heads[cursor]
         top = tree.bar_of(self._top) if self._top is not None else None

@@ -21,6 +21,7 @@ class Origin:
 
     node: Heddle
     folded: frozenset[str]
+    hoisted: tuple[Heddle, ...]
     top: int
     searched: str
 
@@ -58,7 +59,7 @@ class Searching:
         if node is None:
             return
         searched = self.finder.query.text if self.finder.query is not None else ""
-        self._origin = Origin(node, tree.folded_ids, tree.scroll_offset.y, searched)
+        self._origin = Origin(node, tree.folded_ids, tuple(tree.hoisted), tree.scroll_offset.y, searched)
         self._typed = False
         self.search_line.open()
         self.set_class(True, "searching")  # type: ignore[attr-defined]
@@ -95,14 +96,21 @@ class Searching:
         (self.reader if self.has_class("reading") else self.tree_view).focus()  # type: ignore[attr-defined]
         if not keep:
             self._return_to(origin)
-        elif self.finder.query is None:
-            self.finder.end()
+        elif not self.search_line.text:
+            self.forget_search()
         elif self.current is not origin.node:
             self.jumps.leave(origin.node.id)
         self.app.searched()  # type: ignore[attr-defined]
 
+    def forget_search(self) -> None:
+        """Nothing is searched for any more."""
+        self.finder.end()
+        self._show_hits()
+
     def _return_to(self, origin: Origin) -> None:
         tree = self.tree_view
+        if tuple(tree.hoisted) != origin.hoisted:
+            tree.restore_hoist(origin.hoisted)
         if tree.folded_ids != origin.folded:
             tree.restore_folds(origin.folded)
         tree.go_to(origin.node)
@@ -110,8 +118,7 @@ class Searching:
         if origin.searched:
             self.finder.look_for(origin.searched)
         else:
-            self.finder.end()
-            self._show_hits()
+            self.forget_search()
 
     # ------------------------------------------------------------- the hits
 

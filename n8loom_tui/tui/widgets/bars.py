@@ -2,36 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from rich.cells import cell_len
 from rich.text import Text
 from textual.widget import Widget
 
 from .sanitize import truncate_cells, visible
 
+LEFT_OUT = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A few words for a bar. Where there is no room for all, those with the highest rank go first."""
+
+    text: str
+    rank: int = 0
+
 
 class Bar(Widget):
-    """One line with something at its left and something at its right. The left gives way."""
+    """One line with facts at its left and at its right. What does not fit is left out, and a sign tells so."""
 
     DEFAULT_CSS = "Bar { height: 1; width: 1fr; }"
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, *, id: str, right_gap: str = " · ") -> None:
         super().__init__(id=id)
-        self.left = ""
-        self.right = ""
+        self._sides: tuple[tuple[Fact, ...], tuple[Fact, ...]] = ((), ())
+        self._gaps = (" · ", right_gap)
 
-    def show(self, left: str, right: str = "") -> None:
-        """Show texts; they may come from anywhere."""
-        left, right = visible(left, "⏎"), visible(right, "⏎")
-        if (left, right) != (self.left, self.right):
-            self.left, self.right = left, right
+    @property
+    def left(self) -> str:
+        """All that is to be told at the left."""
+        return self._gaps[0].join(fact.text for fact in self._sides[0])
+
+    @property
+    def right(self) -> str:
+        """All that is to be told at the right."""
+        return self._gaps[1].join(fact.text for fact in self._sides[1])
+
+    def show(self, left: str | Sequence[Fact], right: str | Sequence[Fact] = "") -> None:
+        """Show facts, or single texts; they may come from anywhere."""
+        sides = _clean(left), _clean(right)
+        if sides != self._sides:
+            self._sides = sides
             self.refresh()
 
     def render(self) -> Text:
         width = self.size.width
-        right = truncate_cells(self.right, max(width - 1, 0))
-        left = truncate_cells(self.left, max(width - cell_len(right) - 2, 0))
-        gap = max(width - cell_len(left) - cell_len(right) - 1, 0)
-        return Text(f" {left}{' ' * (gap - 1 if gap else 0)}{right} ", no_wrap=True, end="")
+        left, right = self._fit(width - 2)
+        gap = max(width - cell_len(left) - cell_len(right) - 2, 0)
+        return Text(f" {left}{' ' * gap}{right} ", no_wrap=True, end="")
+
+    def _fit(self, width: int) -> tuple[str, str]:
+        """Both sides in so many cells, with two between them."""
+        kept = [list(side) for side in self._sides]
+        while True:
+            texts = [self._joined(kept[number], number) for number in (0, 1)]
+            spare = 2 if all(texts) else 0
+            if sum(map(cell_len, texts)) + spare <= width:
+                return texts[0], texts[1]
+            ranks = [(fact.rank, number, at) for number in (0, 1) for at, fact in enumerate(kept[number])]
+            rank, number, at = max(ranks, default=(0, 0, 0))
+            if rank == 0:
+                break
+            del kept[number][at]
+        right = truncate_cells(texts[1], max(width, 0), LEFT_OUT)
+        return truncate_cells(texts[0], max(width - cell_len(right) - 2, 0), LEFT_OUT), right
+
+    def _joined(self, kept: list[Fact], side: int) -> str:
+        more = [LEFT_OUT] if len(kept) < len(self._sides[side]) else []
+        return self._gaps[side].join([*(fact.text for fact in kept), *more])
+
+
+def _clean(facts: str | Sequence[Fact]) -> tuple[Fact, ...]:
+    if isinstance(facts, str):
+        facts = [Fact(facts)]
+    return tuple(Fact(visible(fact.text, "⏎"), fact.rank) for fact in facts if fact.text)
 
 
 class KeyBar(Widget):

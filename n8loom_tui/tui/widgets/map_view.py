@@ -114,7 +114,8 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width, window = self.size.width, self.window
         if window is None:
-            note = truncate_cells("drawing …" if y == 0 else "", width, self.signs.ellipsis)
+            text = "drawing …" if self.picture is None else "nothing grows here any more"
+            note = truncate_cells(text if y == 0 else "", width, self.signs.ellipsis)
             style = self.get_component_rich_style("mapview--note")
             return Strip([Segment(note, style)]).adjust_cell_length(width, self.rich_style)
         segments: list[Segment] = []

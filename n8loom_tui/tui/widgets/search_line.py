@@ -93,6 +93,11 @@ class SearchLine(Horizontal):
         """Whether somebody is typing here."""
         return self.has_class("open")
 
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(PlainInput).value
+
     def open(self) -> None:
         """Show the line, empty, and take the keys."""
         field = self.query_one(PlainInput)

@@ -53,8 +53,6 @@ class LoomTree(ShapedTree):
             color: $block-cursor-foreground;
             background: $block-cursor-background;
         }
-        &:nocolor > .loomtree--cursor { text-style: bold; }
-        &:nocolor:ansi > .loomtree--cursor { text-style: reverse; }
     }
     """
 
@@ -174,7 +172,7 @@ class LoomTree(ShapedTree):
         if not at_cursor:
             return self.get_component_rich_style(name)
         own = self.get_component_rich_style(name, partial=True)
-        emphasis = Style(bold=own.bold, italic=own.italic, underline=own.underline)
+        emphasis = Style(bold=own.bold, italic=own.italic, underline=own.underline or None)
         return self.get_component_rich_style("loomtree--cursor") + emphasis
 
     def _lay_out(self, view: RowView) -> RowLayout:

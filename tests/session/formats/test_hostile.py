@@ -11,7 +11,7 @@ from support import loom_files
 from support.mutations import mutated, places_in
 
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.formats import importing, read_foreign
+from n8loom_tui.session.formats import importing, json_text, jsonl, read_foreign
 from n8loom_tui.session.formats.importing import import_file
 from n8loom_tui.session.formats.limits import LONGEST_TEXT
 from n8loom_tui.session.store import read_session
@@ -114,6 +114,27 @@ def test_a_file_that_is_too_large(tmp_path, monkeypatch) -> None:
     with pytest.raises(SessionError, match="is larger than"):
         import_file("/dev/zero", tmp_path / "out")
     assert not (tmp_path / "out.loom").exists()
+
+
+def test_names_without_end_are_refused_in_json_lines_too(monkeypatch) -> None:
+    """What is no JSON is tried as JSON lines, and a whole file may be one line."""
+    monkeypatch.setattr(json_text, "MOST_NAMES", 100)
+    monkeypatch.setattr(json_text, "SHORT", 1000)
+    monkeypatch.setattr(jsonl, "SHORT", 1000)
+    many = "{" + ",".join(f'"{index}": 1' for index in range(2000)) + ', "text": "a"}'
+    with pytest.raises(SessionError, match="more than 100 names"):
+        read(many.encode())
+    assert read(f'{{"text": "a"}}\n{many}\n'.encode())[0] == ["a"]
+
+
+def test_a_text_that_would_take_four_bytes_a_character(monkeypatch) -> None:
+    monkeypatch.setattr(json_text, "LONGEST_PIECE", 1000)
+    long = json.dumps({"text": "\U0001f600" + "a" * 2000}, ensure_ascii=False)
+    with pytest.raises(SessionError, match="longer than any that is taken"):
+        read(long.encode())
+    texts, said = read(f'{{"text": "a", "id": 1}}\n{long}\n{{"text": "b", "id": 2}}'.encode())
+    assert texts == ["a", "b"] and "Lines that are no node" in said
+    assert read((" " * 5000 + '{"text": "a"}' + " " * 5000).encode())[0] == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""Hits in trees: which nodes, in which order, across nodes, after changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.session.history_trees import Trees
+from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.finding import finder as finder_module
+from n8loom_tui.tui.finding.finder import Finder
+
+
+def grow(parent: Heddle, *texts: str) -> Heddle:
+    """Put nodes one below the other; returns the last."""
+    for text in texts:
+        node = Heddle.from_text(text)
+        parent.add_child(node)
+        parent = node
+    return parent
+
+
+class Desk:
+    """A finder whose slices are worked off when the test says so."""
+
+    def __init__(self, *roots: Loom) -> None:
+        self.document = Document(Trees(roots))
+        self.work: Iterator[None] | None = None
+        self.ended = 0
+        self.finder = Finder(self.document, self._later, self._no_more, self._end)
+
+    def _later(self, work: Iterator[None]) -> None:
+        self.work = work
+
+    def _no_more(self) -> None:
+        self.work = None
+
+    def _end(self) -> None:
+        self.ended += 1
+
+    def work_off(self) -> None:
+        while self.work is not None:
+            work, self.work = self.work, None
+            for _ in work:
+                pass
+
+    def found(self, text: str) -> list[str]:
+        self.finder.look_for(text)
+        self.work_off()
+        return [node.text for node in self.finder.hits()]
+
+
+@pytest.fixture
+def root() -> Loom:
+    return Loom(None, None, "The prompt", chat=False)
+
+
+def test_hits_come_in_the_trees_order(root: Loom) -> None:
+    a, b = grow(root, "a flood"), grow(root, "b")
+    grow(a, "deep flood")
+    grow(b, "Flood")
+    other = Loom(None, None, "another flood", chat=False)
+    desk = Desk(root, other)
+    assert desk.found("flood") == ["a flood", "deep flood", "Flood", "another flood"]
+    assert desk.found("Flood") == ["Flood"]
+    assert desk.found("nothing") == []
+    assert desk.found("") == []
+    assert desk.finder.query is None
+
+
+def test_a_text_across_nodes_counts_where_it_ends(root: Loom) -> None:
+    grow(root, " says", " Gil", "ga", "mesh")
+    desk = Desk(root)
+    assert desk.found("prompt says g") == [" Gil"]
+    assert desk.found("says Gilgam") == ["mesh"], "over three nodes, with its capital"
+    assert desk.found("says gilgam") == ["mesh"]
+    assert desk.found("says gilGam") == []
+    assert desk.found("gilga") == ["ga"], "not once more below"
+    assert desk.found("the prompt says gilgamesh") == ["mesh"]
+
+
+def test_a_long_text_is_found_across_nodes_too(root: Loom) -> None:
+    words = [f" word{number}" for number in range(60)]
+    grow(root, *words)
+    desk = Desk(root)
+    assert desk.found("".join(words)) == [" word59"]
+
+
+def test_a_prompt_in_a_chat_does_not_run_on(root: Loom) -> None:
+    chat = Loom(None, None, "the end", chat=True)
+    grow(chat, " of it")
+    assert Desk(chat).found("end of") == []
+
+
+def test_walking_goes_round_and_passes_over_what_is_gone(root: Loom) -> None:
+    nodes = [grow(root, f"hit {number}") for number in range(4)]
+    between = grow(nodes[1], "no")
+    desk = Desk(root)
+    desk.found("hit")
+    finder = desk.finder
+    assert finder.step_from(root, 1) is nodes[0]
+    assert finder.step_from(nodes[3], 1) is nodes[0]
+    assert finder.step_from(nodes[0], -1) is nodes[3]
+    assert finder.step_from(between, 1) is nodes[2]
+    assert finder.step_from(between, -1) is nodes[1]
+    assert finder.step_from(root, 3) is nodes[2]
+    assert finder.first_from(nodes[1]) is nodes[1]
+    assert finder.first_from(between) is nodes[2]
+    assert finder.count_at(nodes[2]) == (3, 4)
+    assert finder.count_at(between) == (0, 4)
+    desk.document.delete(nodes[2])
+    assert finder.step_from(nodes[1], 1) is nodes[3]
+    young = desk.document.add_text(nodes[1], "hit that is younger than the search").focus
+    assert finder.step_from(young, 1) is nodes[3]
+    desk.document.delete(root)
+    assert finder.step_from(None, 1) is None
+
+
+def test_hits_are_those_of_the_trees_as_they_are(root: Loom) -> None:
+    node = grow(root, "a hit")
+    desk = Desk(root)
+    assert desk.found("hit") == ["a hit"]
+    desk.document.add_text(node, "another hit")
+    desk.finder.trees_changed()
+    assert [hit.text for hit in desk.finder.hits()] == ["a hit", "another hit"]
+    desk.finder.end()
+    assert desk.finder.hits() == []
+
+
+def test_a_large_tree_is_searched_in_slices_that_can_be_given_up(
+    root: Loom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder_module, "advance", lambda work: next(work, "done") == "done")
+    draw = random.Random(1)
+    nodes: list[Heddle] = [root]
+    for number in range(5000):
+        nodes.append(grow(nodes[draw.randrange(len(nodes))], f"node {number}"))
+    desk = Desk(root)
+    desk.finder.prepare()
+    desk.finder.look_for("node 1")
+    desk.finder.look_for("node 12")
+    assert desk.finder.searching
+    desk.work_off()
+    assert not desk.finder.searching
+    assert desk.ended == 1, "the one in between was given up, what it had read was not"
+    expected = [node for node in root.walk() if "node 12" in node.text]
+    assert desk.finder.hits() == expected
+    desk.finder.look_for("node 13")
+    assert [hit.text for hit in desk.finder.hits()] == [n.text for n in root.walk() if "node 13" in n.text]
+    desk.work_off()
