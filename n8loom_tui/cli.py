@@ -236,7 +236,7 @@ def keys(
         typer.Option(
             "--set",
             metavar="ACTION=KEY",
-            help="Put a key into your own file (may be repeated): trim=backspace, 'ramify=space,r'.",
+            help="Put a key into your own file (may be repeated): trim=f8, 'ramify=space,r'.",
         ),
     ] = None,
 ) -> None:

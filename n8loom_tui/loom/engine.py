@@ -38,7 +38,6 @@ from .protocol import (
     Spelled,
     Stop,
     Weigh,
-    Weighed,
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
@@ -49,7 +48,7 @@ from .support import context_length, eos_tokens, vocabulary_size
 from .survey import Survey, survey
 from .text import spell
 from .trial import serve
-from .weight import weight
+from .weight import weigh
 
 CACHE_LIMIT = 1 << 28
 """How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
@@ -126,8 +125,7 @@ class Engine(Reader):
             case Score():
                 self._score(self._scorings.begin(request))
             case Weigh():
-                nodes = tuple(weight(self.store, path) for path in request.paths if path)
-                self._events += [Weighed(request.id, nodes), RequestFinished(request.id)]
+                self._events += [weigh(self.store, request), RequestFinished(request.id)]
             case Survey():
                 self._events.append(survey(self.store, request))
             case Stop():

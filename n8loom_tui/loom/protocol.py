@@ -286,10 +286,12 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Weigh:
-    """Find out what is held of the last node of each of these paths."""
+    """Find out what is held of a node: its token ids, and those that stand before it."""
 
     id: str
-    paths: tuple[tuple[Segment, ...], ...]
+    node_id: str
+    before: tuple[int, ...]
+    tokens: tuple[int, ...]
 
 
 Request = Ramify | Encode | Spell | Score | Survey | Weigh | Stop
@@ -367,21 +369,14 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeWeight:
+class Weighed:
     """What of a node's cache is held: how many of its tokens, in how many bytes; and how many were evicted."""
 
+    request_id: str
     node_id: str
     tokens: int
     nbytes: int
     evicted: int
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """What a `Weigh` found, an entry for each of its paths."""
-
-    request_id: str
-    nodes: tuple[NodeWeight, ...]
 
 
 @dataclass(frozen=True, slots=True)

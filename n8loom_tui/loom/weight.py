@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from .protocol import NodeWeight, Segment
+from .protocol import Weigh, Weighed
 from .store import FragmentStore
 
 
-def weight(store: FragmentStore, path: Sequence[Segment]) -> NodeWeight:
-    """What is held of the last node of a path, and what was evicted of it as far as that is remembered.
-
-    Of a path whose texts are not all encoded nothing is known.
-    """
-    node = path[-1].node_id
-    tokens: list[int] = []
-    start = 0
-    for segment in path:
-        if segment.tokens is None:
-            return NodeWeight(node, 0, 0, 0)
-        start = len(tokens)
-        tokens += segment.tokens
-    held = store.held(tokens, start, len(tokens))
-    evicted = store.known_length(tokens) - max(store.match_length(tokens), start)
-    return NodeWeight(node, held.tokens, held.nbytes, max(evicted, 0))
+def weigh(store: FragmentStore, request: Weigh) -> Weighed:
+    """What is held of a node, and what was evicted of it as far as that is remembered."""
+    path = [*request.before, *request.tokens]
+    held = store.held(path, len(request.before), len(path))
+    evicted = store.known_length(path) - max(store.match_length(path), len(request.before))
+    return Weighed(request.id, request.node_id, held.tokens, held.nbytes, max(evicted, 0))

@@ -36,7 +36,7 @@ HINTS = {
     ),
     Moment.ENDED: Hint(
         "ended",
-        (("child", "go in"), ("token_cursor", "token cursor"), ("side_by_side", "side by side")),
+        (("child", "go in"), ("token_cursor", "token cursor"), ("children_side_by_side", "side by side")),
     ),
     Moment.LARGE: Hint(
         "large", (("fold_all_but_path", "fold all but the path"), ("search", "search"), ("map", "map"))

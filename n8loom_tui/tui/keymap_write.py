@@ -94,7 +94,7 @@ def _understood(wanted: str) -> tuple[str, list[str]]:
     action, equals, keys = wanted.partition("=")
     action = action.strip()
     if not equals:
-        raise FileProblem("--set takes ACTION=KEY, such as trim=backspace")
+        raise FileProblem("--set takes ACTION=KEY, such as trim=f8")
     if action not in ACTIONS:
         close = nearest(action, tuple(ACTIONS))
         advice = f"did you mean {close}?" if close else "n8loom-tui keys lists the actions"

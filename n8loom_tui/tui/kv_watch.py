@@ -4,10 +4,11 @@ branches share. Lives on the UI's thread and waits for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import chain
 
 from n8loom_tui.loom.heddle import Heddle, new_id
-from n8loom_tui.loom.protocol import NodeWeight, Segment, Weigh, Weighed
+from n8loom_tui.loom.protocol import Weigh, Weighed
 
 EVERY = 0.5
 """Seconds between two questions."""
@@ -20,10 +21,8 @@ class KvWatch:
         weight: of the node looked at, once it is known.
     """
 
-    def __init__(self, path: Callable[[Heddle], tuple[Segment, ...]]) -> None:
-        """`path` gives a node's path as a request holds it."""
-        self._path = path
-        self.weight: NodeWeight | None = None
+    def __init__(self) -> None:
+        self.weight: Weighed | None = None
         self._asked: object = None
         self._waiting = ""
         self._due = 0.0
@@ -33,18 +32,21 @@ class KvWatch:
         if node is None or now < self._due or self._waiting:
             return None
         state = (node.id, len(node.tokens), node.finish, evictions)
-        if state == self._asked or not all(above.encoded for above in node.ancestors()):
+        if state == self._asked:
             return None
         self._asked, self._due = state, now + EVERY
-        request = Weigh(new_id(), (self._path(node),))
+        path = node.path()
+        if not all(above.encoded for above in path):
+            return None
+        before = tuple(chain.from_iterable(above.tokens for above in path[:-1]))
+        request = Weigh(new_id(), node.id, before, tuple(node.tokens))
         self._waiting = request.id
         return request
 
     def take(self, event: Weighed) -> None:
         """An answer came."""
         if event.request_id == self._waiting:
-            self._waiting = ""
-            self.weight = event.nodes[0] if event.nodes else None
+            self._waiting, self.weight = "", event
 
     def forget(self) -> None:
         """The engine is gone, or the session is another one: no answer will come."""

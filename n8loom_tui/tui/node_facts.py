@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
-from n8loom_tui.loom.protocol import NodeWeight
+from n8loom_tui.loom.protocol import Weighed
 
 KINDS = {
     Kind.PROMPT: "prompt",
@@ -58,7 +58,7 @@ class Likelihood:
 
 
 def facts(
-    node: Heddle, likelihood: Likelihood, weight: NodeWeight | None, growing: bool
+    node: Heddle, likelihood: Likelihood, weight: Weighed | None, growing: bool
 ) -> Iterator[tuple[str, str]]:
     """(name, value) for all that is known of a node, the chief things first."""
     origin = node.provenance
@@ -102,7 +102,7 @@ def sampling(params: Any) -> str:
     return "  ".join(told)
 
 
-def held(node: Heddle, weight: NodeWeight | None) -> str:
+def held(node: Heddle, weight: Weighed | None) -> str:
     """What is held of a node's cache."""
     if weight is None or weight.node_id != node.id:
         return "not known yet"

@@ -73,8 +73,6 @@ def replace_file(path: Path, text: str) -> None:
         handle, made = tempfile.mkstemp(dir=target.parent, prefix=f".{path.name}-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
         Path(made).replace(target)
     except OSError as error:
         if made is not None:

@@ -34,7 +34,7 @@ class Watching:
 
     def take_up(self) -> None:
         """Another document is open."""
-        self._kv = KvWatch(self._app.document.path_of)
+        self._kv = KvWatch()
         self._told_of = None
 
     def weighed(self, event: Weighed) -> None:

@@ -15,7 +15,6 @@ from n8loom_tui.loom.protocol import (
     EngineStats,
     Event,
     Finish,
-    NodeWeight,
     Ramify,
     Request,
     RequestFailed,
@@ -100,14 +99,9 @@ class FakeBackend:
                 self._end_full()
             case Encode():
                 self._encode(request)
-            case Weigh(paths=paths):
-                ends = [path[-1] for path in paths]
-                counts = [len(end.tokens or ()) for end in ends]
-                nodes = [
-                    NodeWeight(end.node_id, count - self.lost, 1000 * (count - self.lost), self.lost)
-                    for end, count in zip(ends, counts, strict=True)
-                ]
-                self._events.append(Weighed(request.id, tuple(nodes)))
+            case Weigh(node_id=name, tokens=tokens):
+                held = len(tokens) - self.lost
+                self._events.append(Weighed(request.id, name, held, 1000 * held, self.lost))
             case Spell(tokens=tokens):
                 self._events += [Spelled(request.id, tuple(f" w{token}" for token in tokens))]
             case Score():
