@@ -279,6 +279,7 @@ class Batch(Generic[T]):
                 self.spans[at : at + 1] = [Span(level, first, high)]
             self.groups.append(Group(low, high, tuple(place[level] for level in chain)))
             low = high
+        self._folder.arranged(self.spans)
 
     # --------------------------------------------------------------- steps
 

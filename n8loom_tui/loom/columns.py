@@ -16,7 +16,7 @@ import numpy as np
 Pair = tuple[mx.array, mx.array]
 """Keys `[kv_heads, tokens, head_dim]` and values `[kv_heads, tokens, value_dim]`."""
 
-ROOM_STEP = 64
+ROOM_STEP = 16
 """By how many columns a store grows at least."""
 FEW_MOVES = 4
 """One row in so many may move by itself; beyond, copying all at once costs less than the calls."""

@@ -19,6 +19,7 @@ import mlx.core as mx
 from . import kernels
 from .branch import Branch
 from .budget import Budget
+from .choosing import choices
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
 from .paths import resolve
@@ -40,7 +41,7 @@ from .protocol import (
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
-from .sampling import BrokenLogits, choose
+from .sampling import BrokenLogits
 from .scoring import Scorings
 from .store import Pin
 from .support import context_length, eos_tokens, vocabulary_size
@@ -351,15 +352,13 @@ class Engine(Reader):
             return
         table = self._forward([row.owner.next_token for row in rows])
         broken: dict[str, BrokenLogits] = {}
-        for row, values in zip(rows, table, strict=True):
-            branch = row.owner
-            try:
-                choice = choose(values, branch.params, branch.seed, len(branch.sampled), branch.context())
-            except BrokenLogits as error:
+        drawn = choices([row.owner for row in rows], table, apart=self.network is not None)
+        for row, choice in zip(rows, drawn, strict=True):
+            if isinstance(choice, BrokenLogits):
                 row.broken = True
-                broken[branch.request_id] = error
-                continue
-            self._events += branch.take(choice)
+                broken[row.owner.request_id] = choice
+            else:
+                self._events += row.owner.take(choice)
         self._tokens += len(rows)
         self._sweep()
         for request_id, reason in broken.items():

@@ -117,8 +117,7 @@ class Folder:
 
         What is begun takes no more than `room` bytes.
         """
-        if self._fold is not None and not self._stands(self._fold, places):
-            self._fold = None
+        self.arranged(places)
         if self._fold is None:
             self._fold = self._next(places, overhead, room)
         fold = self._fold
@@ -140,6 +139,11 @@ class Folder:
         lower.tokens, lower.start, lower.parent = upper.tokens + lower.tokens, upper.start, upper.parent
         lower.pairs, lower.lent = fold.pairs, None
         return True
+
+    def arranged(self, places: Sequence[Place]) -> None:
+        """Rows came or went: what is begun is dropped if it makes no sense any more."""
+        if self._fold is not None and not self._stands(self._fold, places):
+            self._fold = None
 
     @staticmethod
     def _pairs_of(places: Sequence[Place]) -> Iterable[tuple[Level, Level]]:

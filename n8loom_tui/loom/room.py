@@ -10,9 +10,9 @@ from .columns import ROOM_STEP, Columns
 class Room:
     """Makes the stores larger ahead of need, a few at every step, so that no step waits for all of them."""
 
-    AHEAD = 32
+    AHEAD = 12
     """How many columns before the last one the stores begin to grow."""
-    MARGIN = 8
+    MARGIN = 4
     """How many columns before the last one they have all grown."""
 
     def __init__(self, stores: Sequence[Columns]) -> None:

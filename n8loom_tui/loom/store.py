@@ -302,6 +302,7 @@ class FragmentStore:
             if self.nbytes + self.reserved + self.headroom + nbytes > self.budget:
                 return
             upper.join(edge)
+            self.watch(edge)
 
     def _split(self, edge: Edge, length: int) -> Edge:
         """The first `length` tokens of an edge as an edge of their own."""

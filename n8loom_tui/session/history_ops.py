@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .packing import pack_text, unpack_text
+from .packing import pack_text, read_json, unpack_text
 
 
 class HistoryError(Exception):
@@ -168,7 +168,7 @@ def unpack_operations(packed: bytes) -> list[Operation]:
         HistoryError: these are not such bytes.
     """
     try:
-        rows = json.loads(unpack_text(packed))
+        rows = read_json(unpack_text(packed))
         if not isinstance(rows, list):
             raise ValueError("not a list")
         return [_operation(*row) for row in rows]

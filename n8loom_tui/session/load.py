@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -17,12 +16,14 @@ from n8loom_tui.loom.marks import Marks
 from . import schema
 from .errors import UNREADABLE, one_line
 from .history import Step
-from .packing import unpack_text
+from .packing import read_json, unpack_text
 from .provenance import sound
 from .record import CURRENT, SHARED, ModelRef, StepState
 from .rows import COLUMNS, NOT_IN_ORDER, Origins, Row, mended_node, node_of
 
 MOST_PROBLEMS = 50
+LONGEST_GAP = 5_000
+"""Rows that are looked for in vain before the rest is given up."""
 
 _ID, _PARENT, _POSITION, _MODEL, _FOLDED, _DELETED = map(
     Row._fields.index, ("id", "parent", "position", "model", "folded", "deleted")
@@ -126,17 +127,39 @@ def _read_nodes(db: sqlite3.Connection, loaded: LoadedSession) -> list[tuple[Any
         first: Exception = error
     db.text_factory = _lenient_text
     rows: dict[Any, tuple[Any, ...]] = {}
+    ends = []
     for direction in ("ASC", "DESC"):
+        last = 0
         try:
             for row in db.execute(f"SELECT {COLUMNS} FROM nodes ORDER BY seq {direction}"):
-                rows.setdefault(row[0], row)
+                last = row[0]
+                rows.setdefault(last, row)
         except UNREADABLE:
             loaded.damaged = True
+        ends.append(last)
+    if loaded.damaged:
+        rows |= _between(db, *ends)
     if not rows:
         raise first
     if loaded.damaged:
         loaded.note(f"The file is damaged ({first}); {len(rows)} of its nodes could be read.")
     return [rows[seq] for seq in sorted(rows)]
+
+
+def _between(db: sqlite3.Connection, first: int, last: int) -> dict[Any, tuple[Any, ...]]:
+    """Rows between two places where reading on failed, looked for one by one: what lies between two damaged pages."""
+    found = {}
+    missed = 0
+    for seq in range(first + 1, max(last, first + LONGEST_GAP)):
+        row = None
+        with suppress(*UNREADABLE):
+            row = db.execute(f"SELECT {COLUMNS} FROM nodes WHERE seq = ?", (seq,)).fetchone()
+        if row is not None:
+            found[seq] = row
+        missed = 0 if row is not None else missed + 1
+        if missed > LONGEST_GAP:
+            break
+    return found
 
 
 def _lenient_text(blob: bytes) -> str:
@@ -167,7 +190,7 @@ def _origins(db: sqlite3.Connection, loaded: LoadedSession) -> Origins:
     found = {}
     for key, value in _read_table(db, loaded, "id, value", "origins"):
         try:
-            told = dict(json.loads(value))
+            told = dict(read_json(value))
             # Many nodes share it, so what it holds must be small.
             found[key] = sound({name: told[name] for name in SHARED if name in told})
             if found[key] != told:
@@ -196,7 +219,7 @@ def _take_steps(db: sqlite3.Connection, loaded: LoadedSession) -> None:
 def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: dict[str, Heddle]) -> None:
     for key, value in _read_table(db, loaded, "key, value", "meta"):
         try:
-            loaded.meta[str(key)] = json.loads(value)
+            loaded.meta[str(key)] = read_json(value)
         except (ValueError, TypeError, RecursionError):
             loaded.note(f"The session's value {str(key)!r} could not be read.")
     current = loaded.meta.pop(CURRENT, None)
@@ -279,7 +302,7 @@ class _Nodes:
             if node is None:
                 continue
             try:
-                words = json.loads(tags)
+                words = read_json(tags)
                 if not all(isinstance(word, str) for word in words):
                     raise ValueError("not a list of words")
                 node.marks = Marks(bool(bookmark), tuple(words), unpack_text(note), bool(unread))

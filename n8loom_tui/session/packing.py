@@ -6,11 +6,15 @@ little endian. `ends` are packed as the distance from one to the next.
 
 from __future__ import annotations
 
+import json
 import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
+LONGEST_JSON = 16 * 1024 * 1024
+MOST_BRACKETS = 1_000_000
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BIG_ENDIAN = sys.byteorder == "big"
 
@@ -95,6 +99,17 @@ def _count(blob: bytes) -> int:
     if rest:
         raise ValueError("not a packed list of numbers")
     return count
+
+
+def read_json(text: str) -> Any:
+    """The value of JSON that a session holds: never so large that it would fill the memory.
+
+    Raises:
+        ValueError, TypeError, RecursionError: it is larger than any that is written, or no JSON.
+    """
+    if len(text) > LONGEST_JSON or text.count("[") + text.count("{") > MOST_BRACKETS:
+        raise ValueError("larger than any that is written")
+    return json.loads(text)
 
 
 def pack_text(text: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.odds import Odds
 
-from .packing import PackedSpan, unpack_text
+from .packing import PackedSpan, read_json, unpack_text
 from .provenance import sound
 
 Origins = Mapping[Any, dict[str, Any]]
@@ -22,7 +21,6 @@ _FRAMINGS = {"chat": True, "raw": False}
 _KINDS = {str(kind): kind for kind in Kind}
 _PLAIN = re.compile(r'\{(?:"seed":\d{1,18},"time":\d{1,12}(?:\.\d{1,12})?)?\}').fullmatch
 """What almost every node has for itself of a provenance: there is nothing in it that could be out of order."""
-_decode_json = json.JSONDecoder().raw_decode
 
 
 class Row(NamedTuple):
@@ -144,8 +142,8 @@ def _odds(logprobs: Any, count: int) -> Odds | None:
 
 def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
     own: Any
-    own, end = ({}, 2) if value == "{}" else _decode_json(value)
-    if not isinstance(own, dict) or end != len(value):
+    own = {} if value == "{}" else read_json(value)
+    if not isinstance(own, dict):
         raise ValueError("not a table")
     if sound(own) is not own:
         raise ValueError("not a provenance")
@@ -158,7 +156,7 @@ def _provenance(value: str, origin: Any, origins: Origins) -> dict[str, Any]:
 def _some_provenance(found: Row, origins: Origins) -> dict[str, Any]:
     """As much of a provenance as makes sense."""
     try:
-        own = json.loads(found.provenance)
+        own = read_json(found.provenance)
     except NOT_IN_ORDER:
         own = {}
     own = sound(own) if isinstance(own, dict) else {}

@@ -37,11 +37,9 @@ from n8loom_tui.paths import config_dir
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import collect_again
-from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.commands import Commands
-from n8loom_tui.tui.commands.tokens import TokenCursor
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
@@ -66,8 +64,6 @@ from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
 from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
-from n8loom_tui.tui.widgets.alternatives import Alternatives
-from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
@@ -397,15 +393,6 @@ class LoomApp(App[int], inherit_bindings=False):
         self.tuning.use(settings)
         self.refresh_bars()
 
-    def token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
-        """With the token cursor on, a token was clicked in the text, or one of what could stand there."""
-        mode = self.commands.mode
-        if isinstance(mode, TokenCursor):
-            if isinstance(message, Reader.TokenClicked):
-                mode.go_to(message.node, message.index)
-            else:
-                mode.choose(message.number)
-
     def show(self, change: Change, label: str = "edit") -> None:
         """Show a change, store it, and have the engine do its part."""
         if change.stop:
@@ -439,14 +426,6 @@ class LoomApp(App[int], inherit_bindings=False):
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
-
-    def copy_selection(self, text: str) -> None:
-        """Copy what was selected with the mouse."""
-        if text:
-            clipboard.copy(text, self.copy_to_clipboard)
-            self.tell(f"Copied {len(text):,} characters.")
-        else:
-            self.tell(f"Nothing is selected. {self.keymap.label('quit')} leaves.")
 
     def tell(self, message: str, severity: str = "information") -> None:
         """Show a line for a moment."""

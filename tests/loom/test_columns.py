@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from n8loom_tui.loom.columns import Cursor, MlxColumns, Pair
+from n8loom_tui.loom.columns import ROOM_STEP, Cursor, MlxColumns, Pair
 
 HEADS, DIM, VALUE_DIM = 2, 3, 5
 
@@ -99,7 +99,7 @@ def test_room_is_made_ahead_and_changes_nothing() -> None:
     store.add(3)
     store.append()
     size = store.columns.nbytes
-    assert size == 8 * HEADS * 256 * (DIM + VALUE_DIM) * 4
+    assert size == 8 * HEADS * -(-200 // ROOM_STEP) * ROOM_STEP * (DIM + VALUE_DIM) * 4
     store.add(*[1] * 7)
     for _ in range(100):
         store.append()

@@ -115,5 +115,9 @@ def test_a_fold_is_given_up_where_a_level_is_split_meanwhile(monkeypatch: pytest
     assert not folder.step([*places, Place(upper, 0, 2)], 0, 1 << 30)
     assert folder.nbytes == 0
     assert_holds(level, 150)
+    assert not folder.step([Place(each, 0, 2) for each in level.chain()], 60, 1 << 30)
+    assert folder.nbytes > 0
+    folder.arranged([])
+    assert folder.nbytes == 0
     parted = [Place(level, 0, 1), *(Place(each, 0, 2) for each in level.chain()[:-1])]
     assert not any(folder.step(parted[:1] + parted[1:2], 60, 1 << 30) for _ in range(9))

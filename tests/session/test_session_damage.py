@@ -228,6 +228,23 @@ def test_a_file_damaged_in_the_middle_gives_both_ends_and_is_not_written_to(tmp_
     assert read_session(tmp_path / "saved.loom").nodes == loaded.nodes
 
 
+def test_what_lies_between_two_damaged_places_is_read_too(tmp_path, trees) -> None:
+    path = tmp_path / "a.loom"
+    root = trees.loom()
+    for index in range(600):
+        trees.node(f"{index} " * 60, root)
+    write_new(path, everything([root]))
+    content = bytearray(path.read_bytes())
+    for third in (1, 2):
+        place = content.find(f"{200 * third} ".encode() * 60) // 4096 * 4096
+        content[place : place + 4096] = bytes(4096)
+    path.write_bytes(content)
+    loaded = read_session(path)
+    kept = {node.text.split()[0] for top in loaded.roots for node in top.walk() if node.text[:1].isdigit()}
+    assert loaded.damaged and {"0", "100", "300", "500", "599"} <= kept
+    assert len(kept) > 550
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_any_damage_opens_or_is_told_in_one_line(tmp_path, trees, seed: int) -> None:
     whole = tmp_path / "whole.loom"

@@ -182,7 +182,8 @@ async def test_a_damaged_session_goes_on_in_a_new_file(launch: Launcher, tmp_pat
         async with launch(free(), session=path, prompt=None) as rig:
             await rig.ready()
             assert "is damaged and left as it is" in told(rig)
-            assert (rig.app.saving.title, rig.app.saving.state) == (name, "saved")
+            assert rig.app.saving.title == name
+            await rig.until(lambda: rig.app.saving.state == "saved")
             assert 10 < len(shown(rig)) < 301
             await rig.press("space")
             await rig.grown()

@@ -283,6 +283,21 @@ async def test_two_nodes_are_compared(launch: Launcher, keymap: str) -> None:
         assert rig.current is nodes[0]
 
 
+@KEYMAPS
+async def test_two_marked_nodes_are_compared_wherever_one_stands(launch: Launcher, keymap: str) -> None:
+    async with launch(keymap=keymap, size=(120, 30)) as rig:
+        nodes = await planted(rig)
+        for node in nodes[2:]:
+            rig.app.view.go_to(node)
+            await key(rig, "mark")
+        await key(rig, "top")
+        await key(rig, "compare")
+        assert isinstance(rig.app.screen, CompareScreen)
+        assert "a flood of words" in diff(rig) and "nothing more" in diff(rig)
+        await key(rig, "stop")
+        assert rig.current is rig.root
+
+
 async def test_a_long_comparison_scrolls_to_what_differs(launch: Launcher) -> None:
     async with launch(size=(60, 15)) as rig:
         await rig.ready()

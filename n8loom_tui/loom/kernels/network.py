@@ -10,8 +10,9 @@ code; any other keeps to MLX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -25,10 +26,13 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blas import Floats, Weight, shared_out
+from .apart import Projection, Spaces, rows_apart
+from .blas import Floats, Weight
 from .functions import on_cpu
-from .reach import Heads, Reach, Span, Workspace
+from .reach import Heads, Reach, Span
 from .rotary import Rotary
+from .team import shared_out, side_by_side
+from .workspace import Workspace
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
 """The modules of `mlx_lm.models` whose blocks are built as below."""
@@ -39,6 +43,8 @@ PACKED_HEADROOM = 2 << 30
 """Bytes that are to stay free beside packed weights."""
 Keep = Callable[[int, Floats, Floats], None]
 """Takes a layer's new keys and values, `[kv_heads, rows, dim]` each, before the layer attends."""
+Reaching = Callable[[int, int, Workspace], Reach]
+"""What the rows from the first number up to the second attend to, in the workspace of whoever computes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +70,11 @@ class Block:
     """One decoder block. `joined` holds the query, key and value projections, `gated` gate and up."""
 
     before_attention: Norm
-    joined: Weight
-    out: Weight
+    joined: Projection
+    out: Projection
     before_mlp: Norm
-    gated: Weight
-    down: Weight
+    gated: Projection
+    down: Projection
     rotary: Rotary
     query_norm: Norm | None
     key_norm: Norm | None
@@ -85,7 +91,7 @@ def _norm(module: Any) -> Norm:
     return Norm(_floats(module.weight), float(module.eps))
 
 
-def _joined(modules: Iterable[Any], pack: bool) -> Weight:
+def _joined(modules: Iterable[Any], pack: bool) -> Projection:
     """Linear layers of one input as one. Their weights become views of the joined array, so none is held twice."""
     layers = list(modules)
     for layer in layers:
@@ -104,7 +110,7 @@ def _joined(modules: Iterable[Any], pack: bool) -> Weight:
     if any("bias" in layer for layer in layers):
         parts = [layer.bias if "bias" in layer else mx.zeros(layer.weight.shape[0]) for layer in layers]
         bias = _floats(mx.concatenate(parts))
-    return Weight(_floats(weight), bias, pack=pack)
+    return Projection(Weight.of(_floats(weight), bias, pack=pack))
 
 
 def _block(layer: Any, pack: bool) -> Block:
@@ -154,9 +160,11 @@ def _agrees(network: Network, model: Any) -> bool:
     def keep(layer: int, new_keys: Floats, new_values: Floats) -> None:
         keys[layer][:], values[layer][:] = new_keys, new_values
 
-    span = Span(0, TRIED_TOKENS, 0, TRIED_TOKENS, keys, values)
-    reach = Reach(network.heads, TRIED_TOKENS, [span], None, network.space, [(0, TRIED_TOKENS, 0)])
-    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), reach, keep))
+    def reaching(low: int, high: int, space: Workspace) -> Reach:
+        span = Span(0, high - low, 0, high, keys, values)
+        return Reach(network.heads, high - low, [span], None, space, [(0, high - low, low)])
+
+    got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), TRIED_TOKENS, reaching, keep))
     wanted = np.array(model(mx.array(tokens.tolist())[None])[0].astype(mx.float32))
     return bool(np.abs(got - wanted).max() <= 1e-4 * max(1.0, float(np.abs(wanted).max())))
 
@@ -180,9 +188,9 @@ class Network:
         self._embedding = _floats(inner.embed_tokens.weight)
         self._norm = _norm(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight(_floats(head.weight), pack=pack)
+        self._head = Projection(Weight.of(_floats(head.weight), pack=pack))
         self._blocks = [_block(layer, pack) for layer in inner.layers]
-        self.space = Workspace()
+        self.spaces = Spaces()
 
     @property
     def layers(self) -> int:
@@ -194,49 +202,59 @@ class Network:
 
     @np.errstate(all="ignore")  # numbers that are none are noticed where a token is chosen
     def run(
-        self, tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], reach: Reach, keep: Keep
+        self,
+        tokens: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
+        columns: int,
+        reaching: Reaching,
+        keep: Keep,
     ) -> Floats:
-        """All blocks for one token per row.
+        """All blocks for one token per row. Only within `shared_out`.
 
         Args:
             tokens, positions: `[rows]`.
-            reach: what the rows attend to; made with `space`.
+            columns: how many tokens a row looks at, at most.
+            reaching: tells what some of the rows attend to.
             keep: takes each layer's new keys and values.
 
         Returns:
             What the blocks make of them, `[rows, hidden]`, valid until the next call.
         """
-        rows, space = len(tokens), self.space
+        rows, space = len(tokens), self.spaces[0]
         hidden = space.take("hidden", rows, self._embedding.shape[1])
         np.take(self._embedding, tokens, axis=0, out=hidden)
         normed = space.take("normed", *hidden.shape)
         added = space.take("added", *hidden.shape)
+        reaches = [
+            (slice(low, high), reaching(low, high, self.spaces[number]))
+            for number, (low, high) in enumerate(rows_apart(rows, self.heads.work(rows, columns)))
+        ]
         turns = None
         rotary = None
         for layer, block in enumerate(self._blocks):
             if block.rotary is not rotary:
                 rotary = block.rotary
                 turns = rotary.turns(positions)[:, None]
-            block.before_attention.apply(hidden, normed)
             assert turns is not None
-            attended = self._attend(layer, block, normed, turns, reach, keep)
-            hidden += block.out.apply(attended, added)
+            block.before_attention.apply(hidden, normed)
+            attended = self._attend(layer, block, normed, turns, reaches, keep)
+            hidden += block.out.apply(attended, added, self.spaces)
             block.before_mlp.apply(hidden, normed)
-            hidden += block.down.apply(self._gate(block, normed), added)
+            hidden += block.down.apply(self._gate(block, normed), added, self.spaces)
         return hidden
 
-    @np.errstate(all="ignore")
-    def logits(self, hidden: Floats) -> Floats:
-        """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
-        normed = self._norm.apply(hidden, self.space.take("normed", *hidden.shape))
-        return self._head.apply(normed, self.space.take("logits", len(hidden), self._head.outputs))
-
     def _attend(
-        self, layer: int, block: Block, x: Floats, turns: npt.NDArray[np.complex64], reach: Reach, keep: Keep
+        self,
+        layer: int,
+        block: Block,
+        x: Floats,
+        turns: npt.NDArray[np.complex64],
+        reaches: Sequence[tuple[slice, Reach]],
+        keep: Keep,
     ) -> Floats:
-        rows, heads = len(x), self.heads
+        rows, heads, space = len(x), self.heads, self.spaces[0]
         count = heads.kv * heads.group
-        made = block.joined.apply(x, self.space.take("joined", rows, block.joined.outputs))
+        made = block.joined.apply(x, space.take("joined", rows, block.joined.outputs), self.spaces)
         made = made.reshape(rows, count + 2 * heads.kv, heads.dim)
         queries, keys, values = (
             made[:, :count],
@@ -246,22 +264,35 @@ class Network:
         if block.query_norm is not None and block.key_norm is not None:
             queries = block.query_norm.apply(queries, np.empty_like(queries))
             keys = block.key_norm.apply(keys, np.empty_like(keys))
-        turned = self.space.take("turned", rows, heads.kv, heads.dim)
+        turned = space.take("turned", rows, heads.kv, heads.dim)
         block.rotary.rotate(keys, turns, turned)
         keep(layer, turned.swapaxes(0, 1), values.swapaxes(0, 1))
-        queries = queries.reshape(rows, heads.kv, heads.group, heads.dim).swapaxes(0, 1)
-        block.rotary.rotate(queries, turns * self._scale, reach.queries)
-        attended = self.space.take("gathered", rows, heads.kv, heads.group, heads.dim)
-        np.copyto(attended, reach.attend(layer).swapaxes(0, 1))
+        queries = queries.reshape(rows, heads.kv, heads.group, heads.dim)
+        attended = space.take("gathered", rows, heads.kv, heads.group, heads.dim)
+        scaled = turns * self._scale
+
+        @np.errstate(all="ignore")
+        def part(mine: slice, reach: Reach) -> None:
+            block.rotary.rotate(queries[mine].swapaxes(0, 1), scaled[mine], reach.queries)
+            np.copyto(attended[mine], reach.attend(layer).swapaxes(0, 1))
+
+        side_by_side([partial(part, mine, reach) for mine, reach in reaches])
         return attended.reshape(rows, count * heads.dim)
+
+    @np.errstate(all="ignore")
+    def logits(self, hidden: Floats) -> Floats:
+        """The logits of some rows of what `run` gave, `[rows, vocabulary]`, valid until the next call."""
+        space = self.spaces[0]
+        normed = self._norm.apply(hidden, space.take("normed", *hidden.shape))
+        return self._head.apply(normed, space.take("logits", len(hidden), self._head.outputs), self.spaces)
 
     def _gate(self, block: Block, x: Floats) -> Floats:
         """The gated part of the MLP: `silu(gate · x) * (up · x)`."""
-        rows = len(x)
-        gated = block.gated.apply(x, self.space.take("gated", rows, block.gated.outputs))
+        rows, space = len(x), self.spaces[0]
+        gated = block.gated.apply(x, space.take("gated", rows, block.gated.outputs), self.spaces)
         half = block.gated.outputs // 2
         gate, up = gated[:, :half], gated[:, half:]
-        out = self.space.take("activated", rows, half)
+        out = space.take("activated", rows, half)
         np.negative(gate, out=out)
         np.exp(out, out=out)
         out += 1.0

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from .blas import FLOAT, SMALL, Floats, ProductBatch, Products, address, placed
+from .workspace import Workspace
 
 Places = npt.NDArray[np.uint64]
 MANY_ROWS = 128
@@ -35,6 +36,11 @@ class Span:
     keys: Sequence[Floats]
     values: Sequence[Floats]
 
+    def among(self, low: int, high: int) -> Span | None:
+        """The same for the rows from `low` up to `high`, counted from there; None if none of them has part in it."""
+        first, last = max(self.low, low) - low, min(self.high, high) - low
+        return replace(self, low=first, high=last) if first < last else None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Own:
@@ -51,6 +57,10 @@ class Own:
         """How many columns are in use."""
         return int(self.lengths.max())
 
+    def among(self, low: int, high: int) -> Own:
+        """The same for the rows from `low` up to `high`."""
+        return replace(self, order=self.order[low:high], lengths=self.lengths[low:high])
+
 
 @dataclass(frozen=True, slots=True)
 class Heads:
@@ -60,25 +70,9 @@ class Heads:
     group: int
     dim: int
 
-
-class Workspace:
-    """Buffers that are used again and again, so that no step has to ask the system for memory."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, Floats] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return sum(buffer.nbytes for buffer in self._buffers.values())
-
-    def take(self, name: str, *shape: int) -> Floats:
-        """A contiguous array of that shape, its content undefined. It is the same memory at every call."""
-        size = math.prod(shape)
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size + size // 4, dtype=np.float32)
-        return buffer[:size].reshape(shape)
+    def work(self, rows: int, columns: int) -> int:
+        """About how many multiplications attention takes where so many rows look at so many columns."""
+        return 2 * rows * columns * self.kv * self.group * self.dim
 
 
 class Reach:

@@ -15,9 +15,11 @@ from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Logits
 
-from .blas import Floats, shared_out
+from .blas import Floats
 from .network import Network
 from .reach import Own, Reach, Span
+from .team import shared_out
+from .workspace import Workspace
 
 T = TypeVar("T")
 Indices = npt.NDArray[np.int64]
@@ -149,12 +151,16 @@ class NetworkBatch(Batch[T]):
             Span(span.low, span.high, span.level.start, span.level.stop, view.keys, view.values)
             for span, view in zip(self.spans, self._views, strict=True)
         ]
-        reach = Reach(heads, len(order), spans, own, network.space)
+        fed = np.array(tokens, dtype=np.int64)[order]
+
+        def reaching(low: int, high: int, space: Workspace) -> Reach:
+            mine = [part for span in spans if (part := span.among(low, high)) is not None]
+            return Reach(heads, high - low, mine, own.among(low, high), space)
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
             self._own[layer].write(order, lengths, keys, values)
 
-        hidden = network.run(np.array(tokens, dtype=np.int64)[order], positions, reach, keep)
+        hidden = network.run(fed, positions, int(positions.max()) + 1, reaching, keep)
         if self.order is not None:
             hidden = hidden[np.argsort(order)]
         logits = network.logits(hidden)

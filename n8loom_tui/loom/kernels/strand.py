@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
@@ -15,10 +16,12 @@ from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import GONE, Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
-from .blas import Floats, shared_out
+from .blas import Floats
 from .network import Network
 from .reach import Reach, Span
 from .rows import Views
+from .team import shared_out
+from .workspace import Workspace
 
 SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
@@ -90,6 +93,7 @@ class NetworkStrand:
         return self._network.logits(self._run([tokens]))
 
     def _run(self, chunk: Sequence[Sequence[int]]) -> Floats:
+        """All tokens as rows of one pass. Those that come first in it never look at later ones."""
         spans: list[Span] = []
         causal: list[tuple[int, int, int]] = []
         tokens: list[int] = []
@@ -101,18 +105,39 @@ class NetworkStrand:
             read = self._read[id(row)]
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
-        for start, stop, common in self._common:
-            spans.append(Span(0, len(tokens), start, stop, common.keys, common.values))
-        network = self._network
-        reach = Reach(network.heads, len(tokens), spans, None, network.space, causal)
+
+        def reaching(low: int, high: int, space: Workspace) -> Reach:
+            return self._reach(low, high, space, spans, causal)
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
-            for span, (low, high, start) in zip(spans, causal, strict=False):
+            for span, (low, high, start) in zip(spans, causal, strict=True):
                 place = slice(start - self._shared, start - self._shared + high - low)
                 span.keys[layer][:, place] = keys[:, low:high]
                 span.values[layer][:, place] = values[:, low:high]
 
-        return network.run(np.array(tokens), np.array(positions), reach, keep)
+        columns = max(positions) + 1
+        return self._network.run(np.array(tokens), np.array(positions), columns, reaching, keep)
+
+    def _reach(
+        self,
+        low: int,
+        high: int,
+        space: Workspace,
+        spans: Sequence[Span],
+        causal: Sequence[tuple[int, int, int]],
+    ) -> Reach:
+        """What some of the tokens attend to: each to those of its own path, up to itself, and to what is common."""
+        mine: list[Span] = []
+        seen: list[tuple[int, int, int]] = []
+        for span, (first, _, start) in zip(spans, causal, strict=True):
+            part = span.among(low, high)
+            if part is not None:
+                begin = start + max(low - first, 0)
+                mine.append(replace(part, stop=begin + part.high - part.low))
+                seen.append((part.low, part.high, begin))
+        for start, stop, common in self._common:
+            mine.append(Span(0, high - low, start, stop, common.keys, common.values))
+        return Reach(self._network.heads, high - low, mine, None, space, seen)
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

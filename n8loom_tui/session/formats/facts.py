@@ -23,7 +23,7 @@ class _Fact(NamedTuple):
 class Fact(Enum):
     """One thing that may be known of a node, with what it is called for people."""
 
-    KIND = _Fact("who wrote it", lambda node: node.kind in {Kind.GENERATED, Kind.EDITED})
+    KIND = _Fact("who wrote it", lambda node: node.kind in {Kind.GENERATED, Kind.EDITED, Kind.TURN})
     FRAMING = _Fact("that a prompt stands in a chat template", lambda node: node.chat)
     TERMINAL = _Fact("that the model ended there", lambda node: node.terminal)
     FINISH = _Fact("why a branch ended", lambda node: node.finish is not None)

@@ -28,6 +28,8 @@ from n8loom_tui.tui.commands.weave import Weave
 from n8loom_tui.tui.commands.write import Write
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from n8loom_tui.tui.app import LoomApp
 
 PARTS: tuple[type[Part], ...] = (
@@ -81,3 +83,8 @@ class Commands:
         own.get(action, self._does[action])(count)
         if ACTIONS[action].leap and before is not None and view.current is not before:
             view.jumps.leave(before.id)
+
+    def clicked(self, message: Message) -> None:
+        """Something that a mode may be about was clicked."""
+        if self.mode is not None:
+            self.mode.clicked(message)

@@ -9,6 +9,8 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui.document import Change, EditError
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from n8loom_tui.tui.app import LoomApp
     from n8loom_tui.tui.widgets.tree import LoomTree
 
@@ -27,6 +29,9 @@ class Part:
 
     def settle(self) -> None:
         """For a mode: bring what it shows up to date. Called often."""
+
+    def clicked(self, message: Message) -> None:
+        """For a mode: something that it may be about was clicked."""
 
     def commands(self) -> dict[str, Command]:
         """What this part does, by action id."""

@@ -12,11 +12,13 @@ from n8loom_tui.tui import token_edits
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import Change, EditError
 from n8loom_tui.tui.token_facts import Known, TokenFacts
-from n8loom_tui.tui.widgets.alternatives import Candidate, Shown, percent, token_text
+from n8loom_tui.tui.widgets.alternatives import Alternatives, Candidate, Shown, percent, token_text
+from n8loom_tui.tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
+    from textual.message import Message
+
     from n8loom_tui.tui.app import LoomApp
-    from n8loom_tui.tui.widgets.reader import Reader
 
 UNREAD = "The model has not read this text yet; its tokens are not known."
 NOT_THERE_YET = "It is not known yet what could stand here."
@@ -98,7 +100,8 @@ class TokenCursor(Part):
 
     def _standable(self, node: Heddle) -> bool:
         """Whether there is anything of the node's tokens to see."""
-        return bool(node.tokens) and self._reader.token_map(node).bounds[-1] > 0
+        bounds = self._reader.token_map(node).bounds
+        return bounds[-1] > bounds[0]
 
     def settle(self) -> None:
         """Show where the cursor is, and what is known of that; if the text is another one, at its end."""
@@ -145,6 +148,13 @@ class TokenCursor(Part):
         if not math.isnan(facts.entropy):
             head += f" · entropy {facts.entropy:.2f}"
         return Shown(head, candidates, self._chosen)
+
+    def clicked(self, message: Message) -> None:
+        match message:
+            case Reader.TokenClicked():
+                self.go_to(message.node, message.index)
+            case Alternatives.Chosen():
+                self.choose(message.number)
 
     def choose(self, number: int) -> None:
         """Choose an alternative by its number."""

@@ -26,7 +26,9 @@ class Views(Part):
             if child is not None:
                 self._attempt(lambda: self._go_there(child))
 
-        self._app.push_screen(SideBySide(self._app.document, node, self._app.keymap), chosen)
+        self._app.push_screen(
+            SideBySide(self._app.document, node, self._app.keymap, self._app.looks.signs), chosen
+        )
 
     def do_multiverse(self, _count: int | None) -> None:
         app, node = self._app, self._node()
@@ -42,7 +44,9 @@ class Views(Part):
             if given:
                 self._attempt(lambda: self._take_way(node, given))
 
-        screen = MultiverseScreen(Foresight(app.document.path_of(node)), before, title, app.lore, app.keymap)
+        screen = MultiverseScreen(
+            Foresight(app.document.path_of(node)), before, title, app.lore, app.keymap, app.looks.signs
+        )
         app.push_screen(screen, chosen)
 
     def _take_way(self, node: Heddle, given: tuple[GivenToken, ...]) -> None:

@@ -8,6 +8,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui import clipboard
 from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.preferences import NARROWEST, WIDEST, Preferences
@@ -212,7 +213,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     @on(Alternatives.Chosen)
     @on(Reader.TokenClicked)
     def _token_chosen(self, message: Alternatives.Chosen | Reader.TokenClicked) -> None:
-        self.app.token_chosen(message)  # type: ignore[attr-defined]
+        self.app.commands.clicked(message)  # type: ignore[attr-defined]
 
     @on(LoomTree.CursorMoved)
     def _cursor_moved(self, message: LoomTree.CursorMoved) -> None:
@@ -245,7 +246,14 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     def use_looks(self, looks: Preferences, signs: Signs = UNICODE) -> None:
         """Give the panes their places, and draw with these signs."""
         self._looks = looks
-        for drawn in (self.tree_view, self.reader, self.preview, self.details, self.divider):
+        for drawn in (
+            self.tree_view,
+            self.reader,
+            self.preview,
+            self.alternatives,
+            self.details,
+            self.divider,
+        ):
             if drawn.signs is not signs:
                 drawn.signs = signs
                 drawn.refresh()
@@ -284,9 +292,20 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         if event.key in COPY_KEYS:
             event.stop()
             event.prevent_default()
-            self.app.copy_selection(self.get_selected_text() or "")  # type: ignore[attr-defined]
+            self._copy_selection(self.get_selected_text() or "")
             return
         super().on_key(event)
+
+    def _copy_selection(self, text: str) -> None:
+        """Copy what was selected with the mouse."""
+        said = (
+            f"Copied {len(text):,} characters."
+            if text
+            else f"Nothing is selected. {self.keymap.label('quit')} leaves."
+        )
+        if text:
+            clipboard.copy(text, self.app.copy_to_clipboard)
+        self.app.tell(said)  # type: ignore[attr-defined]
 
     def perform(self, action: str, count: int | None) -> None:
         """Do what a key asked for."""

@@ -16,6 +16,7 @@ from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.widgets.alternatives import percent
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.blocks import COLUMNS, Blocks
+from n8loom_tui.tui.widgets.signs import UNICODE, Signs
 
 WORDS = (
     (("row_up", "row_down"), "another token"),
@@ -30,7 +31,13 @@ class MultiverseScreen(KeyedScreen[tuple[GivenToken, ...] | None]):
     """Returns the tokens that a child is to begin with, or None."""
 
     def __init__(
-        self, foresight: Foresight, before: tuple[int, ...], title: str, lore: TokenLore, keymap: Keymap
+        self,
+        foresight: Foresight,
+        before: tuple[int, ...],
+        title: str,
+        lore: TokenLore,
+        keymap: Keymap,
+        signs: Signs = UNICODE,
     ) -> None:
         """`before`: the last tokens of the path."""
         super().__init__(keymap)
@@ -39,7 +46,7 @@ class MultiverseScreen(KeyedScreen[tuple[GivenToken, ...] | None]):
         self._title = title
         self._lore = lore
         self.head = Bar(id="multiverse-title")
-        self.blocks = Blocks(foresight.root, self._spelled, id="multiverse-blocks")
+        self.blocks = Blocks(foresight.root, self._spelled, signs=signs, id="multiverse-blocks")
         self.key_bar = KeyBar(id="multiverse-keys")
 
     def compose(self) -> ComposeResult:

@@ -12,6 +12,7 @@ from n8loom_tui.tui.screens.keyed import KeyedScreen
 from n8loom_tui.tui.widgets.bars import Bar, KeyBar
 from n8loom_tui.tui.widgets.columns import ChildColumns
 from n8loom_tui.tui.widgets.shown import one_line, shown_text
+from n8loom_tui.tui.widgets.signs import UNICODE, Signs
 
 WORDS = (
     (("parent", "child"), "another"),
@@ -25,12 +26,12 @@ WORDS = (
 class SideBySide(KeyedScreen[Heddle | None]):
     """Returns the child to go to, or None."""
 
-    def __init__(self, document: Document, node: Heddle, keymap: Keymap) -> None:
+    def __init__(self, document: Document, node: Heddle, keymap: Keymap, signs: Signs = UNICODE) -> None:
         super().__init__(keymap)
         self._document = document
         self._node = node
         self.head = Bar(id="side-title")
-        self.columns = ChildColumns(id="side-columns")
+        self.columns = ChildColumns(signs=signs, id="side-columns")
         self.key_bar = KeyBar(id="side-keys")
 
     def compose(self) -> ComposeResult:

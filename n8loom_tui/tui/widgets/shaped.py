@@ -61,6 +61,8 @@ class ShapedTree(LineView):
         super().__init__(signs=signs, name=name, id=id, classes=classes)
         self.rows = TreeRows()
         self._hoist = Hoist()
+        self._lines: dict[str, int] = {}
+        """By the id of a hoisted node, the line of the screen that it stood on before."""
         self._changing = False
         self._seen: tuple[int, int, int, list[RowView]] | None = None
 
@@ -263,17 +265,23 @@ class ShapedTree(LineView):
     def hoist(self, node: Heddle | None = None) -> bool:
         """Show only a node (the cursor's, if none is given) and what is below it. False if that changes nothing."""
         node = node or self.rows.cursor
+        index = self.rows.index_of(node) if node is not None else None
         if node is None or not self._hoist.down(node):
             return False
+        self._lines[node.id] = (index or 0) - self.scroll_offset.y
         self._show_hoisted()
         return True
 
     def unhoist(self) -> bool:
-        """Go back to what was shown before the last hoist. False if all is shown."""
+        """Go back to what was shown before the last hoist, and as it stood on the screen. False if all is shown."""
         if not self._hoist.levels:
             return False
-        self._hoist.levels.pop()
+        node = self._hoist.levels.pop()
         self._show_hoisted()
+        index, line = self.rows.index_of(node), self._lines.pop(node.id, None)
+        if index is not None and line is not None:
+            self.scroll_top_to(max(index - line, 0))
+            self._show_cursor()
         return True
 
     def restore_hoist(self, nodes: Iterable[Heddle]) -> None:

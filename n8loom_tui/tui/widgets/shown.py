@@ -12,6 +12,7 @@ from .sanitize import visible
 
 _SCANNED = 4096
 _BLANKS = " \t\n"
+_APART = "\n\n"
 _RUN_OF_BLANKS = re.compile("[ \t]+")
 
 
@@ -22,12 +23,20 @@ def shown_text(node: Heddle) -> str:
 
 
 def passage(node: Heddle) -> str:
-    """The node's part of the path's text, ready to be drawn. A prompt in a chat template ends with an empty
-    line; a further message has one on either side."""
-    text = visible(shown_text(node))
+    """The node's part of the path's text, ready to be drawn."""
+    return _apart(node, visible(shown_text(node)))
+
+
+def lead(node: Heddle) -> int:
+    """How many characters stand in a node's passage before its text."""
+    return len(_APART) if node.is_turn else 0
+
+
+def _apart(node: Heddle, text: str) -> str:
+    """A prompt in a chat template ends with an empty line; a further message has one on either side."""
     if isinstance(node, Loom) and node.chat_template_used and text:
-        return text.rstrip("\n") + "\n\n"
-    return f"\n\n{text}\n\n" if node.is_turn else text
+        return text.rstrip("\n") + _APART
+    return f"{_APART}{text}{_APART}" if node.is_turn else text
 
 
 def path_text(node: Heddle, limit: int) -> str:
@@ -35,11 +44,8 @@ def path_text(node: Heddle, limit: int) -> str:
     parts: list[str] = []
     size = 0
     for above in node.ancestors():
-        text = shown_text(above)
-        if isinstance(above, Loom) and above.chat_template_used and text:
-            text = text.rstrip("\n") + "\n\n"
-        parts.append(text)
-        size += len(text)
+        parts.append(_apart(above, shown_text(above)))
+        size += len(parts[-1])
         if size > limit:
             break
     return "".join(reversed(parts))

@@ -13,6 +13,7 @@ from enum import Enum
 from n8loom_tui.loom.heddle import Heddle, Loom
 
 from .sanitize import shifts
+from .shown import lead, shown_text
 
 PROBABILITY_STEPS = (0.8, 0.5, 0.2, 0.05)
 """A token is on step i if it is at least as probable as entry i and less than the one before; else on the last."""
@@ -63,7 +64,7 @@ class TokenMap:
         self.node = node
         self._tokens: list[int] = []
         self._odds: object = None
-        self.bounds: list[int] = [0]
+        self.bounds: list[int] = [lead(node)]
         self._steps: dict[tuple[ColourBy, int], int] = {}
         self.update()
 
@@ -71,7 +72,7 @@ class TokenMap:
         """Look at the node again: it may have grown, or be known better."""
         node = self.node
         if node.tokens is not self._tokens or len(node.tokens) < len(self.bounds) - 1:
-            self._tokens, self.bounds = node.tokens, [0]
+            self._tokens, self.bounds = node.tokens, [lead(node)]
             self._steps.clear()
         if node.odds is not self._odds:
             self._odds = node.odds
@@ -87,10 +88,11 @@ class TokenMap:
     def _extend(self) -> None:
         node, known = self.node, len(self.bounds) - 1
         first, last, ends = 0, len(node.text), node.ends[known:]
-        if isinstance(node, Loom):
-            # Of a prompt in a chat template the prompt alone is shown.
-            first = max(node.text.find(node.user_prompt), 0)
-            last = first + len(node.user_prompt) if node.user_prompt in node.text else 0
+        if isinstance(node, Loom) or node.is_turn:
+            # Of what stands in a chat template only what a person wrote is shown.
+            written = shown_text(node)
+            first = max(node.text.find(written), 0)
+            last = first + len(written) if written in node.text else first
             ends = [min(max(end, first), last) for end in ends]
         at = min(max(node.ends[known - 1] if known else 0, first), last)
         longer = self.bounds[-1] - at  # by how much what is shown is longer than the text, down to here

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from n8loom_tui.loom.kernels.blas import shared_out
+from n8loom_tui.loom.kernels.team import shared_out
 
 
 @pytest.fixture(autouse=True)

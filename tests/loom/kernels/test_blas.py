@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom.kernels import blas
-from n8loom_tui.loom.kernels.blas import Floats, ProductBatch, Products, Weight, address
+from n8loom_tui.loom.kernels.blas import Floats, ProductBatch, Products, Weight, address, cut
+from n8loom_tui.loom.kernels.workspace import Workspace
 
 needs_blas = pytest.mark.skipif(blas.placed() is None, reason="no OpenBLAS was placed in this process")
 
@@ -28,17 +29,42 @@ def whichever_blas(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 def test_a_weight_applied_equals_the_plain_product(outputs: int, inputs: int, rows: int, pack: bool) -> None:
     weight, bias, x = numbers(outputs, inputs), numbers(outputs, seed=1), numbers(rows, inputs, seed=2)
     out = np.full((rows, outputs), np.nan, dtype=np.float32)
-    Weight(weight, bias, pack=pack).apply(x, out)
+    Weight.of(weight, bias, pack=pack).apply(x, out, Workspace())
     wanted = x.astype(np.float64) @ weight.astype(np.float64).T + bias
     np.testing.assert_allclose(out, wanted, atol=2e-5 * inputs**0.5 + 1e-5)
 
 
 def test_a_weight_follows_the_number_of_rows() -> None:
-    weight = Weight(numbers(70, 40), pack=True)
+    array, space = numbers(70, 40), Workspace()
+    weight = Weight.of(array, pack=True)
     for rows in (3, 9, 3, 60, 1):
         x = numbers(rows, 40, seed=rows)
-        out = weight.apply(x, np.empty((rows, 70), dtype=np.float32))
-        np.testing.assert_allclose(out, x @ weight.array.T, atol=1e-4)
+        out = weight.apply(x, np.empty((rows, 70), dtype=np.float32), space)
+        np.testing.assert_allclose(out, x @ array.T, atol=1e-4)
+
+
+@pytest.mark.usefixtures("whichever_blas")
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("rows", [2, 60])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_shares_of_the_outputs_make_up_the_whole(count: int, rows: int, pack: bool) -> None:
+    array, bias, x, space = numbers(230, 70), numbers(230, seed=1), numbers(rows, 70, seed=2), Workspace()
+    weight = Weight.of(array, bias, pack=pack)
+    out = np.full((rows, 230), np.nan, dtype=np.float32)
+    for number in range(count):
+        low, high = cut(230, number, count)
+        weight.share(number, count).apply(x, out[:, low:high], space)
+    np.testing.assert_allclose(out, x @ array.T + bias, atol=1e-4)
+
+
+@pytest.mark.usefixtures("whichever_blas")
+def test_a_product_may_go_into_some_columns_of_a_table() -> None:
+    array, x = numbers(64, 40), numbers(3, 40, seed=2)
+    table = np.full((3, 100), 7.0, dtype=np.float32)
+    Weight.of(array, pack=True).apply(x, table[:, 20:84], Workspace())
+    np.testing.assert_allclose(table[:, 20:84], x @ array.T, atol=1e-4)
+    assert (table[:, :20] == 7).all()
+    assert (table[:, 84:] == 7).all()
 
 
 @needs_blas
@@ -68,26 +94,3 @@ def test_batches_of_products_of_several_sizes(transposed: bool, beta: float) -> 
         expected.append(at[2])
     ProductBatch(groups).run(address(a), address(b), address(c))
     np.testing.assert_allclose(c[: expected[-1]], wanted[: expected[-1]], atol=1e-4)
-
-
-@needs_blas
-def test_products_are_shared_out_and_openblas_has_its_threads_back() -> None:
-    """The fixture shares out already: within it OpenBLAS keeps to one thread, and so it does further in."""
-    found = blas.placed()
-    assert found is not None
-    assert found.threads() == 1
-    with blas.shared_out():
-        assert found.threads() == 1
-    assert found.threads() == 1
-    assert blas._workers >= 1
-
-
-@needs_blas
-@pytest.mark.parametrize("workers", [1, 2, 3, 5])
-def test_any_number_of_threads_gives_the_same(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blas, "_workers", workers)
-    monkeypatch.setattr(blas, "WORTH_SHARING", 1)
-    for rows in (2, 33, 90):
-        weight, x = Weight(numbers(170, 64), pack=True), numbers(rows, 64, seed=rows)
-        out = weight.apply(x, np.empty((rows, 170), dtype=np.float32))
-        np.testing.assert_allclose(out, x @ weight.array.T, atol=1e-4)

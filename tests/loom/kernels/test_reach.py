@@ -7,7 +7,8 @@ import pytest
 
 from n8loom_tui.loom.kernels import reach as module
 from n8loom_tui.loom.kernels.blas import Floats
-from n8loom_tui.loom.kernels.reach import Heads, Own, Reach, Span, Workspace
+from n8loom_tui.loom.kernels.reach import Heads, Own, Reach, Span
+from n8loom_tui.loom.kernels.workspace import Workspace
 
 RNG = np.random.default_rng(0)
 HEADS = Heads(kv=2, group=3, dim=8)

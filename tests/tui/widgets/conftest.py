@@ -61,6 +61,7 @@ def hostile_loom() -> Loom:
         child = make_node(text, root)
         for inner in HOSTILE[::3]:
             make_node(inner, child, Kind.WRITTEN)
+            child.add_child(Heddle.turn(inner))
     below: Heddle = root.children[0]
     for step in range(60):
         make_node("side", below)

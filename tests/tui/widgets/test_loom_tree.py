@@ -10,6 +10,7 @@ from textual.events import MouseScrollDown
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.tui.widgets.signs import ASCII
 from n8loom_tui.tui.widgets.tree import LoomTree, TreeMessage
 
 Maker = Callable[..., Heddle]
@@ -57,6 +58,8 @@ async def test_hostile_texts_are_drawn_harmlessly_at_every_size(hostile_loom: Lo
         tree = app.loom
         for streaming in hostile_loom.walk():
             tree.set_streaming(streaming.id, True)
+        tree.show_marked({node.id for node in hostile_loom.walk()})
+        tree.show_evicted(frozenset(node.id for node in hostile_loom.walk()))
         for size in ((60, 15), (200, 60), (20, 5), (80, 24)):
             await pilot.resize_terminal(*size)
             for go in (tree.go_top, tree.go_bottom, tree.go_parent, lambda: tree.go_pages(-1)):
@@ -257,3 +260,52 @@ async def test_keys_are_left_to_the_app(wide: Loom) -> None:
         app.loom.focus()
         await pilot.press("down", "pagedown", "end", "right")
         assert app.loom.cursor_node is wide and app.loom.scroll_offset.y == 0
+
+
+async def test_marked_and_evicted_rows_show_it_without_colour(wide: Loom, drawn: Look) -> None:
+    app = TreeApp(wide)
+    async with app.run_test(size=(60, 15)) as pilot:
+        tree = app.loom
+        marked: set[str] = {wide.children[0].id}
+        tree.show_marked(marked)
+        tree.show_evicted(frozenset({wide.children[1].id}))
+        await pilot.pause()
+        lines = drawn(tree)
+        assert lines[1].startswith("├ ✓ child 0") and lines[3].startswith("├ child 1 ")
+        assert lines[3].rstrip().endswith("◌") and "◌" not in lines[1]
+        tree.signs = ASCII
+        tree.refresh()
+        await pilot.pause()
+        assert "x child 0" in drawn(tree)[1] and drawn(tree)[3].rstrip().endswith(".")
+
+
+async def test_hoisting_shows_a_part_and_follows_what_happens_outside(wide: Loom, drawn: Look) -> None:
+    app = TreeApp(wide)
+    async with app.run_test(size=(60, 15)) as pilot:
+        tree = app.loom
+        child = wide.children[50]
+        assert not tree.hoist(wide) and not tree.unhoist()
+        tree.go_to(child)
+        await pilot.pause()
+        before = drawn(tree)
+        assert tree.hoist() and not tree.hoist()
+        await pilot.pause()
+        assert [line.strip() for line in drawn(tree)[:3]] == ["● child 50", "└ leaf 50", ""]
+        other = wide.remove_child(wide.children[3])
+        tree.node_removed(other, wide)
+        assert tree.hoisted == [child] and len(tree.rows) == 2
+        assert not tree.go_to(other), "it is in no tree"
+        assert tree.hoisted == [child]
+        wide.children.insert(3, other)
+        other.parent = wide
+        tree.node_added(other)
+        assert tree.unhoist()
+        await pilot.pause()
+        assert drawn(tree) == before, "nothing has moved on the screen"
+        tree.hoist()
+        tree.go_to(wide.children[70])
+        assert tree.hoisted == [] and tree.cursor_node is wide.children[70]
+        tree.hoist()
+        wide.to_leaf()
+        tree.children_changed(wide)
+        assert tree.hoisted == [] and tree.cursor_node is wide

@@ -190,3 +190,24 @@ async def test_hostile_tokens_in_blocks(hostile: list[str], drawn: Look, size: t
         widget.move(3)
         await pilot.pause()
         drawn(widget)
+
+
+async def test_of_a_chat_turn_the_cursor_stands_on_what_was_written(drawn: Look) -> None:
+    turn = Heddle.turn("And\tnow?")
+    turn.set_span([1, 2, 3, 4, 5], "<end><user>And\tnow?<end>", [5, 11, 14, 19, 24])
+    root = Loom(None, None, "Why?", chat=True)
+    root.set_span([1, 2, 3, 4], "<user>Why?<end>", [6, 9, 10, 15])
+    root.add_child(turn)
+    found = TokenMap(turn)
+    assert [found.span(index) for index in (2, 3)] == [(2, 5), (5, 13)]
+    reader = Reader()
+    async with OneApp(reader).run_test(size=(40, 12)) as pilot:
+        reader.show_path(turn)
+        await pilot.pause()
+        reader.put_token(1, 3)
+        cursor = reader.get_component_rich_style("reader--token").bgcolor
+        marked = [
+            s.text for y in range(12) for s in reader.render_line(y) if s.style and s.style.bgcolor == cursor
+        ]
+        assert "".join(marked) == "    now?"
+        drawn(reader)
