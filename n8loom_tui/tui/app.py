@@ -155,7 +155,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def _first(self) -> None:
         """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
         self._begin()
-        self.set_timer(FIRST_PAINT, self.engine.start)  # what waits for a screen's refresh goes with that screen
+        self.set_timer(
+            FIRST_PAINT, self.engine.start
+        )  # what waits for a screen's refresh goes with that screen
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.looks.filters(super().get_line_filters())
