@@ -46,8 +46,8 @@ class Details(LineView):
     def _lay_out(self) -> None:
         room = max(self.line_width - _NAME - 1, 1)
         lines: list[tuple[str, str]] = []
-        for name, value in self._facts:
-            name, text = truncate_cells(visible(name, " "), _NAME, self.signs.ellipsis), visible(value)
+        for called, value in self._facts:
+            name, text = truncate_cells(visible(called, " "), _NAME, self.signs.ellipsis), visible(value)
             spans = wrap_cells(text, room)
             shown = [text[start:end] for start, end in spans[:_MOST_LINES]]
             if len(spans) > _MOST_LINES:
