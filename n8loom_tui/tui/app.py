@@ -68,6 +68,8 @@ from n8loom_tui.tui.widgets.sanitize import visible
 
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
+FIRST_PAINT = 0.05
+"""Seconds that what is shown first has to itself."""
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
@@ -153,7 +155,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def _first(self) -> None:
         """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
         self._begin()
-        self.call_after_refresh(self.engine.start)
+        self.set_timer(
+            FIRST_PAINT, self.engine.start
+        )  # what waits for a screen's refresh goes with that screen
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.looks.filters(super().get_line_filters())

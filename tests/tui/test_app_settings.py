@@ -13,6 +13,7 @@ from textual.widgets import Input
 from n8loom_tui.loom.protocol import EngineStats, Ramify
 from n8loom_tui.tui.preferences import PreferencesFile
 from n8loom_tui.tui.screens.ask import AskScreen
+from n8loom_tui.tui.screens.editor import EditorScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.settings import SettingsScreen
 from n8loom_tui.tui.toml_file import read_toml
@@ -331,6 +332,7 @@ def rig_lines(rig: Rig) -> list[str]:
 async def test_from_the_start_one_key_grows_eight_branches(launch: Launcher) -> None:
     backend = free()
     async with launch(backend, prompt=None, n=8) as rig:
+        await rig.until(lambda: isinstance(rig.app.screen, EditorScreen) and rig.app.focused)
         await rig.press("enter")
         await rig.until(lambda: rig.app.document.roots and len(rig.root.children) == 8)
         await rig.grown()

@@ -8,9 +8,9 @@ from rich.cells import get_character_cell_size
 
 _TWINS = str.maketrans(
     {
-        **dict.fromkeys("│┃║┆┇┊┋▌▐▏▎▍┤├╎╏", "|"),
+        **dict.fromkeys("│┃║┆┇┊┋▌▐▏▎▍╎╏", "|"),
         **dict.fromkeys("─━═┄┅┈┉╌╍▁▔▂▃", "-"),
-        **dict.fromkeys("┌┐└┘╭╮╰╯┏┓┗┛╔╗╚╝┬┴┼╋╠╣╦╩╬", "+"),
+        **dict.fromkeys("┌┐└┘╭╮╰╯┏┓┗┛╔╗╚╝├┤┬┴┼╋╠╣╦╩╬", "+"),
         **dict.fromkeys("█▇▆▅▄▉▊▋▓■◼", "#"),
         **dict.fromkeys("░▒▀", ":"),
         **dict.fromkeys("·•∙", "-"),

@@ -59,7 +59,9 @@ class Bar(Widget):
         """Both sides in so many cells, with two between them."""
         kept = [list(side) for side in self._sides]
         while True:
-            texts = [self._joined(kept[number], number) for number in (0, 1)]
+            short = [len(kept[number]) < len(self._sides[number]) for number in (0, 1)]
+            marked = (short[0], short[1] and not short[0])  # one sign is enough
+            texts = [self._joined(kept[number], number, marked[number]) for number in (0, 1)]
             spare = 2 if all(texts) else 0
             if sum(map(cell_len, texts)) + spare <= width:
                 return texts[0], texts[1]
@@ -71,9 +73,8 @@ class Bar(Widget):
         right = truncate_cells(texts[1], max(width, 0), LEFT_OUT)
         return truncate_cells(texts[0], max(width - cell_len(right) - 2, 0), LEFT_OUT), right
 
-    def _joined(self, kept: list[Fact], side: int) -> str:
-        more = [LEFT_OUT] if len(kept) < len(self._sides[side]) else []
-        return self._gaps[side].join([*(fact.text for fact in kept), *more])
+    def _joined(self, kept: list[Fact], side: int, marked: bool) -> str:
+        return self._gaps[side].join([*(fact.text for fact in kept), *([LEFT_OUT] if marked else [])])
 
 
 def _clean(facts: str | Sequence[Fact]) -> tuple[Fact, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from rich.segment import Segment
 from textual.geometry import Size
 from textual.strip import Strip
@@ -45,8 +46,8 @@ class Details(LineView):
     def _lay_out(self) -> None:
         room = max(self.line_width - _NAME - 1, 1)
         lines: list[tuple[str, str]] = []
-        for name, value in self._facts:
-            text = visible(value)
+        for called, value in self._facts:
+            name, text = truncate_cells(visible(called, " "), _NAME, self.signs.ellipsis), visible(value)
             spans = wrap_cells(text, room)
             shown = [text[start:end] for start, end in spans[:_MOST_LINES]]
             if len(spans) > _MOST_LINES:
@@ -67,10 +68,7 @@ class Details(LineView):
             return Strip([Segment(more, style)]).adjust_cell_length(width, self.rich_style)
         name, value = self._lines[index]
         segments = [
-            Segment(
-                f"{truncate_cells(name, _NAME, self.signs.ellipsis):<{_NAME}} ",
-                self.get_component_rich_style("details--name"),
-            ),
+            Segment(set_cell_size(name, _NAME + 1), self.get_component_rich_style("details--name")),
             Segment(value, self.get_component_rich_style("details--value")),
         ]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
