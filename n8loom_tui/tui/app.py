@@ -5,11 +5,9 @@ The UI's thread owns the tree and never waits on the engine.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -34,11 +32,9 @@ from n8loom_tui.loom.protocol import (
 from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.paths import config_dir
-from n8loom_tui.session import library
-from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
+from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
@@ -48,6 +44,7 @@ from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
+from n8loom_tui.tui.opening import Opening
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
@@ -56,7 +53,6 @@ from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
-from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
@@ -66,6 +62,8 @@ from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
+SAID = 4.0
+"""Seconds within which the same line is not shown again."""
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
 FIRST_PAINT = 0.05
@@ -73,7 +71,6 @@ FIRST_PAINT = 0.05
 SAVE_EVERY = 0.5
 """Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
 second and not in the file."""
-WELCOME = "Welcome back: enter goes on with the last one, ctrl+n begins a new loom."
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
@@ -131,8 +128,10 @@ class LoomApp(App[int], inherit_bindings=False):
         self.watching = Watching(self)
         self.lore = TokenLore(self.document, self.ask_engine)
         self._typed = TypeAhead(self, super().on_event)
-        self._offered = False
+        self.opening = Opening(self)
+        self.catch_up = CatchUp(self.document, None)
         self._saved_at = 0.0
+        self._told = ("", 0.0)
         self.whereabouts = Whereabouts(self)
 
     # -------------------------------------------------------------------- keys
@@ -154,7 +153,7 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def _first(self) -> None:
         """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
-        self._begin()
+        self.begin()
         self.set_timer(
             FIRST_PAINT, self.engine.start
         )  # what waits for a screen's refresh goes with that screen
@@ -162,61 +161,19 @@ class LoomApp(App[int], inherit_bindings=False):
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.looks.filters(super().get_line_filters())
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Show what is open, and what there is to say of it."""
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
         self.whereabouts.take_up(time.monotonic())
-        for node in self.document.unencoded():
-            self.ask_engine(self.document.encode_request(node))
+        self.catch_up = CatchUp(self.document, self.view.current)
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
-            self._welcome()
+            self.opening.welcome()
         self.refresh_bars()
 
-    def _welcome(self) -> None:
-        """Nothing is open yet: offer the sessions there are, the last one first, or else an empty page."""
-        if not self._offered and library.listed():
-            self.browse_sessions(WELCOME)
-        else:
-            self.write_prompt(INTRO, EXAMPLE)
-
-    def browse_sessions(self, intro: str = "") -> None:
-        """Open the session browser."""
-        self._offered = True
-
-        def chosen(wanted: Open | NewLoom | None) -> None:
-            match wanted:
-                case Open(path):
-                    self.run_worker(self.open_session(path), group="files")
-                case NewLoom():
-                    self.run_worker(self.open_session(None), group="files")
-                case None if not self.document.roots:
-                    self.write_prompt(INTRO, EXAMPLE)
-
-        self.push_screen(SessionsScreen(self.saving.path, intro), chosen)
-
-    async def open_session(self, path: Path | None) -> None:
-        """Leave the session that is open, which is stored, for another one (None: a new one)."""
-        if path is not None and path == self.saving.path:
-            return
-        try:
-            saving = await asyncio.to_thread(Saving.open, path)
-        except SessionError as error:
-            self.tell(str(error), "error")
-            return
-        left = self.saving
-        collect_again()
-        self._end_all()
-        self._take_up(saving)
-        await self.switch_screen(self.view)
-        stored = await asyncio.to_thread(left.close)
-        if not stored:
-            for line in left.last_words(stored):
-                self.tell(line, "warning")
-        self.call_after_refresh(self._begin)
-
-    def _take_up(self, saving: Saving) -> None:
+    def take_up(self, saving: Saving) -> None:
         """Make this session the one that is open."""
         self.launch = replace(self.launch, prompt=None, notices=(), given={})
         self.saving, self.document = saving, saving.document
@@ -238,6 +195,10 @@ class LoomApp(App[int], inherit_bindings=False):
         view = LoomScreen(self.document, self.keymap)
         view.tree_view.show_marked(self.marked.ids)
         return view
+
+    def write_first_prompt(self) -> None:
+        """Open the editor for somebody who sees an empty page."""
+        self.write_prompt(INTRO, EXAMPLE)
 
     def write_prompt(self, intro: str = "", example: str = "") -> None:
         """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
@@ -270,6 +231,8 @@ class LoomApp(App[int], inherit_bindings=False):
         now = time.monotonic()
         if told:
             self._take(told, now)
+        for request in self.catch_up.requests():
+            self.ask_engine(request)
         self.watching.look(now)
         self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
@@ -312,6 +275,7 @@ class LoomApp(App[int], inherit_bindings=False):
         for event in events:
             if isinstance(event, RequestFailed):
                 self.status.prefill = None
+                self.catch_up.failed(event.request_id)
                 self.tell(event.message, "error")
             if (learnt := self.lore.take(event)) is not None:
                 change.join(learnt)
@@ -430,7 +394,11 @@ class LoomApp(App[int], inherit_bindings=False):
         self.engine.submit(Stop(ids))
 
     def tell(self, message: str, severity: str = "information") -> None:
-        """Show a line for a moment."""
+        """Show a line for a moment. What was said just now is not said again."""
+        now = time.monotonic()
+        told, self._told = self._told, (message, now)
+        if told[0] == message and now - told[1] < SAID:
+            return
         self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
 
     # --------------------------------------------------------------- the bars
@@ -472,10 +440,10 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """Store what grows as it stands, and go."""
-        self._end_all()
+        self.end_all()
         self.exit(0)
 
-    def _end_all(self) -> None:
+    def end_all(self) -> None:
         """Store what grows as it stands, and stop it."""
         growing = frozenset(self.document.growing)
         change = self.document.cancel_all()

@@ -22,7 +22,7 @@ class Files(Part):
     """Sessions and the files of other programs."""
 
     def do_sessions(self, _count: int | None) -> None:
-        self._app.browse_sessions()
+        self._app.opening.browse()
 
     def do_save_as(self, _count: int | None) -> None:
         saving = self._app.saving
@@ -90,7 +90,7 @@ class Files(Part):
     async def _import(self, source: str) -> None:
         path, notices = await asyncio.to_thread(import_file, source)
         self._app.tell(" ".join(notices))
-        await self._app.open_session(path)
+        await self._app.opening.open(path)
 
     def _beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that takes its time; where it can't be done, say why."""
