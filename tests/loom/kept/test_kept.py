@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -423,7 +422,6 @@ def test_files_are_safetensors_and_their_owners_alone(tmp_path: Path) -> None:
         assert file.get_tensor("tokens").tolist() == PATH[:stop]
         assert file.get_tensor("keys.0").shape[2] == stop - start
     assert {file.stat().st_mode & 0o777 for file in [*files, tmp_path / "key"]} == {0o600}
-    json.dumps(said)
 
 
 def test_the_form_is_found_without_computing(monkeypatch: pytest.MonkeyPatch) -> None:
