@@ -21,6 +21,7 @@ from .lock import SessionLock
 from .packing import unpack_text
 from .record import CURRENT
 from .store import SUFFIX, SessionStore, default_session_path, reading
+from .typed import expanded, mode_at
 
 TRASH = "trash"
 """The folder, inside the sessions folder, of what was thrown away."""
@@ -68,13 +69,18 @@ def trash_dir() -> Path:
 
 def listed(folder: Path | None = None) -> list[Path]:
     """The session files of a folder (by default the sessions folder), the one written last first."""
+    return [path for _, path in dated(folder)]
+
+
+def dated(folder: Path | None = None) -> list[tuple[float, Path]]:
+    """The same, each with when it was last written. What vanishes meanwhile is left out."""
     found = []
     with contextlib.suppress(OSError):
         for path in (folder or sessions_dir()).iterdir():
             with contextlib.suppress(OSError):
                 if path.suffix == SUFFIX and not path.name.startswith(".") and path.is_file():
                     found.append((changed(path), path))
-    return [path for _, path in sorted(found, reverse=True)]
+    return sorted(found, reverse=True)
 
 
 def changed(path: Path) -> float:
@@ -187,11 +193,14 @@ def named(name: str) -> Path:
     """
     name = name.strip()
     if "/" not in name and not name.startswith("~"):
-        return default_session_path(name)
-    path = Path(name).expanduser()
-    if not path.name or name.endswith("/"):
-        raise SessionError("Name a file, not a folder.")
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+        path = default_session_path(name)
+    else:
+        path = expanded(name)
+        if not path.name or name.endswith("/") or "/" not in name:
+            raise SessionError("Name a file, not a folder.")
+        path = path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    mode_at(path)
+    return path
 
 
 def rename(path: Path, target: Path) -> None:
@@ -244,7 +253,7 @@ def restore(path: Path) -> Path:
 def _move_into(path: Path, folder: Path) -> Path:
     for number in range(1, _MOST_COPIES):
         target = folder / (path.name if number == 1 else f"{path.stem}-{number}{SUFFIX}")
-        if not target.exists():
+        if mode_at(target) is None:
             rename(path, target)
             return target
     raise SessionError(f"There are too many sessions named {path.stem} in {folder}.")

@@ -21,6 +21,7 @@ from .files import draft, place, remove_sidecars
 from .load import LoadedSession, load_session
 from .lock import LockedError, SessionLock
 from .record import Changes
+from .typed import expanded
 from .writer import SessionWriter
 
 SUFFIX = ".loom"
@@ -29,8 +30,12 @@ COPY_PATIENCE = 10.0
 
 
 def resolve_session_path(argument: str | Path) -> Path:
-    """The file that a person means: as they wrote it, with `.loom` behind it if it has no suffix."""
-    path = Path(argument).expanduser()
+    """The file that a person means: as they wrote it, with `.loom` behind it if it has no suffix.
+
+    Raises:
+        SessionError: it begins with the home folder of somebody who has none here.
+    """
+    path = expanded(argument)
     return path if path.suffix or not path.name else path.with_name(path.name + SUFFIX)
 
 

@@ -21,6 +21,14 @@ class Export:
     target: Path
 
 
+def unnamed(text: str) -> str | None:
+    """One line where an answer names no file, else None. The terminal is the app's own: `-` is nothing here."""
+    text = text.strip()
+    if not text:
+        return "Name a file."
+    return "In the app - stands for nothing; name a file." if str(Path(text)) == "-" else None
+
+
 async def write_export(saving: Saving, wanted: Export) -> list[str]:
     """Write it. Returns lines about what the format cannot hold.
 

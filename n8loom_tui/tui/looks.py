@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.filter import LineFilter, Monochrome, NoColor
 
-from n8loom_tui.tui.filters import AsciiFilter, ColourlessFilter
+from n8loom_tui.tui.filters import AsciiFilter, ColourlessFilter, HarmlessFilter
 from n8loom_tui.tui.preferences import SHORT_NAMES, Motion, Preferences, PreferencesFile, theme_name
 from n8loom_tui.tui.widgets.signs import ASCII, UNICODE, Signs
 
@@ -23,6 +23,7 @@ class Looks:
         self._app = app
         self._file = file
         self._reduced = reduced
+        self._harmless = HarmlessFilter()
         self._filter = AsciiFilter(enabled=file.values.ascii)
 
     @property
@@ -44,7 +45,7 @@ class Looks:
         """What all lines go through, of what Textual would use. NO_COLOR means none at all: no greys either."""
         if self._app.no_color:
             given = [*(one for one in given if not isinstance(one, Monochrome | NoColor)), ColourlessFilter()]
-        return [*given, self._filter] if self._filter.enabled else list(given)
+        return [*given, self._harmless, *([self._filter] if self._filter.enabled else [])]
 
     @property
     def themes(self) -> list[str]:

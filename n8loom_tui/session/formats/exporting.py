@@ -11,6 +11,7 @@ from n8loom_tui.session.errors import SessionError, explain
 from n8loom_tui.session.files import write_atomically
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.store import is_session, read_session
+from n8loom_tui.session.typed import typed_path
 
 from .facts import leave_out
 from .format import Format
@@ -63,7 +64,7 @@ def export_loaded(loaded: LoadedSession, format: Format, output: str | Path, cho
         sys.stdout.writelines(chunk.encode(encoding, "replace").decode(encoding) for chunk in chunks)
         sys.stdout.flush()
     else:
-        target = Path(output).expanduser()
+        target, _ = typed_path(output)
         try:
             if is_session(target):
                 raise SessionError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import no_collector
 from n8loom_tui.session.record import LETTERS, everything
 from n8loom_tui.session.store import default_session_path, resolve_session_path, write_new
+from n8loom_tui.session.typed import is_folder, mode_at, typed_path
 
 from . import json_text, jsonl
 from .limits import LARGEST_FILE
@@ -95,19 +95,20 @@ def _value_of(data: bytes, tally: Tally) -> Any:
 
 def _bytes_of(source: str | Path) -> tuple[bytes, str]:
     """A file's bytes, and what it is called."""
-    path = Path(source).expanduser()
+    path = Path("stdin")
     try:
         if str(source) == STDIN:
-            data, path = sys.stdin.buffer.read(LARGEST_FILE + 1), Path("stdin")
+            data = sys.stdin.buffer.read(LARGEST_FILE + 1)
         else:
-            if stat.S_ISDIR(path.stat().st_mode):
+            path, mode = typed_path(source)
+            if mode is None:
+                raise SessionError(f"There is no file {path}.")
+            if is_folder(mode):
                 raise SessionError(f"{path} is a folder; name a file in it.")
             with path.open("rb") as file:
                 data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise SessionError(f"There is no file {path}.") from None
-    except (OSError, ValueError) as error:
-        raise SessionError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read: {error.strerror or error}.") from None
     if len(data) > LARGEST_FILE:
         raise SessionError(f"{path} is larger than {LARGEST_FILE >> 20} MB; so much is not imported at once.")
     return data, str(path)
@@ -115,9 +116,10 @@ def _bytes_of(source: str | Path) -> tuple[bytes, str]:
 
 def _free_path(stem: str) -> Path:
     """A place in the data folder for a session of this name that is not there yet."""
-    name = "".join(c for c in stem if c.isprintable() and c not in "/\\").strip(". ")[:100] or "imported"
+    name = "".join(c for c in stem if c.isprintable() and c not in "/\\").strip(". ")
+    name = name.encode()[:200].decode(errors="ignore") or "imported"
     for number in range(1, _MOST_COPIES):
         path = default_session_path(name if number == 1 else f"{name}-{number}")
-        if not path.exists():
+        if mode_at(path) is None:
             return path
     raise SessionError(f"There are too many sessions named {name!r}; name another place with -o.")

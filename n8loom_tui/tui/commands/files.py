@@ -10,9 +10,10 @@ from typing import Any
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.formats import import_file
+from n8loom_tui.session.typed import mode_at
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import EditError
-from n8loom_tui.tui.exporting import Export, write_export
+from n8loom_tui.tui.exporting import Export, unnamed, write_export
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.export import ExportScreen
 from n8loom_tui.tui.widgets.sanitize import visible
@@ -41,13 +42,10 @@ class Files(Part):
         def check(text: str) -> str | None:
             try:
                 target = library.named(text)
+                taken = mode_at(target) is not None
             except SessionError as error:
                 return str(error)
-            return (
-                f"{visible(str(target), ' ')} exists already; choose another name."
-                if target.exists()
-                else None
-            )
+            return f"{visible(str(target), ' ')} exists already; choose another name." if taken else None
 
         def answered(text: str | None) -> None:
             if text is not None:
@@ -78,7 +76,7 @@ class Files(Part):
 
     def do_import(self, _count: int | None) -> None:
         def check(text: str) -> str | None:
-            return None if text.strip() else "Name a file."
+            return unnamed(text)
 
         def answered(text: str | None) -> None:
             if text is not None:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 
 
 class AskScreen(ModalScreen[str | None]):
     """Returns the answer, or None. Where `check` objects, the objection is shown and the question stands."""
+
+    VERTICAL_BREAKPOINTS = LOW
 
     def __init__(self, title: str, hint: str, value: str, check: Callable[[str], str | None]) -> None:
         """`check` gives one line that says what is wrong with an answer, or None."""
@@ -24,11 +27,11 @@ class AskScreen(ModalScreen[str | None]):
         self._check = check
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="ask-box", classes="dialog"):
+        with DialogBox(id="ask-box"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield Static(Text(self._hint), classes="dialog-intro")
             yield Input(self._value, id="ask-input", select_on_focus=True)
-            yield Static(Text(""), id="ask-error")
+            yield Static(Text(""), id="ask-error", classes="dialog-said")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

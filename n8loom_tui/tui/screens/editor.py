@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
+from n8loom_tui.tui.widgets.dialog_box import LOW
+
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
 
@@ -71,6 +73,8 @@ class SystemInput(Input):
 
 class EditorScreen(ModalScreen[Written | None]):
     """Returns what was written, or None where the person thought better of it."""
+
+    VERTICAL_BREAKPOINTS = LOW
 
     def __init__(
         self,

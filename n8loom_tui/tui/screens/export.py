@@ -8,13 +8,15 @@ from pathlib import Path
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.formats import FORMATS, Chosen, writable
-from n8loom_tui.tui.exporting import Export
+from n8loom_tui.session.typed import is_folder, typed_path
+from n8loom_tui.tui.exporting import Export, unnamed
+from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.sanitize import visible
 
 SUFFIXES = {"jsonl": "jsonl", "markdown": "md", "text": "txt"}
@@ -33,6 +35,8 @@ class _Part:
 class ExportScreen(ModalScreen[Export | None]):
     """Returns what is to be written. A file that is there is replaced only when enter is pressed once more."""
 
+    VERTICAL_BREAKPOINTS = LOW
+
     def __init__(self, name: str, node: str, marked: list[str]) -> None:
         """`name` is the session's; `node` the one under the cursor."""
         super().__init__()
@@ -50,12 +54,13 @@ class ExportScreen(ModalScreen[Export | None]):
         self._warned: Path | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="export-box", classes="dialog"):
+        with DialogBox(id="export-box"):
             yield Static(Text("Export", style="bold"), classes="dialog-title")
             yield Static(id="export-part")
-            yield OptionList(*(Option(Text(one.title)) for one in self._formats), id="export-formats")
+            formats = (Option(Text(one.title)) for one in self._formats)
+            yield OptionList(*formats, id="export-formats", classes="flexible")
             yield Input(id="export-target")
-            yield Static(id="export-said")
+            yield Static(id="export-said", classes="dialog-said")
             yield Static(Text(KEYS), classes="dialog-keys")
 
     def on_mount(self) -> None:
@@ -73,6 +78,11 @@ class ExportScreen(ModalScreen[Export | None]):
         if field.value == self._proposed:
             suffix = SUFFIXES.get(self._formats[event.option_index].name, "json")
             self._proposed = field.value = f"~/{visible(self._session, ' ')}.{suffix}"
+        self._take_back()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._take_back()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
@@ -84,18 +94,28 @@ class ExportScreen(ModalScreen[Export | None]):
 
     def _write(self) -> None:
         text = self.query_one(Input).value.strip()
-        if not text:
-            self._say("Name a file.")
+        objection = unnamed(text)
+        if objection is not None:
+            self._say(objection)
             return
-        target = Path(text).expanduser()
-        if target.is_dir():
+        try:
+            target, mode = typed_path(text)
+        except SessionError as error:
+            self._say(str(error))
+            return
+        if is_folder(mode):
             self._say("This is a folder; name a file in it.")
-        elif target.exists() and self._warned != target:
+        elif mode is not None and self._warned != target:
             self._warned = target
             self._say("This file is there already; enter once more replaces it.")
         else:
             format = self._formats[self.query_one(OptionList).highlighted or 0]
             self.dismiss(Export(format, self._parts[self._part].chosen, target))
+
+    def _take_back(self) -> None:
+        """What was said is about another file, format or part than is shown now."""
+        self._warned = None
+        self._say("")
 
     def _say(self, text: str) -> None:
         self.query_one("#export-said", Static).update(Text(text))
@@ -112,6 +132,7 @@ class ExportScreen(ModalScreen[Export | None]):
             case "ctrl+t":
                 self._part = (self._part + 1) % len(self._parts)
                 self._show_part()
+                self._take_back()
             case _:
                 return
         event.stop()

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 
 Answers = dict[str, str]
 
@@ -49,6 +51,8 @@ class Chooser(Static, can_focus=True):
 class FormScreen(ModalScreen[Answers | None]):
     """Returns the answers by field, or None. Where `check` objects, the objection is shown and the dialog stays."""
 
+    VERTICAL_BREAKPOINTS = LOW
+
     def __init__(
         self, title: str, intro: str, fields: Sequence[Field], check: Callable[[Answers], str | None]
     ) -> None:
@@ -59,10 +63,10 @@ class FormScreen(ModalScreen[Answers | None]):
         self._check = check
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="form-box", classes="dialog"):
+        with DialogBox(id="form-box"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield Static(Text(self._intro), classes="dialog-intro")
-            with VerticalScroll(id="form-fields", can_focus=False):
+            with VerticalScroll(id="form-fields", classes="flexible", can_focus=False):
                 for field in self._fields:
                     with Horizontal(classes="field"):
                         yield Static(Text(field.label), classes="field-label")
@@ -73,7 +77,7 @@ class FormScreen(ModalScreen[Answers | None]):
                                 field.value, id=f"field-{field.name}", compact=True, classes="field-input"
                             )
                         yield Static(Text(field.hint), classes="field-hint")
-            yield Static(Text(""), id="form-error")
+            yield Static(Text(""), id="form-error", classes="dialog-said")
             yield Static(Text("enter done   ↑↓ or tab another field   esc cancel"), classes="dialog-keys")
 
     def on_mount(self) -> None:

@@ -15,7 +15,6 @@ from rich.cells import set_cell_size
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -24,7 +23,9 @@ from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history_edits import counted
 from n8loom_tui.session.library import Summary
+from n8loom_tui.session.typed import mode_at
 from n8loom_tui.tui.screens.ask import AskScreen
+from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.sanitize import truncate_cells, visible
 from n8loom_tui.tui.widgets.shown import last_line, one_line
 
@@ -33,6 +34,8 @@ TRASH_KEYS = "enter bring back   ctrl+t sessions   esc close"
 NAME_WIDTH = 24
 FACTS_WIDTH = 24
 PREVIEW_LINES = 3
+REFILL_EVERY = 0.3
+"""Seconds between two fillings of a narrowed list while sessions are read: each takes a look at all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class NewLoom:
 class SessionsScreen(ModalScreen[Open | NewLoom | None]):
     """Returns what is wanted. The text field narrows the list to sessions whose name, title or end hold the words."""
 
+    VERTICAL_BREAKPOINTS = LOW
+
     def __init__(self, current: Path | None, intro: str = "") -> None:
         """`current` is the session that is open here."""
         super().__init__()
@@ -58,16 +63,17 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         self._in_trash = False
         self._all: list[Summary] = []
         self._shown: list[Summary] = []
+        self._places: dict[Path, int] = {}
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="sessions-box", classes="dialog"):
+        with DialogBox(id="sessions-box"):
             yield Static(Text("Sessions", style="bold"), id="sessions-title", classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
             yield Input(placeholder="type to search", id="sessions-search")
-            yield OptionList(id="sessions-list")
+            yield OptionList(id="sessions-list", classes="flexible")
             yield Static(id="sessions-preview")
-            yield Static(id="sessions-said")
+            yield Static(id="sessions-said", classes="dialog-said")
             yield Static(Text(KEYS), id="sessions-keys", classes="dialog-keys")
 
     def on_mount(self) -> None:
@@ -79,22 +85,53 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
     def _list(self) -> None:
         """List what there is now, and read it."""
         folder = library.trash_dir() if self._in_trash else library.sessions_dir()
-        self._all = [Summary(path, library.changed(path)) for path in library.listed(folder)]
+        self._all = [Summary(path, when) for when, path in library.dated(folder)]
         self._fill()
         self.run_worker(self._read(), exclusive=True, group="summaries")
 
     async def _read(self) -> None:
+        """Read what the sessions hold. Each is told in its own line: the list stays where a person scrolled it."""
+        refill_at: float | None = None
         for index, known in enumerate(self._all):
-            self._all[index] = await asyncio.to_thread(library.summary, known.path)
-            self._fill()
+            found = self._all[index] = await asyncio.to_thread(library.summary, known.path)
+            if not self._tell(found):
+                refill_at = refill_at or time.monotonic() + REFILL_EVERY
+            if refill_at is not None and (time.monotonic() >= refill_at or index + 1 == len(self._all)):
+                refill_at = None
+                self._refill()
+
+    def _tell(self, found: Summary) -> bool:
+        """Show what is known now of a session. False if it has yet to come into the narrowed list, or leave it."""
+        place = self._places.get(found.path)
+        if self._lets_through(found) != (place is not None):
+            return False
+        if place is not None:
+            options = self.query_one(OptionList)
+            self._shown[place] = found
+            options.replace_option_prompt_at_index(place, self._line(found))
+            if place == options.highlighted:
+                self._preview(found)
+        return True
+
+    def _lets_through(self, found: Summary) -> bool:
+        """Whether it holds the words in the field."""
+        words = self.query_one(Input).value.casefold().split()
+        return not words or all(word in _searched(found) for word in words)
+
+    def _refill(self) -> None:
+        """Show what is let through now, where the list was scrolled to."""
+        options = self.query_one(OptionList)
+        before = options.scroll_y
+        self._fill()
+        options.scroll_to(y=before, animate=False)
 
     def _fill(self) -> None:
         """Show the sessions that the words in the field let through, the chosen one still chosen."""
         options, chosen = self.query_one(OptionList), self._chosen
-        words = self.query_one(Input).value.casefold().split()
-        self._shown = [found for found in self._all if all(word in _searched(found) for word in words)]
-        width = max(options.size.width - 4, 20)
-        options.set_options([Option(self._line(found, width)) for found in self._shown])
+        words = self.query_one(Input).value.split()
+        self._shown = [found for found in self._all if self._lets_through(found)]
+        self._places = {found.path: place for place, found in enumerate(self._shown)}
+        options.set_options([Option(self._line(found)) for found in self._shown])
         if not self._shown:
             what = "The trash is empty." if self._in_trash else "There is no session here."
             options.add_option(Option(Text(what if not words else "Nothing like that."), disabled=True))
@@ -109,7 +146,8 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         index = self.query_one(OptionList).highlighted
         return self._shown[index] if index is not None and index < len(self._shown) else None
 
-    def _line(self, found: Summary, width: int) -> Text:
+    def _line(self, found: Summary) -> Text:
+        width = max(self.query_one(OptionList).size.width - 4, 20)
         name = visible(found.name, " ") + (" (open)" if found.path == self._current else "")
         title = found.problem or one_line(found.title, " ", 200)
         facts = f"{counted(found.nodes, 'node')} · {ago(time.time() - found.changed)}"
@@ -164,7 +202,7 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
 
     def _take(self) -> None:
         chosen = self._chosen
-        if chosen is None:
+        if chosen is None or self._gone(chosen):
             return
         if self._in_trash:
             self._do(lambda: library.restore(chosen.path))
@@ -183,9 +221,21 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
 
     def _discard(self) -> None:
         chosen = self._chosen
-        if chosen is None or self._in_trash or self._refuse_open(chosen):
+        if chosen is None or self._in_trash or self._refuse_open(chosen) or self._gone(chosen):
             return
         self._do(lambda: library.discard(chosen.path))
+
+    def _gone(self, found: Summary) -> bool:
+        """Whether a session was taken away since it was listed; then say so, and list what there is."""
+        try:
+            if mode_at(found.path) is not None:
+                return False
+            said = f"{visible(found.name, ' ')} is not there any more."
+        except SessionError as error:
+            said = str(error)
+        self._say(said)
+        self._list()
+        return True
 
     def _refuse_open(self, found: Summary) -> bool:
         if found.path == self._current:
@@ -196,6 +246,8 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         """Ask for a name, and rename or copy to it."""
         chosen = self._chosen
         if chosen is None or self._in_trash or (act is library.rename and self._refuse_open(chosen)):
+            return
+        if self._gone(chosen):
             return
 
         def check(text: str) -> str | None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.history_edits import counted
+from n8loom_tui.tui.widgets.dialog_box import DialogBox
 from n8loom_tui.tui.widgets.shown import one_line, shown_text
 
 MOST = 500
@@ -44,10 +44,12 @@ class TrashScreen(ModalScreen[BringBack | Empty | None]):
 
     def compose(self) -> ComposeResult:
         more = f" {self._left:,} older ones are not listed." if self._left else ""
-        with Vertical(id="trash-box", classes="dialog"):
+        with DialogBox(id="trash-box"):
             yield Static(Text("Trash", style="bold"), classes="dialog-title")
             yield Static(Text(INTRO + more), classes="dialog-intro")
-            yield OptionList(*(Option(_line(node)) for node in self._found), id="trash-list")
+            yield OptionList(
+                *(Option(_line(node)) for node in self._found), id="trash-list", classes="flexible"
+            )
             yield Static(Text("enter bring back   E empty the trash   esc close"), classes="dialog-keys")
 
     def on_mount(self) -> None:

@@ -28,6 +28,7 @@ _MARKED = (
 )
 _HARMFUL = re.compile(f"[{_DROPPED}{_MARKED}]")
 _DROP = re.compile(f"[{_DROPPED}]")
+_RAW = re.compile(f"[\n{_DROPPED}{_MARKED}]")
 
 
 def _mark(match: re.Match[str]) -> str:
@@ -55,6 +56,26 @@ def visible(text: str, newline: str = "\n") -> str:
     if _HARMFUL.search(text) is not None:
         text = _HARMFUL.sub(_mark, text)
     return text if newline == "\n" else text.replace("\n", newline)
+
+
+def raw(text: str) -> bool:
+    """Whether there is anything in a line that `one_cell` changes. Quick: all lines of the screen are asked."""
+    return not (text.isascii() and text.isprintable()) and _RAW.search(text) is not None
+
+
+def one_cell(text: str) -> str:
+    """A line as `visible` has it, but with one sign of one cell for each character: where text is edited, a character
+    has a place. What has no picture is shown as �."""
+    return _RAW.sub(_sign, text)
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    return "" if _DROP.match(match.group()) else "\ufffd"
 
 
 def shifts(text: str) -> list[tuple[int, int]]:
