@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from n8loom_tui.tui.widgets.dialog_box import LOW
+from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -99,13 +98,14 @@ class EditorScreen(ModalScreen[Written | None]):
         self._system = system
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="editor-box", classes="dialog"):
+        with DialogBox(id="editor-box"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
             yield EditorArea(
                 self._text,
                 id="editor-area",
+                classes="flexible",
                 soft_wrap=True,
                 show_line_numbers=False,
                 placeholder=Content(self._example),
