@@ -37,7 +37,7 @@ def shown(rig: Rig) -> list[str]:
 
 def rescued(rig: Rig) -> Path:
     """Where the app says at its end that it has put everything."""
-    (line,) = rig.app.saving.last_words(rig.app.saving.close())
+    (line,) = rig.app.saving.leave()
     found = re.search(r"all of it is in (.*)$", line)
     assert found, line
     return Path(found[1])
@@ -77,7 +77,7 @@ async def test_a_disk_that_is_full_for_a_while(
         disk.pages = 100_000
         await rig.until(lambda: rig.app.saving.state == "saved")
         await rig.press("q")
-    assert rig.app.saving.last_words(True) == []
+    assert rig.app.saving.leave() == []
     assert texts(path) == kept
 
 
@@ -138,7 +138,7 @@ async def test_the_second_app_says_that_it_only_reads(launch: Launcher, tmp_path
         assert "is open in another program" in told(rig) and "is not stored" in told(rig)
         assert "read-only" in rig.app.view.title_bar.right
         await rig.press("q")
-    assert rig.app.saving.last_words(rig.app.saving.close()) == [], "nothing was done, nothing is left"
+    assert rig.app.saving.leave() == [], "nothing was done, nothing is left"
     async with launch(free(), session=path, prompt=None) as rig:
         await rig.ready()
         kept = await work(rig)
