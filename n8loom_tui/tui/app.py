@@ -240,9 +240,10 @@ class LoomApp(App[int], inherit_bindings=False):
         self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         self.view.finder.refresh()
-        for message in self.saving.problems():
+        problems = list(self.saving.problems())
+        for message in problems:
             self.tell(f"{message}{self._way_out()}", "error")
-        if told or now - self._bars_at > BARS_EVERY:
+        if told or problems or now - self._bars_at > BARS_EVERY:
             self._bars_at = now
             self.refresh_bars()
 

@@ -96,10 +96,11 @@ async def test_a_disk_that_stays_full(
         await rig.press("q")
     assert not rig.app.saving.close()
     disk.pages = 100_000  # another disk
-    assert texts(rescued(rig)) == kept
+    found = rescued(rig)
+    assert texts(found) == kept
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    again = Saving.open(rescued(rig))
+    again = Saving.open(found)
     for _ in range(20):
         if again.document.history.undoable:
             again.document.undo()
@@ -162,8 +163,9 @@ async def test_a_folder_where_nothing_can_be_made(
         assert "not saved" in rig.app.view.title_bar.right
         await rig.press("q")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert rescued(rig).parent == tmp_path
-    assert texts(rescued(rig)) == kept
+    found = rescued(rig)
+    assert found.parent == tmp_path
+    assert texts(found) == kept
 
 
 async def test_a_damaged_session_goes_on_in_a_new_file(launch: Launcher, tmp_path: Path) -> None:
