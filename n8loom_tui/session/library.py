@@ -76,7 +76,7 @@ def dated(folder: Path | None = None) -> list[tuple[float, Path]]:
     """The same, each with when it was last written. What vanishes meanwhile is left out."""
     found = []
     with contextlib.suppress(OSError):
-        for path in (folder or sessions_dir()).iterdir():
+        for path in (folder or sessions_dir()).resolve().iterdir():
             with contextlib.suppress(OSError):
                 if path.suffix == SUFFIX and not path.name.startswith(".") and path.is_file():
                     found.append((changed(path), path))
