@@ -13,6 +13,8 @@ from .store import FragmentStore
 
 LEAST_STEP = 1 << 18
 """Bytes that are left free for what a step takes by the way, until more is known."""
+MARGIN = 16
+"""This part of the budget is left free besides: steps differ."""
 WEIGHED = 16
 """After how many steps it is counted anew how much memory is free."""
 
@@ -52,7 +54,7 @@ class Budget:
     def begin_step(self, store: FragmentStore) -> None:
         """Leave what a step takes free."""
         self._measured.begin()
-        step = min(max(self._measured.nbytes, LEAST_STEP), store.budget // 2)
+        step = min(max(self._measured.nbytes, LEAST_STEP) + store.budget // MARGIN, store.budget // 2)
         store.headroom = step + (self._network.spaces.nbytes if self._network is not None else 0)
 
     def end_step(self, rows: Rows[Any], store: FragmentStore) -> None:

@@ -25,6 +25,7 @@ from n8loom_tui.loom.protocol import (
     Segment,
     Source,
 )
+from n8loom_tui.loom.support import eos_tokens
 
 NODES = 2000
 GROWN = 8
@@ -78,11 +79,9 @@ class Watched:
         self.most = max(self.most, held, mx.get_peak_memory() - self._before)
 
 
-@pytest.mark.parametrize(
-    ("own_code", "many"), [(False, NODES), (True, NODES // 2)], ids=["network", "shared"]
-)
+@pytest.mark.parametrize("own_code", [False, True], ids=["network", "shared"])
 def test_a_large_tree_keeps_to_a_quarter_of_its_keys_and_values(
-    own_code: bool, many: int, monkeypatch: pytest.MonkeyPatch
+    own_code: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if own_code:
         monkeypatch.setattr("n8loom_tui.loom.trial.network_for", lambda model, layout: None)
@@ -90,17 +89,17 @@ def test_a_large_tree_keeps_to_a_quarter_of_its_keys_and_values(
     root: Path = (tuple(numbers.randrange(200) for _ in range(20)),)
     engine = Engine(model, tiny_tokenizer("plain"))
     engine.prefill(root[0])
-    budget = engine.store.budget = (len(root[0]) + many * GROWN) * engine.store.per_token // 4
+    budget = engine.store.budget = (len(root[0]) + NODES * GROWN) * engine.store.per_token // 4
     watched, nodes = Watched(engine), [root]
     params = SamplingParams(temp=1.5, min_p=0.0, max_tokens=GROWN)
     for turn in itertools.count():
         parents = numbers.sample(nodes, min(len(nodes), 25))
         said = watched.serve(requested(f"{turn}", parents, 8, params))
         nodes += [(*parents[int(name.split("/")[1])], tuple(tokens)) for name, tokens in said.items()]
-        if len(nodes) >= many:
+        if len(nodes) >= NODES:
             break
     assert watched.most <= budget
-    assert engine.stats().evictions > many // 4
+    assert engine.stats().evictions > NODES // 4
     chosen = numbers.sample(nodes, 100)
     said = watched.serve(requested("on", chosen, 1, SamplingParams(temp=0, max_tokens=2)))
     assert watched.most <= budget
@@ -109,7 +108,11 @@ def test_a_large_tree_keeps_to_a_quarter_of_its_keys_and_values(
 
 
 def assert_greedy(model: Any, path: list[int], tokens: list[int]) -> None:
-    for logits, token in zip(scratch_logits(model, path + tokens)[len(path) - 1 :], tokens, strict=False):
+    """Each token is as good as the best of a run from scratch; where there is none, the best ends the text."""
+    wanted = scratch_logits(model, path + tokens)[len(path) - 1 :]
+    if not tokens:
+        assert wanted[0].argmax() in eos_tokens(tiny_tokenizer("plain"))
+    for logits, token in zip(wanted, tokens, strict=False):
         assert logits.max() - logits[token] < 1e-3
 
 
