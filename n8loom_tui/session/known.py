@@ -8,9 +8,11 @@ may part the text elsewhere than the model's own tokens do. Here both look the s
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.odds import Odds
@@ -45,6 +47,13 @@ class Known:
     own: bool
     _source: Odds | Pieces
 
+    def part_of(self, node: Heddle, token: int) -> int:
+        """The part that one of the node's own tokens begins in; where it has none, the part of that number."""
+        if not node.tokens:
+            return token
+        start = node.ends[token - 1] if token else 0
+        return min(bisect_right(self.ends, start), len(self.ends) - 1)
+
     def others(self, index: int) -> list[Other]:
         """What else could have stood in a part's place, best first."""
         if isinstance(self._source, Odds):
@@ -67,3 +76,19 @@ def known_of(node: Heddle) -> Known | None:
     logprobs = [math.nan if value is None else value for value in pieces.logprobs]
     unknown = [math.nan] * len(pieces.texts)
     return Known(list(accumulate(map(len, pieces.texts))), logprobs or unknown, unknown, False, pieces)
+
+
+class Told:
+    """What another program told of a node's text, for whoever asks often: it is read when it is another one."""
+
+    def __init__(self) -> None:
+        self._of: tuple[dict[str, Any], str] | None = None
+        self._known: Known | None = None
+
+    def of(self, node: Heddle) -> Known | None:
+        """That; None if nothing was told, or the model knows the text itself."""
+        if not is_told(node):
+            self._of = self._known = None
+        elif self._of is None or self._of[0] is not node.provenance or self._of[1] is not node.text:
+            self._of, self._known = (node.provenance, node.text), known_of(node)
+        return self._known

@@ -7,7 +7,7 @@ Lives on the UI's thread, knows no widget, and never waits: what is not known ye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,6 +15,7 @@ from n8loom_tui.loom.heddle import Heddle, new_id
 from n8loom_tui.loom.odds import Odds
 from n8loom_tui.loom.protocol import Alternative, Event, Request, RequestFailed, Scored, Spell, Spelled
 from n8loom_tui.loom.text import CONTEXT_TOKENS
+from n8loom_tui.session.known import Other, Told
 from n8loom_tui.tui.document import Change, Document
 
 MOST_SPELLED = 4096
@@ -25,6 +26,7 @@ class Known(Enum):
     """What can be said of a place."""
 
     YES = "yes"
+    TOLD = "told"  # not by this model, but by the program that the text comes from
     ASKED = "asked"  # the engine is reading it
     NO_MODEL = "no model"  # it will be asked once there is one
     FOREIGN = "foreign"  # these are another model's tokens
@@ -35,7 +37,7 @@ class Known(Enum):
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
     """One place in a node: the token there, what else could be, best first, with how each is spelled (None: not known
-    yet)."""
+    yet). Where another program told it, it is `told`: texts, without token ids."""
 
     known: Known
     token: int = -1
@@ -43,6 +45,17 @@ class TokenFacts:
     alternatives: tuple[Alternative, ...] = ()
     entropy: float = math.nan
     texts: tuple[str, ...] | None = None
+    told: tuple[Other, ...] = ()
+    standing: int = -1
+    """Which of what could stand there does; -1 if none of it."""
+
+    def choices(self) -> Iterator[tuple[str | None, float]]:
+        """What could stand there, as (text, logprob)."""
+        if self.told:
+            yield from ((other.text, other.logprob) for other in self.told)
+        else:
+            texts = self.texts or (None,) * len(self.alternatives)
+            yield from ((text, other.logprob) for text, other in zip(texts, self.alternatives, strict=True))
 
 
 class TokenLore:
@@ -56,9 +69,12 @@ class TokenLore:
         self._spelled: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[str, ...] | None] = {}
         self._spelling: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         self._reading: dict[str, str] = {}
+        self._told = Told()
 
     def at(self, node: Heddle, index: int) -> TokenFacts:
         """What is known of a node's token. Asks for the rest."""
+        if node.odds is None and (told := self._as_told(node, index)) is not None:
+            return told
         if not 0 <= index < len(node.tokens):
             return TokenFacts(Known.UNREAD)
         token = node.tokens[index]
@@ -67,14 +83,32 @@ class TokenLore:
         odds = node.odds
         logprob, alternatives, entropy = odds.at(index) if odds is not None else (math.nan, (), math.nan)
         if not alternatives:
-            return TokenFacts(self._have_read(node), token, logprob, (), entropy)
+            return TokenFacts(self.have_read(node), token, logprob, (), entropy)
         if all(other.token != token for other in alternatives) and not math.isnan(logprob):
             alternatives = (*alternatives, Alternative(token, logprob))
         texts = self.spelled(self.before(node, index), tuple(other.token for other in alternatives))
-        return TokenFacts(Known.YES, token, logprob, alternatives, entropy, texts)
+        standing = next((i for i, other in enumerate(alternatives) if other.token == token), -1)
+        return TokenFacts(Known.YES, token, logprob, alternatives, entropy, texts, standing=standing)
 
-    def _have_read(self, node: Heddle) -> Known:
+    def _as_told(self, node: Heddle, index: int) -> TokenFacts | None:
+        """What another program told of the place; None if it told nothing."""
+        told = self._told.of(node)
+        if told is None or not 0 <= index < len(node.tokens or told.ends):
+            return None
+        part = told.part_of(node, index)
+        text = node.text[told.ends[part - 1] if part else 0 : told.ends[part]]
+        logprob, others = told.logprobs[part], told.others(part)
+        if all(other.text != text for other in others) and not math.isnan(logprob):
+            others.append(Other(logprob, text=text))
+        if not others:
+            return None
+        standing = next((i for i, other in enumerate(others) if other.text == text), -1)
+        return TokenFacts(Known.TOLD, logprob=logprob, told=tuple(others), standing=standing)
+
+    def have_read(self, node: Heddle) -> Known:
         """Have the engine find out how probable a node's tokens are, unless it did that."""
+        if not self._document.is_own(node) or not node.encoded:
+            return Known.FOREIGN
         if self._document.model is None:
             return Known.NO_MODEL
         if node.id in self._document.growing:

@@ -25,13 +25,14 @@ class Tuning:
         self, settings: Settings, given: Mapping[str, Any], presets_path: Path, saving: Saving
     ) -> None:
         """`given`: values of the command line, which count more than those of the first session."""
-        self.settings = settings
+        self.settings = self._defaults = settings
         self.presets = Presets(presets_path)
         self._saving = saving
         self._take_up(saving, given)
 
     def take_up(self, saving: Saving) -> None:
-        """Another session is open: its settings and presets count from now on."""
+        """Another session is open: its settings and presets count from now on, else those that the program
+        began with."""
         self._take_up(saving, {})
 
     def _take_up(self, saving: Saving, given: Mapping[str, Any]) -> None:
@@ -43,7 +44,7 @@ class Tuning:
                 values = from_stored(stored)
             except ValueError as error:
                 self.presets.problems.append(f"The session's settings are left aside: {error}.")
-        self.settings = self.settings.with_values({**values, **given})
+        self.settings = self._defaults.with_values({**values, **given})
         self.presets.take_session(saving.kept.get(PRESETS))
 
     def use(self, settings: Settings) -> None:

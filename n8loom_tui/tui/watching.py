@@ -33,7 +33,9 @@ class Watching:
         self.take_up()
 
     def take_up(self) -> None:
-        """Another document is open."""
+        """Another document is open: what was said and typed was about the one before."""
+        status = self._app.status
+        status.said = status.hint = status.pending = ""
         self._kv = KvWatch()
         self._told_of = None
 

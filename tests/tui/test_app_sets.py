@@ -235,3 +235,46 @@ async def test_the_hits_of_the_search_are_marked(launch: Launcher) -> None:
         await key(rig, "mark_hits")
         assert marked(rig) == [node for node in rig.root.walk() if "flood" in node.text]
         assert len(marked(rig)) == 5
+
+
+@KEYMAPS
+async def test_very_much_growth_is_asked_for_twice(launch: Launcher, keymap: str) -> None:
+    async with launch(free(), keymap=keymap, max_tokens=1) as rig:
+        await rig.ready()
+        await key(rig, "ramify", 201)
+        await rig.grown()
+        await key(rig, "ramify_leaves", 2)
+        assert "This grows 402 branches; press again" in rig.app.view.state_bar.left
+        assert len(rig.app.document.nodes) == 202
+        await key(rig, "row_down")
+        await key(rig, "top")
+        await key(rig, "ramify_leaves", 2)
+        assert len(rig.app.document.nodes) == 202, "something else was done meanwhile"
+        await key(rig, "ramify_leaves", 1)
+        assert len(rig.app.document.nodes) == 202, "that is not what was asked"
+        await key(rig, "ramify_leaves", 1)
+        assert len(rig.app.document.nodes) == 202 + 201
+        await rig.grown()
+        await key(rig, "ramify_leaves", 1)
+        assert len(rig.app.document.nodes) == 202 + 201, "each time"
+
+
+@KEYMAPS
+async def test_leaving_a_search_keeps_the_marks(launch: Launcher, keymap: str) -> None:
+    async with launch(free(), keymap=keymap) as rig:
+        await grow(rig)
+        await key(rig, "mark")
+        await key(rig, "search")
+        await rig.press("f", "l", "escape", "escape")
+        assert len(marked(rig)) == 1 and rig.app.finder.query is None
+        await key(rig, "stop")
+        assert not marked(rig)
+        await key(rig, "mark")
+        await key(rig, "search")
+        await rig.press("f", "l", "enter")
+        await key(rig, "stop")
+        await key(rig, "stop")
+        assert len(marked(rig)) == 1 and rig.app.finder.query is None
+        await key(rig, "row_up")
+        await key(rig, "stop")
+        assert not marked(rig), "the search is long over"

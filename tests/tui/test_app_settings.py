@@ -437,3 +437,18 @@ def fits(rig: Rig, size: tuple[int, int]) -> None:
     for bar, line in ((view.title_bar, lines[0]), (view.state_bar, lines[-2])):
         facts = [fact.text for side in bar._sides for fact in side]
         assert all(fact in line for fact in facts) or "…" in line
+
+
+async def test_another_session_begins_with_the_programs_own_settings(launch: Launcher) -> None:
+    async with launch(free(), given={"max_tokens": 9}) as rig:
+        await rig.ready()
+        app = rig.app
+        app.use_settings(app.settings.with_values({"temp": 1.7, "seed": 5, "stop_strings": ("x",)}))
+        await rig.press("4")
+        app.status.said = "said of the first session"
+        await app.opening.open(None)
+        await rig.until(lambda: not app.document.roots and app.screen is not app.view)
+        params = app.settings.params
+        assert (params.temp, params.seed, params.stop_strings) == (0.8, None, ())
+        assert params.max_tokens == 4
+        assert (app.status.pending, app.status.said, app.status.hint) == ("", "", "")

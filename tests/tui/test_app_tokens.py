@@ -10,6 +10,8 @@ from support.app_keys import KEYMAPS, free, key
 from support.fake_backend import FakeBackend
 from support.rig import Launcher, Rig
 
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.loom.odds import Odds
 from n8loom_tui.loom.protocol import Ramify, Score
 from n8loom_tui.session.store import read_session
 from n8loom_tui.tui.commands.tokens import TokenCursor
@@ -251,3 +253,64 @@ async def test_a_click_goes_to_a_token_and_chooses_an_alternative(launch: Launch
         await rig.until(lambda: set_off(rig) == " came")
         await rig.pilot.click(rig.app.view.alternatives, offset=(6, 4))
         await rig.until(lambda: panel(rig)[3].startswith("▸"))
+
+
+@pytest.mark.parametrize("action", ["child", "parent", "page_up", "page_down", "top", "bottom", "split"])
+async def test_keys_right_behind_a_leap_to_another_text(launch: Launcher, action: str) -> None:
+    """The text may be another one before anything else has looked at it."""
+    async with launch(free()) as rig:
+        await on_a_branch(rig)
+        rig.app.view.show_node(rig.root)
+        rig.app.perform(action, 2)
+        await rig.pilot.pause()
+        assert rig.app.is_running and rig.app._exception is None
+        assert set_off(rig) in tuple("Once"), "it stands on the text that is shown"
+
+
+async def test_what_another_program_told_is_shown_without_asking_the_model(launch: Launcher) -> None:
+    backend = free()
+    async with launch(backend) as rig:
+        await rig.ready()
+        change = rig.app.document.add_text(rig.root, " rain again")
+        node = change.focus
+        assert node is not None
+        node.provenance = {
+            "imported": {
+                "texts": [" rain", " again"],
+                "logprobs": [-0.25, -2.0],
+                "alternatives": [[" [/b]snow\x1b[31m", -1.5], None],
+            }
+        }
+        rig.app.show_there(change)
+        await rig.until(lambda: node.tokens)
+        await rig.press("T")
+        assert panel(rig)[0].startswith("rain 78 % · token 1 of 11 · told by the program")
+        assert panel(rig)[1].split()[1:] and "[/b]snow" in panel(rig)[1] and "\x1b" not in panel(rig)[1]
+        assert panel(rig)[2].startswith("▸") and "rain" in panel(rig)[2]
+        await rig.press("5", "right")
+        assert panel(rig)[0].startswith("again 14 % · token 6 of 11")
+        steps = rig.app.view.reader.token_map(node)
+        assert [steps.step(index, ColourBy.PROBABILITY) for index in (0, 4, 5, 10)] == [1, 1, 3, 3]
+        assert not [one for one in backend.submitted if isinstance(one, Score)]
+        await rig.press("enter")
+        await rig.until(lambda: node.odds is not None)
+        assert not node.children and len(rig.root.children) == 1
+        assert "told by" not in panel(rig)[0], "the model's own count for more"
+        await rig.press("enter")
+        await rig.grown()
+        assert [child.text for child in node.parent.children] != [" rain again"]
+
+
+async def test_what_another_program_told_can_be_read_before_the_model_has_read_it(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        node = Heddle.from_text(" rain again")
+        node.provenance = {"imported": {"texts": [" rain", " again"], "logprobs": [-0.25, -2.0]}}
+        steps = rig.app.view.reader.token_map(node)
+        assert steps.bounds == [0, 5, 11]
+        assert [steps.step(index, ColourBy.PROBABILITY) for index in (0, 1)] == [1, 3]
+        assert rig.app.lore.at(node, 1).told[0].text == " again"
+        node.set_span([1, 2, 3], " rain again", [2, 5, 11], Odds.of([-0.1, -0.1, -5.0]))
+        steps = rig.app.view.reader.token_map(node)
+        assert steps.bounds == [0, 2, 5, 11]
+        assert [steps.step(index, ColourBy.PROBABILITY) for index in range(3)] == [0, 0, 4]

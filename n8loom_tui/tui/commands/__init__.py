@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from n8loom_tui.tui.commands.cut import Cut
 from n8loom_tui.tui.commands.file import File
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.commands.find import Find
+from n8loom_tui.tui.commands.history import Undoing
 from n8loom_tui.tui.commands.hoist import Hoist
 from n8loom_tui.tui.commands.leaps import Leaps
 from n8loom_tui.tui.commands.look import Look
@@ -38,6 +40,7 @@ PARTS: tuple[type[Part], ...] = (
     Adaptive,
     Write,
     Cut,
+    Undoing,
     Siblings,
     Mark,
     Sets,
@@ -62,6 +65,9 @@ class Commands:
         mode: while one is on (such as the token cursor) what it does comes before what the parts do; the keys
             stay those of the keymap.
         again: grows at the cursor what was grown last, in the same way; None: nothing was.
+        insisted: whether what is done now was also the last thing that was asked for.
+        working: whether something goes on for a while, so that what is asked for waits.
+        halted: whether the work under way is to end where it is.
     """
 
     def __init__(self, app: LoomApp) -> None:
@@ -71,6 +77,11 @@ class Commands:
             self._does.update(part(app).commands())
         self.mode: Part | None = None
         self.again: Callable[[], None] | None = None
+        self.insisted = False
+        self.halted = False
+        self._last = ""
+        self.working = False
+        self._waiting: deque[tuple[str, int | None]] = deque()
 
     def perform(self, action: str, count: int | None) -> None:
         """Do an action.
@@ -78,11 +89,36 @@ class Commands:
         Raises:
             EditError: it can't be done here; the message says why.
         """
-        own = self.mode.commands() if self.mode is not None else {}
+        if self.working:
+            self._put_off(action, count)
+            return
+        self.insisted, self._last = action == self._last, action
         view, before = self._app.view, self._app.view.current
+        if action != "stop":
+            view.search_ended = False
+        if self.mode is not None:
+            self.mode.settle()  # what it stands on may have gone, or the text be another one; it may end by this
+        own = self.mode.commands() if self.mode is not None else {}
         own.get(action, self._does[action])(count)
         if ACTIONS[action].leap and before is not None and view.current is not before:
             view.jumps.leave(before.id)
+
+    def begin_work(self) -> None:
+        """Something goes on for a while: what is asked for waits until it is over. Stopping halts it."""
+        self.working, self.halted = True, False
+
+    def work_over(self) -> None:
+        """Do what was asked for meanwhile."""
+        self.working = False
+        while self._waiting and not self.working and self._app.commands is self:
+            self._app.perform(*self._waiting.popleft())
+
+    def _put_off(self, action: str, count: int | None) -> None:
+        if action == "stop":
+            self._waiting.clear()
+            self.halted = True
+        else:
+            self._waiting.append((action, count))
 
     def clicked(self, message: Message) -> None:
         """Something that a mode may be about was clicked."""

@@ -1,4 +1,4 @@
-"""What shortens, parts, joins and takes away; undo and redo."""
+"""What shortens, parts, joins and takes away."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.tui import many
 from n8loom_tui.tui.commands.part import Part
-from n8loom_tui.tui.document import Change, EditError, counted
+from n8loom_tui.tui.document import EditError, counted
 from n8loom_tui.tui.screens.ask import AskScreen
 
 
 class Cut(Part):
-    """What shortens, parts, joins and takes away; undo and redo."""
+    """What shortens, parts, joins and takes away."""
 
     def do_delete(self, _count: int | None) -> None:
         document, marked = self._app.document, self._marked()
@@ -85,19 +85,3 @@ class Cut(Part):
 
     def do_merge(self, _count: int | None) -> None:
         self._app.show_there(self._app.document.merge(self._node()), "merge")
-
-    def do_undo(self, count: int | None) -> None:
-        self._travel(self._app.document.undo, count or 1)
-
-    def do_redo(self, count: int | None) -> None:
-        self._travel(self._app.document.redo, count or 1)
-
-    def _travel(self, step: Callable[[], Change], count: int) -> None:
-        """Undo or redo, as far as there is anything."""
-        for number in range(count):
-            try:
-                self._app.show_there(step(), "history")
-            except EditError:
-                if number == 0:
-                    raise
-                return

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNREAD = "The model has not read this text yet; its tokens are not known."
 NOT_THERE_YET = "It is not known yet what could stand here."
+TOLD = "These odds are another program's; the model reads the text now, and its own can be chosen from."
 WHY = {
     Known.ASKED: "the model reads this…",
     Known.NO_MODEL: "the model is not there yet",
@@ -92,11 +93,15 @@ class TokenCursor(Part):
         place = next((i for i in range(len(path) - 1, -1, -1) if self._standable(path[i])), None)
         if place is None:
             raise EditError(UNREAD)
-        self._stand(place, 0 if place == len(path) - 1 else len(path[place].tokens) - 1)
+        self._stand(place, 0 if place == len(path) - 1 else self._count(path[place]) - 1)
 
     def _stand(self, place: int, index: int) -> None:
         self._place, self._index = place, index
         self._at = self._reader.path[place]
+
+    def _count(self, node: Heddle) -> int:
+        """How many tokens there are in a node's text, of whichever program."""
+        return len(self._reader.token_map(node))
 
     def _standable(self, node: Heddle) -> bool:
         """Whether there is anything of the node's tokens to see."""
@@ -116,35 +121,32 @@ class TokenCursor(Part):
                 self.leave()
                 return
         node = path[self._place]
-        if node.tokens:
-            self._index = min(self._index, len(node.tokens) - 1)
+        if count := self._count(node):
+            self._index = min(self._index, count - 1)
             self._reader.put_token(self._place, self._index)
         facts = self._app.lore.at(node, self._index)
-        if self._settled != (node, self._index) or self._chosen >= max(len(facts.alternatives), 1):
-            self._chosen = self._standing(facts)
+        choices = facts.told or facts.alternatives
+        if self._settled != (node, self._index) or self._chosen >= max(len(choices), 1):
+            self._chosen = max(facts.standing, 0)
             # Until it is known what could stand there, nothing has been chosen from it either.
-            self._settled = (node, self._index) if facts.alternatives else None
+            self._settled = (node, self._index) if choices else None
         self._app.view.alternatives.show(self._shown(facts))
-
-    @staticmethod
-    def _standing(facts: TokenFacts) -> int:
-        """The number of the token itself among what could stand there."""
-        numbers = (i for i, other in enumerate(facts.alternatives) if other.token == facts.token)
-        return next(numbers, 0)
 
     def _shown(self, facts: TokenFacts) -> Shown:
         node = self._reader.path[self._place]
-        head = f"token {self._index + 1} of {len(node.tokens)}"
-        if facts.known is not Known.YES:
+        head = f"token {self._index + 1} of {self._count(node)}"
+        if facts.known not in (Known.YES, Known.TOLD):
             return Shown(f"{head} · {WHY[facts.known]}")
-        texts = facts.texts or (None,) * len(facts.alternatives)
         candidates = tuple(
-            Candidate(text, math.exp(other.logprob), other.token == facts.token)
-            for text, other in zip(texts, facts.alternatives, strict=True)
+            Candidate(text, math.exp(logprob), number == facts.standing)
+            for number, (text, logprob) in enumerate(facts.choices())
         )
-        if facts.texts is not None and not math.isnan(facts.logprob):
-            here = token_text(facts.texts[self._standing(facts)], self._app.view.alternatives.signs)
+        text = candidates[max(facts.standing, 0)].text
+        if text is not None and not math.isnan(facts.logprob):
+            here = token_text(text, self._app.view.alternatives.signs)
             head = f"{here.strip()} {percent(math.exp(facts.logprob))} · {head}"
+        if facts.known is Known.TOLD:
+            head += " · told by the program that this was imported from"
         if not math.isnan(facts.entropy):
             head += f" · entropy {facts.entropy:.2f}"
         return Shown(head, candidates, self._chosen)
@@ -177,13 +179,13 @@ class TokenCursor(Part):
         for _ in range(abs(step)):
             while True:
                 index += direction
-                if not 0 <= index < len(path[place].tokens):
+                if not 0 <= index < self._count(path[place]):
                     following = self._next_place(place, direction)
                     if following is None:
                         self.settle()
                         return
                     place = following
-                    index = 0 if direction > 0 else len(path[place].tokens) - 1
+                    index = 0 if direction > 0 else self._count(path[place]) - 1
                 start, end = maps(path[place]).span(index)
                 if end > start:  # else it is not shown: a part of the chat template
                     break
@@ -234,7 +236,7 @@ class TokenCursor(Part):
         path = self._reader.path
         found = place if self._standable(path[place]) else self._next_place(place, inwards)
         if found is not None:
-            self._stand(found, -1 if inwards > 0 else len(path[found].tokens))
+            self._stand(found, -1 if inwards > 0 else self._count(path[found]))
             self._step(inwards)
 
     # ------------------------------------------------------------------ actions
@@ -268,6 +270,9 @@ class TokenCursor(Part):
     def do_continue_one(self, _count: int | None) -> None:
         node, index = self._here("Stop it before branching inside it.")
         facts = self._app.lore.at(node, index)
+        if facts.known is Known.TOLD:
+            asked = self._app.lore.have_read(node)
+            raise EditError(TOLD if asked is Known.ASKED else NOT_THERE_YET)
         if self._chosen >= len(facts.alternatives):
             raise EditError(NOT_THERE_YET)
         other = facts.alternatives[self._chosen]

@@ -32,6 +32,7 @@ class Searching:
     Attributes:
         finder: what is looked for in the document, and where it is.
         jumps: where one has been.
+        search_ended: whether the last thing done was to end a search.
     """
 
     tree_view: LoomTree
@@ -47,6 +48,7 @@ class Searching:
         self.finder = Finder(document, self._search_later, self._search_no_more, self._search_ended)
         self.jumps = Jumps()
         self.search_line = SearchLine(id="search")
+        self.search_ended = False
         self._origin: Origin | None = None
         self._typed = False
         """Whether the cursor is to go where the search under way leads."""
@@ -105,6 +107,7 @@ class Searching:
     def forget_search(self) -> None:
         """Nothing is searched for any more."""
         self.finder.end()
+        self.search_ended = True
         self._show_hits()
 
     def _return_to(self, origin: Origin) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.session.known import Known, Told
 
 from .sanitize import shifts
 from .shown import lead, shown_text
@@ -53,7 +55,7 @@ def entropy_step(entropy: float) -> int:
 
 
 class TokenMap:
-    """The tokens of one node in its passage.
+    """The tokens of one node in its passage. Before the model has read its text, those that another program told of.
 
     Attributes:
         node: that one.
@@ -64,21 +66,30 @@ class TokenMap:
         self.node = node
         self._tokens: list[int] = []
         self._odds: object = None
+        self._told = Told()
+        self._known: Known | None = None
+        """What another program told of the text, as far as the model itself knows nothing."""
         self.bounds: list[int] = [lead(node)]
         self._steps: dict[tuple[ColourBy, int], int] = {}
         self.update()
 
     def update(self) -> None:
         """Look at the node again: it may have grown, or be known better."""
-        node = self.node
-        if node.tokens is not self._tokens or len(node.tokens) < len(self.bounds) - 1:
+        node, known = self.node, self._told.of(self.node)
+        told_anew, self._known = known is not self._known, known
+        if told_anew or node.tokens is not self._tokens or len(self._ends()) < len(self.bounds) - 1:
             self._tokens, self.bounds = node.tokens, [lead(node)]
             self._steps.clear()
         if node.odds is not self._odds:
             self._odds = node.odds
             self._steps.clear()
-        if len(node.tokens) > len(self.bounds) - 1:
+        if len(self._ends()) > len(self.bounds) - 1:
             self._extend()
+
+    def _ends(self) -> Sequence[int]:
+        """Where the tokens end in the node's text."""
+        node = self.node
+        return node.ends if node.tokens or self._known is None else self._known.ends
 
     @property
     def outdated(self) -> bool:
@@ -87,14 +98,15 @@ class TokenMap:
 
     def _extend(self) -> None:
         node, known = self.node, len(self.bounds) - 1
-        first, last, ends = 0, len(node.text), node.ends[known:]
+        every = self._ends()
+        first, last, ends = 0, len(node.text), list(every[known:])
         if isinstance(node, Loom) or node.is_turn:
             # Of what stands in a chat template only what a person wrote is shown.
             written = shown_text(node)
             first = max(node.text.find(written), 0)
             last = first + len(written) if written in node.text else first
             ends = [min(max(end, first), last) for end in ends]
-        at = min(max(node.ends[known - 1] if known else 0, first), last)
+        at = min(max(every[known - 1] if known else 0, first), last)
         longer = self.bounds[-1] - at  # by how much what is shown is longer than the text, down to here
         changes = deque(shifts(node.text[at:last]))
         if not changes:
@@ -123,13 +135,22 @@ class TokenMap:
         """On which step of a scale a token is. Looked up when it is first drawn, for a node may be very long."""
         known = self._steps.get((by, index))
         if known is None:
-            odds = self.node.odds
-            if odds is None or index >= len(odds):
-                return UNKNOWN
-            logprob, _, entropy = odds.at(index)
+            logprob, entropy = self._look_up(index)
             known = probability_step(logprob) if by is ColourBy.PROBABILITY else entropy_step(entropy)
-            self._steps[by, index] = known
+            if known != UNKNOWN:  # of a token that has just come it may be known in a moment
+                self._steps[by, index] = known
         return known
+
+    def _look_up(self, index: int) -> tuple[float, float]:
+        """A token's logprob and entropy."""
+        node, told = self.node, self._known
+        if told is not None:
+            part = told.part_of(node, index)
+            return told.logprobs[part], told.entropies[part]
+        if node.odds is None or index >= len(node.odds):
+            return math.nan, math.nan
+        logprob, _, entropy = node.odds.at(index)
+        return logprob, entropy
 
     def runs(self, start: int, stop: int, by: ColourBy) -> list[tuple[int, int]]:
         """The stretch of the shown text from `start` to `stop` as (where it ends, step), token by token."""
