@@ -20,6 +20,7 @@ from . import kernels
 from .branch import Branch
 from .budget import Budget
 from .choosing import choices
+from .failures import without_frames
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
 from .paths import resolve
@@ -163,7 +164,17 @@ class Engine(Reader):
     # ------------------------------------------------------------------ steps
 
     def step(self) -> list[Event]:
-        """One unit of work: at most one chunk of a path and one token for every running branch."""
+        """One unit of work: at most one chunk of a path and one token for every running branch.
+
+        What is not an error but ends it halfway, as a key that interrupts the program does, ends all requests.
+        """
+        try:
+            return self._step()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    def _step(self) -> list[Event]:
         self._budget.begin_step(self.store)
         self._begin()
         self._read()
@@ -398,9 +409,15 @@ class Engine(Reader):
         """Count what the rows take against the budget for fragments."""
         self._budget.weigh(self._batch, self.store)
 
+    def _abandon(self, reason: BaseException) -> None:
+        """A step has ended anywhere: what is being computed may be half old and half new, and none of it is kept."""
+        error = RuntimeError(f"a step was interrupted: {str(reason) or type(reason).__name__}")
+        self._events += self._scorings.abandon(error)
+        self._fail(error, {job.id for job in self._queue} | {row.owner.request_id for row in self._batch.rows})
+
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""
-        self.last_error = error
+        self.last_error = without_frames(error)
         branches = [row.owner for row in self._batch.rows if row.owner.request_id in failed]
         for job in [job for job in self._queue if job.id in failed]:
             branches += job.branches()

@@ -1,6 +1,7 @@
 """What remains of an error that was told: what it says and where it came from, but nothing that its frames hold.
 
-A frame that an error came through holds all that it worked on: caches, and pins on paths that could be dropped.
+A frame that an error came through holds all that it worked on, caches and pins on paths among it, and so do its
+callers. As long as the error is remembered none of that could be dropped.
 """
 
 from __future__ import annotations
@@ -12,16 +13,13 @@ E = TypeVar("E", bound=BaseException)
 
 
 def without_frames(error: E) -> E:
-    """The same error, and those that led to it, with the frames that they came through emptied.
-
-    The frame that caught it still runs and cannot be; it is left out.
-    """
+    """The same error, as well as those that led to it, with notes of where they came from in place of tracebacks."""
     seen: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in seen:
         seen.add(id(each))
         if each.__traceback__ is not None:
-            traceback.clear_frames(each.__traceback__)
-            each.__traceback__ = each.__traceback__.tb_next
+            each.add_note("It came from:\n" + "".join(traceback.format_tb(each.__traceback__)).rstrip())
+            each.__traceback__ = None
         each = each.__cause__ or each.__context__
     return error

@@ -183,7 +183,7 @@ class Scorings:
         self._context_length = context_length
         self._vocabulary = vocabulary
         self._waiting: deque[Scoring] = deque()
-        self.last_error: BaseException | None = None
+        self.last_error: Exception | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -220,7 +220,7 @@ class Scorings:
             if request_ids is None or scoring.request.id in request_ids:
                 yield self._end(scoring)
 
-    def abandon(self, error: BaseException) -> Iterator[Event]:
+    def abandon(self, error: Exception) -> Iterator[Event]:
         """Something broke halfway through a step: let go of all requests, and keep nothing of them."""
         for scoring in list(self._waiting):
             yield self._broken(scoring, error)
@@ -233,11 +233,11 @@ class Scorings:
         self._waiting.remove(scoring)
         return RequestFinished(scoring.request.id)
 
-    def _broken(self, scoring: Scoring, error: BaseException) -> Event:
+    def _broken(self, scoring: Scoring, error: Exception) -> Event:
         self._waiting.remove(scoring)
         scoring.drop()
         return self._failed(scoring.request, error)
 
-    def _failed(self, request: Score, error: BaseException) -> Event:
+    def _failed(self, request: Score, error: Exception) -> Event:
         self.last_error = without_frames(error)
         return RequestFailed(request.id, str(error) or type(error).__name__)

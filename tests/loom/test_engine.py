@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +13,13 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from support.architectures import build
-from support.faults import Breaking, intercept
+from support.faults import Breaking, break_last_layer, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.jobs import Job
 from n8loom_tui.loom.protocol import (
     BranchFinished,
     BranchSpec,
@@ -41,6 +44,7 @@ from n8loom_tui.loom.protocol import (
     Stop,
 )
 from n8loom_tui.loom.sampling import Choice
+from n8loom_tui.loom.scoring import Scoring
 
 TOKENIZER = tiny_tokenizer("plain")
 PATH = list(TOKENIZER.encode("the abc in the end"))
@@ -659,3 +663,69 @@ def test_many_short_requests_leave_nothing_behind() -> None:
         assert not (engine._pins or len(engine._queue) or engine._events or engine._inboxes)
         sizes.append(mx.get_active_memory())
     assert sizes[-1] - sizes[2] < 50_000
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("architecture", ["mamba2", "recurrent_gemma", "llama"])
+@pytest.mark.parametrize("call", [2, 6])
+def test_an_interrupted_step_keeps_nothing_that_is_half_done(
+    architecture: str, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a person stops a script. It comes while a path is read, or while branches decode."""
+    engine = Engine(build(architecture), TOKENIZER)
+    path = (PATH * 9)[:130]
+    with monkeypatch.context() as patch:
+        break_last_layer(engine.model, patch, call, KeyboardInterrupt())
+        told: list[Event] = []
+        with pytest.raises(KeyboardInterrupt):
+            for events in engine.run(ramify("r", 2, path=path, max_tokens=9)):
+                told += events
+    assert not engine.busy
+    assert engine.store.reserved == 0
+    for further in ([], said(told, "r0")):
+        wanted = greedy(engine.model, path + further, 5)
+        engine.submit(ramify("next", 1, path=path + further))
+        assert said(drive(engine), "next0") == wanted
+
+
+def test_a_run_beside_an_interrupted_one_hears_of_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = engine.run(ramify("beside", 2, max_tokens=50))
+    next(beside)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_forward", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(engine.run(ramify("r")))
+    with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+        list(beside)
+    assert said([e for events in engine.run(ramify("next")) for e in events], "next0") == greedy(
+        engine.model, PATH, 5
+    )
+
+
+def interrupted(*_: object) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_an_error_that_is_remembered_holds_nothing_in_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, scored: bool
+) -> None:
+    class Large:
+        pass
+
+    alive: list[weakref.ref[Large]] = []
+
+    def broken(*_: object) -> Any:
+        large = Large()
+        alive.append(weakref.ref(large))
+        raise RuntimeError("out of memory")
+
+    request = Score("s", (Segment("n", tuple(PATH)),)) if scored else ramify("r", path=PATH * 12)
+    monkeypatch.setattr(engine.store, "put", broken)
+    engine.submit(request)
+    drive(engine)
+    gc.collect()
+    assert isinstance(engine.last_error, RuntimeError)
+    assert "in broken" in "".join(engine.last_error.__notes__), "where it came from is still known"
+    assert [ref() for ref in alive] == [None]
+    assert not any(isinstance(o, Job | Scoring) and o.request is request for o in gc.get_objects())
