@@ -413,7 +413,9 @@ class Engine(Reader):
         """A step has ended anywhere: what is being computed may be half old and half new, and none of it is kept."""
         error = RuntimeError(f"a step was interrupted: {str(reason) or type(reason).__name__}")
         self._events += self._scorings.abandon(error)
-        self._fail(error, {job.id for job in self._queue} | {row.owner.request_id for row in self._batch.rows})
+        self._fail(
+            error, {job.id for job in self._queue} | {row.owner.request_id for row in self._batch.rows}
+        )
 
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""

@@ -119,7 +119,9 @@ class ModelBackend:
         """Have fragments kept on disk, where that is wanted and the model's can be. Without them all else works."""
         if not self._kv_disk:
             return
-        with contextlib.suppress(Exception):  # a disk, or a model's layers, may be such as nobody has foreseen
+        with contextlib.suppress(
+            Exception
+        ):  # a disk, or a model's layers, may be such as nobody has foreseen
             kept = self._open_kept(loaded)
             if kept is not None:
                 self._engine.keep_on_disk(kept)

@@ -46,9 +46,7 @@ class Breaking:
             raise RuntimeError("out of memory")
 
 
-def break_last_layer(
-    model: Any, monkeypatch: pytest.MonkeyPatch, call: int, error: BaseException
-) -> None:
+def break_last_layer(model: Any, monkeypatch: pytest.MonkeyPatch, call: int, error: BaseException) -> None:
     """Make a model's last layer raise at its k-th call: those above it have gone on by then."""
     layer = model.layers[-1]
     kind, left = type(layer), iter(range(call - 1, -1, -1))
