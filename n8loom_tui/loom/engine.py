@@ -53,6 +53,8 @@ from .weight import weigh
 
 CACHE_LIMIT = 1 << 28
 """How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
+ALONE = 4
+"""For how many requests it is tried whether they fit by themselves, where the first does not."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
 
@@ -254,6 +256,7 @@ class Engine(Reader):
         if job is not None:
             try:
                 self._events += self._intake.read(job)
+                job.put_off += not job.read_now
             except Exception as error:  # noqa: BLE001
                 self._fail(error, {job.id})
         elif len(self._scorings):
@@ -296,14 +299,21 @@ class Engine(Reader):
         return [pick for pick in picks if (not pick.source.before) == fresh]
 
     def _fitting(self, picks: list[Pick]) -> list[Pick]:
-        """As many picks as there is memory for, with what they go on from.
+        """As many picks as there is memory for, with what they go on from. If none, a few by themselves.
 
         One row fits always, or nothing could ever run.
         """
         least = 0 if len(self._batch) else 1
-        while len(picks) > least and self._needed(picks) > self.store.budget:
-            picks = picks[: max(least, len(picks) * 3 // 4 - 1)]
-        return picks
+        fits = picks
+        while len(fits) > least and self._needed(fits) > self.store.budget:
+            fits = fits[: max(least, len(fits) * 3 // 4 - 1)]
+        firsts = {pick.job.id: pick for pick in reversed(picks)}  # of each request
+        if picks and not fits:
+            alone = list(firsts.values())[::-1][:ALONE]
+            fits = next(([pick] for pick in alone if self._needed([pick]) <= self.store.budget), [])
+        for put_off in firsts.keys() - {pick.job.id for pick in fits}:
+            firsts[put_off].job.put_off += 1
+        return fits
 
     def _needed(self, picks: list[Pick]) -> int:
         """How many bytes are in use at most if these join."""

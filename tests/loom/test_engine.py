@@ -16,6 +16,7 @@ from support.architectures import build
 from support.faults import Breaking, break_last_layer, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
+from n8loom_tui.loom import jobs as jobs_module
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle, Loom
@@ -729,3 +730,58 @@ def test_an_error_that_is_remembered_holds_nothing_in_memory(
     assert "in broken" in "".join(engine.last_error.__notes__), "where it came from is still known"
     assert [ref() for ref in alive] == [None]
     assert not any(isinstance(o, Job | Scoring) and o.request is request for o in gc.get_objects())
+
+
+def crowded(engine: Engine, request: Ramify, small: Callable[[str], Ramify]) -> list[Event]:
+    """Serve a request while small ones keep coming, so that something runs at any time."""
+    names = iter(range(10_000))
+    engine.submit(small(f"small{next(names)}"))
+    while not engine.running:
+        engine.step()
+    engine.submit(request)
+    events: list[Event] = []
+    for _ in range(1000):
+        if any(isinstance(e, RequestFinished | RequestFailed) and e.request_id == request.id for e in events):
+            return events
+        if len(engine._queue) < 2:
+            engine.submit(small(f"small{next(names)}"))
+        events += engine.step()
+    raise AssertionError("it has never been served")
+
+
+def test_a_long_path_is_served_though_small_requests_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "PATIENCE", 20)
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    path = [token % 250 for token in range(600)]
+    events = crowded(engine, ramify("long", 1, path=path), lambda name: ramify(name, 1, max_tokens=9))
+    assert said(events, "long0") == greedy(engine.model, path, 5)
+
+
+def test_many_branches_are_served_though_small_requests_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their path is there, but they may get too long to run beside anything else."""
+    monkeypatch.setattr(jobs_module, "PATIENCE", 20)
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    events = crowded(engine, ramify("long", 1, max_tokens=450), lambda name: ramify(name, 1, max_tokens=9))
+    assert len(said(events, "long0")) == 450
+
+
+def test_what_does_not_fit_now_does_not_hide_what_does() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    engine.submit(ramify("running", 1, max_tokens=60))
+    while not engine.running:
+        engine.step()
+    long = [ramify(f"long{n}", 1, path=[n, *range(250), *range(250), *range(100)]) for n in range(5)]
+    wide = ramify("wide", 1, max_tokens=450)
+    small = ramify("small", 1, path=[9, 8, 7])
+    for request in (*long, wide, small):
+        engine.submit(request)
+    events: list[Event] = []
+    while not (ends := [e.request_id for e in events if isinstance(e, RequestFinished)]):
+        events += engine.step()
+    assert ends == ["small"], "while the first still runs"
+    assert said(events, "small0") == greedy(engine.model, [9, 8, 7], 5)
+    engine.submit(Stop(None))
+    assert_complete(events + drive(engine), *long, wide, small)
