@@ -74,7 +74,8 @@ def _begin(
     held = cache[0].offset if cache else 0
     if cache and held:
         if held > len(path):
-            path = [-1 - index for index in range(held - len(path))] + path
+            engine.borrowed = held - len(path)
+            path = [-1 - index for index in range(engine.borrowed)] + path
         engine.adopt([], path[:held], frag_cache(cache))
     stops = options.pop("stop_strings", ())
     request = ramify_request(

@@ -41,7 +41,7 @@ class Intake:
         for source in job.request.sources:
             resolved = resolve(self._tokenizer, source.path)
             yield from resolved.told
-            resolved.check(self._context_length, self._vocabulary)
+            resolved.check(self._context_length, self._vocabulary, self._reader.borrowed)
             paths.append(resolved)
         for source, resolved in zip(job.request.sources, paths, strict=True):
             yield from self._sprout(job, source, resolved)

@@ -18,13 +18,14 @@ class Resolved:
     ends: tuple[int, ...]
     told: list[Encoded]
 
-    def check(self, limit: int | None, vocabulary: int | None) -> None:
-        """See that it can be continued by a model that reads `limit` tokens and knows `vocabulary` token ids.
+    def check(self, limit: int | None, vocabulary: int | None, borrowed: int = 0) -> None:
+        """See that it can be continued by a model that reads `limit` tokens and knows `vocabulary` token ids. The first
+        `borrowed` ids stand for tokens that are not known, and are never fed.
 
         Raises:
             ValueError: it can't, with advice.
         """
-        check_tokens(self.path, vocabulary)
+        check_tokens(self.path[borrowed:], vocabulary)
         if not self.path:
             raise ValueError("there is nothing to continue: the prompt is empty. Write something first")
         if limit and len(self.path) >= limit:

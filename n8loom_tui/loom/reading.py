@@ -41,6 +41,8 @@ class Reader:
         """How many token ids the model knows; None if it doesn't say."""
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0
+        self.borrowed = 0
+        """How many ids at the beginning of paths stand for tokens that are not known; their fragments are there."""
         self.kept: Kept | None = None
         """What is kept of the fragments on disk."""
 

@@ -70,7 +70,7 @@ def listed(folder: Path | None = None) -> list[Path]:
     """The session files of a folder (by default the sessions folder), the one written last first."""
     found = []
     with contextlib.suppress(OSError):
-        for path in (folder or sessions_dir()).iterdir():
+        for path in (folder or sessions_dir()).resolve().iterdir():
             with contextlib.suppress(OSError):
                 if path.suffix == SUFFIX and not path.name.startswith(".") and path.is_file():
                     found.append((changed(path), path))

@@ -62,6 +62,8 @@ from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
+BARS_EVERY = 0.2
+"""Seconds after which the lines at the edges are looked at again where nothing was told."""
 SAID = 4.0
 """Seconds within which the same line is not shown again."""
 DRAIN_RATE = 1 / 30
@@ -131,6 +133,7 @@ class LoomApp(App[int], inherit_bindings=False):
         self.opening = Opening(self)
         self.catch_up = CatchUp(self.document, None)
         self._saved_at = 0.0
+        self._bars_at = 0.0
         self._told = ("", 0.0)
         self.whereabouts = Whereabouts(self)
 
@@ -237,9 +240,12 @@ class LoomApp(App[int], inherit_bindings=False):
         self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
         self._store_now_and_then(now)
         self.view.finder.refresh()
-        for message in self.saving.problems():
+        problems = list(self.saving.problems())
+        for message in problems:
             self.tell(f"{message}{self._way_out()}", "error")
-        self.refresh_bars()
+        if told or problems or now - self._bars_at > BARS_EVERY:
+            self._bars_at = now
+            self.refresh_bars()
 
     def _way_out(self) -> str:
         """What to press where the session's own file takes nothing more."""

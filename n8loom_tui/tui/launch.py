@@ -84,10 +84,10 @@ def run(wanted: Wanted) -> int:
         app.engine.leave()
         with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
             app.keep_all()
-        stored = app.saving.close()
+        lines = [line for saving in (*app.opening.leaving, app.saving) for line in saving.leave()]
         ended = app.engine.stop(PATIENCE)
     code = app.return_code if code is None else code
-    lines = app.saving.last_words(stored)
+    lines = lines or app.saving.way_back()
     if app.status.failure:
         lines.append(f"n8loom-tui: {app.status.failure}")
         code = code or 1

@@ -11,6 +11,7 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import collect_again
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
+from n8loom_tui.tui.screens.wait import WaitScreen
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
@@ -24,7 +25,8 @@ class Opening:
     def __init__(self, app: LoomApp) -> None:
         self._app = app
         self._offered = False
-        self._switching = False
+        self.leaving: list[Saving] = []
+        """Sessions that were left, and are being stored still."""
 
     def welcome(self) -> None:
         """Nothing is open yet: offer the sessions there are, the last one first, or else an empty page."""
@@ -50,27 +52,40 @@ class Opening:
         app.push_screen(SessionsScreen(app.saving.path, intro), chosen)
 
     async def open(self, path: Path | None) -> None:
-        """Leave the session that is open, which is stored, for another one (None: a new one)."""
+        """Leave the session that is open, which is stored, for another one (None: a new one). Nothing happens to what
+        somebody is writing meanwhile: then the other one only waits to be opened."""
         app = self._app
-        if self._switching or (path is not None and path == app.saving.path):
+        if path is not None and self._is_open(path):
             return
-        self._switching = True
+        if app.screen is not app.view or app.saving.moving:
+            app.tell(
+                f"{path.stem if path else 'A new session'} is ready; {app.keymap.label('sessions')} opens it."
+            )
+            return
+        wait = WaitScreen(f"Opening {path.stem if path else 'a new session'} …")
+        await app.push_screen(wait)
         try:
             saving = await asyncio.to_thread(Saving.open, path)
         except SessionError as error:
             app.tell(str(error), "error")
+            wait.dismiss()
             return
-        finally:
-            self._switching = False
         left = app.saving
-        while app.screen is not app.view and len(app.screen_stack) > 1:
-            app.pop_screen()  # what was opened meanwhile is about the session that is left
+        self.leaving.append(left)
         collect_again()
         app.end_all()
         app.take_up(saving)
+        app.pop_screen()
         await app.switch_screen(app.view)
-        stored = await asyncio.to_thread(left.close)
-        if not stored:
-            for line in left.last_words(stored):
-                app.tell(line, "warning")
         app.call_after_refresh(app.begin)
+        for line in await asyncio.to_thread(left.leave):
+            app.tell(line, "warning")
+        self.leaving.remove(left)
+
+    def _is_open(self, path: Path) -> bool:
+        """Whether a path leads to the session that is open, perhaps by another name."""
+        own = self._app.saving.path
+        try:
+            return own is not None and path.samefile(own)
+        except OSError:
+            return path == own

@@ -309,15 +309,27 @@ class Saving:
             return False
         return self._store is None or self._store.close(PATIENCE)
 
-    def last_words(self, stored: bool) -> list[str]:
-        """What to say in the shell: where the session is, or where it was rescued to."""
-        if not (self.document.roots or self.document.trees.trash):
+    def leave(self) -> list[str]:
+        """Store what is left, in another file if its own does not take it. Returns a line that says where, if so.
+
+        The document must not change any more. Not for the UI's thread while somebody looks at it.
+        """
+        stored = self.close()
+        if (stored and not self._unstored) or not (self.document.roots or self.document.trees.trash):
             return []
-        if not stored or self._unstored:
-            return [self._rescue()]
-        if self._named or self._store is None:
+        self._unstored = False
+        return [self._rescue()]
+
+    def way_back(self) -> list[str]:
+        """How to go on with a session that nobody named, if there is one."""
+        if self._named or self._store is None or not (self.document.roots or self.document.trees.trash):
             return []
         return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
+
+    @property
+    def moving(self) -> bool:
+        """Whether the session's file is being moved just now."""
+        return self._held is not None
 
     def _everything(self) -> Changes:
         trees = self.document.trees
@@ -357,10 +369,16 @@ def _look(meta: Mapping[str, Any]) -> Look:
 
 
 def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:
-    """Close a session, move its file and open it there; where it can't be moved, open it where it was."""
+    """Close a session, move its file and open it there; where it can't be moved, open it where it was.
+
+    Raises:
+        SessionError: its file does not take all of it; it is left as it is.
+    """
+    if not store.close(PATIENCE):
+        raise SessionError(
+            f"{store.path} does not take all of it. Save once more: all of it goes to another file."
+        )
     try:
-        if not store.close(PATIENCE):
-            raise SessionError("Not everything could be stored yet; try again.")
         rename(store.path, target)
     except SessionError as error:
         return SessionStore.open(store.path), error

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from n8loom_tui.loom import engine as engine_module
+from n8loom_tui.loom import choosing as choosing_module
 from n8loom_tui.loom import trial as trial_module
 
 Recorded = dict[tuple[int, int], np.ndarray]
@@ -17,13 +17,13 @@ Recorded = dict[tuple[int, int], np.ndarray]
 def drawn_from(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """The logits that every token was drawn from, by the branch's seed and the step."""
     recorded: Recorded = {}
-    original = engine_module.choose
+    original = choosing_module.choose
 
     def choose(logits: np.ndarray, params: Any, seed: int, step: int, *rest: Any) -> Any:
         recorded[seed, step] = np.array(logits, copy=True)
         return original(logits, params, seed, step, *rest)
 
-    monkeypatch.setattr(engine_module, "choose", choose)
+    monkeypatch.setattr(choosing_module, "choose", choose)
     return recorded
 
 

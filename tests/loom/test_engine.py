@@ -378,7 +378,7 @@ def test_the_end_of_text_makes_a_node_terminal(monkeypatch: pytest.MonkeyPatch) 
     root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
     with monkeypatch.context() as patch:
         patch.setattr(
-            "n8loom_tui.loom.engine.choose",
+            "n8loom_tui.loom.choosing.choose",
             lambda logits, params, seed, step, context: Choice([70, 71, TOKENIZER.eos_token_id][step], 0.0),
         )
         (kid,) = root.ramify(n=1)

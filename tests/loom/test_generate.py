@@ -171,7 +171,7 @@ def test_fragments_of_branches_that_end_at_different_places(monkeypatch: pytest.
         row = next(row for row in rows if len(plans[row]) > step)
         return Choice(plans[row][step], 0.0)
 
-    monkeypatch.setattr("n8loom_tui.loom.engine.choose", choose)
+    monkeypatch.setattr("n8loom_tui.loom.choosing.choose", choose)
     for order in ([0, 1, 2, 3, 4], [4], [1], [3], [0, 1]):
         rows = itertools.cycle(order)
         texts, cache, total, lengths, ended = generate_batched(

@@ -98,7 +98,7 @@ def test_a_sentence_or_a_text_may_be_the_place(monkeypatch: pytest.MonkeyPatch) 
 
     said = list(TOKENIZER.encode("It ends. So it does", add_special_tokens=False))
     monkeypatch.setattr(
-        "n8loom_tui.loom.engine.choose",
+        "n8loom_tui.loom.choosing.choose",
         lambda logits, params, seed, step, context: Choice(said[step % len(said)], -1.0, (), 1.0),
     )
     root = loom()

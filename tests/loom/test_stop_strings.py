@@ -119,7 +119,7 @@ def test_every_kind_of_tokenizer(kind: str) -> None:
 def say(monkeypatch: pytest.MonkeyPatch, tokens: list[int]) -> None:
     """Make a model say just this."""
     monkeypatch.setattr(
-        "n8loom_tui.loom.engine.choose",
+        "n8loom_tui.loom.choosing.choose",
         lambda logits, params, seed, step, context: Choice(tokens[step], -1.0),
     )
 

@@ -37,7 +37,7 @@ def shown(rig: Rig) -> list[str]:
 
 def rescued(rig: Rig) -> Path:
     """Where the app says at its end that it has put everything."""
-    (line,) = rig.app.saving.last_words(rig.app.saving.close())
+    (line,) = rig.app.saving.leave()
     found = re.search(r"all of it is in (.*)$", line)
     assert found, line
     return Path(found[1])
@@ -77,7 +77,7 @@ async def test_a_disk_that_is_full_for_a_while(
         disk.pages = 100_000
         await rig.until(lambda: rig.app.saving.state == "saved")
         await rig.press("q")
-    assert rig.app.saving.last_words(True) == []
+    assert rig.app.saving.leave() == []
     assert texts(path) == kept
 
 
@@ -96,10 +96,11 @@ async def test_a_disk_that_stays_full(
         await rig.press("q")
     assert not rig.app.saving.close()
     disk.pages = 100_000  # another disk
-    assert texts(rescued(rig)) == kept
+    found = rescued(rig)
+    assert texts(found) == kept
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    again = Saving.open(rescued(rig))
+    again = Saving.open(found)
     for _ in range(20):
         if again.document.history.undoable:
             again.document.undo()
@@ -138,7 +139,7 @@ async def test_the_second_app_says_that_it_only_reads(launch: Launcher, tmp_path
         assert "is open in another program" in told(rig) and "is not stored" in told(rig)
         assert "read-only" in rig.app.view.title_bar.right
         await rig.press("q")
-    assert rig.app.saving.last_words(rig.app.saving.close()) == [], "nothing was done, nothing is left"
+    assert rig.app.saving.leave() == [], "nothing was done, nothing is left"
     async with launch(free(), session=path, prompt=None) as rig:
         await rig.ready()
         kept = await work(rig)
@@ -162,8 +163,9 @@ async def test_a_folder_where_nothing_can_be_made(
         assert "not saved" in rig.app.view.title_bar.right
         await rig.press("q")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert rescued(rig).parent == tmp_path
-    assert texts(rescued(rig)) == kept
+    found = rescued(rig)
+    assert found.parent == tmp_path
+    assert texts(found) == kept
 
 
 async def test_a_damaged_session_goes_on_in_a_new_file(launch: Launcher, tmp_path: Path) -> None:

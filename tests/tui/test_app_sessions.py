@@ -11,7 +11,7 @@ from support.rig import Launcher, Rig
 from textual.widgets import Input, OptionList, Static
 
 from n8loom_tui.session import library
-from n8loom_tui.session.store import read_session
+from n8loom_tui.session.store import SessionStore, read_session
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.export import ExportScreen
@@ -229,3 +229,61 @@ async def test_a_session_that_cannot_be_stored_goes_on_in_another_file(
         await rig.press("q")
     assert read_session(tmp_path / "b.loom").nodes == 5
     assert not path.exists()
+
+
+async def test_what_a_read_only_session_does_not_take_is_rescued_when_another_is_opened(
+    launch: Launcher,
+) -> None:
+    async with launch(free(), prompt="Another", session=library_path("other")) as rig:
+        await rig.ready()
+        await rig.press("q")
+    async with launch(free(), session=library_path("mine")) as first:
+        await first.ready()
+        await first.until(lambda: first.app.saving.state == "saved")
+        async with launch(free(), session=library_path("mine"), prompt=None) as rig:
+            await rig.until(lambda: rig.app.saving.stuck)
+            await rig.ready()
+            await rig.press("space")
+            await rig.grown()
+            await rig.press("o")
+            rig.app.screen.query_one(Input).value = "other"
+            await listed(rig, "other")
+            await rig.press("enter")
+            await rig.until(lambda: rig.app.saving.title == "other" and rig.app.view.is_current)
+            await rig.until(lambda: not rig.app.opening.leaving)
+            assert any("all of it is in" in toast.message for toast in rig.app._notifications)
+    (rescued,) = library.sessions_dir().glob("rescued-*.loom")
+    assert read_session(rescued).nodes == 4
+
+
+async def test_a_session_that_is_open_is_not_opened_again_by_another_name(
+    launch: Launcher, tmp_path: Path
+) -> None:
+    async with launch(free(), session=library_path("mine")) as rig:
+        await rig.ready()
+        link = tmp_path / "link.loom"
+        link.symlink_to(library_path("mine"))
+        saving = rig.app.saving
+        await rig.app.opening.open(link)
+        assert rig.app.saving is saving and not saving.stuck
+
+
+async def test_a_name_is_not_given_where_not_all_could_be_stored_and_nothing_is_lost(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        await rig.until(lambda: rig.app.saving.state == "saved")
+        monkeypatch.setattr(SessionStore, "close", lambda self, timeout: False)
+        await rig.press("ctrl+s")
+        await answer(rig, "first")
+        await rig.until(lambda: rig.app.saving.stuck)
+        monkeypatch.undo()
+        monkeypatch.setenv("N8LOOM_DATA_DIR", str(tmp_path / "data"))
+        await rig.press("space")
+        await rig.grown()
+        await rig.press("ctrl+s")
+        await answer(rig, "second")
+        await rig.until(lambda: rig.app.saving.title == "second")
+        await rig.press("q")
+    assert read_session(library_path("second")).nodes == 4
