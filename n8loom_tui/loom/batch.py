@@ -134,6 +134,19 @@ class Batch(Generic[T]):
             ValueError: a path is not held. The rows are as they were.
         """
         states = self._joined_states(joining, held)
+        try:
+            rows, owns = self._parts(joining, held)
+            self._room.admit(len(self.rows), len(rows))
+            self._add(owns)
+        except BaseException:
+            self._arrange()  # levels of the rows that run may have been split
+            raise
+        self._set_states(states)
+        self.rows += rows
+        self._arrange()
+
+    def _parts(self, joining: Sequence[Joining[T]], held: Fragments) -> tuple[list[Row[T]], list[list[Pair]]]:
+        """The new rows below their levels, which are filled, and what each has of its own."""
         planned = self._plan(joining, held)
         more = sum(len(one.owners) for one in joining)
         for made, index in planned.new:
@@ -147,11 +160,7 @@ class Batch(Generic[T]):
             for owner in wanted.owners:
                 rows.append(Row(owner, level, stop - start, stop, stop + wanted.reach))
                 owns.append(own)
-        self._room.admit(len(self.rows), len(rows))
-        self._add(owns)
-        self._set_states(states)
-        self.rows += rows
-        self._arrange()
+        return rows, owns
 
     def _fill(self, made: Level, held: Fragments, path: Sequence[int], rows: int) -> None:
         """Give a new level its keys and values. Its end is left to so many rows to copy, if that costs less."""
@@ -172,19 +181,21 @@ class Batch(Generic[T]):
             if position and not isinstance(state, Snapshot):
                 raise ValueError(GONE)
             rows += [state.arrays if isinstance(state, Snapshot) else unset] * len(one.owners)
-        return [
+        states = [
             [
                 _concatenated(array, len(self.rows), [row[number][slot] for row in rows])
                 for slot, array in enumerate(leaf.cache)
             ]
             for number, leaf in enumerate(self.states)
         ]
+        _evaluate(states)
+        return states
 
     def _set_states(self, states: Sequence[Sequence[mx.array | None]]) -> None:
+        _evaluate(states)
         self._before = None
         for leaf, arrays in zip(self.states, states, strict=True):
             leaf.cache = list(arrays)
-        mx.eval([array for arrays in states for array in arrays if array is not None])
 
     def _plan(self, joining: Sequence[Joining[T]], held: Fragments, *, trial: bool = False) -> Plan:
         """What the new rows share."""
@@ -227,7 +238,7 @@ class Batch(Generic[T]):
             for ordinal, columns in enumerate(self.columns):
                 columns.add([own[ordinal] if own else None for own in owns])
                 done.append(columns)
-        except Exception:
+        except BaseException:
             for columns in done:
                 columns.keep(range(len(self.rows)))
             raise
@@ -362,6 +373,10 @@ def _alike(leaf: ArraysCache) -> ArraysCache:
     same = ArraysCache(len(leaf.cache))
     same.cache = list(leaf.cache)
     return same
+
+
+def _evaluate(states: Sequence[Sequence[mx.array | None]]) -> None:
+    mx.eval([array for arrays in states for array in arrays if array is not None])
 
 
 def _concatenated(array: mx.array | None, rows: int, more: Sequence[mx.array | None]) -> mx.array | None:

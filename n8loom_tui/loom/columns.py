@@ -103,7 +103,7 @@ class MlxColumns:
         first, self._rows = self._rows, self._rows + len(owns)
         try:
             self._write(first, owns)
-        except Exception:
+        except BaseException:
             self._rows = first
             raise
 

@@ -20,6 +20,7 @@ from . import kernels
 from .branch import Branch
 from .budget import Budget
 from .choosing import choices
+from .failures import without_frames
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
 from .paths import resolve
@@ -52,6 +53,8 @@ from .weight import weigh
 
 CACHE_LIMIT = 1 << 28
 """How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
+ALONE = 4
+"""For how many requests it is tried whether they fit by themselves, where the first does not."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
 
@@ -163,7 +166,17 @@ class Engine(Reader):
     # ------------------------------------------------------------------ steps
 
     def step(self) -> list[Event]:
-        """One unit of work: at most one chunk of a path and one token for every running branch."""
+        """One unit of work: at most one chunk of a path and one token for every running branch.
+
+        What is not an error but ends it halfway, as a key that interrupts the program does, ends all requests.
+        """
+        try:
+            return self._step()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    def _step(self) -> list[Event]:
         self._budget.begin_step(self.store)
         self._begin()
         self._read()
@@ -243,6 +256,7 @@ class Engine(Reader):
         if job is not None:
             try:
                 self._events += self._intake.read(job)
+                job.put_off += not job.read_now
             except Exception as error:  # noqa: BLE001
                 self._fail(error, {job.id})
         elif len(self._scorings):
@@ -285,14 +299,21 @@ class Engine(Reader):
         return [pick for pick in picks if (not pick.source.before) == fresh]
 
     def _fitting(self, picks: list[Pick]) -> list[Pick]:
-        """As many picks as there is memory for, with what they go on from.
+        """As many picks as there is memory for, with what they go on from. If none, a few by themselves.
 
         One row fits always, or nothing could ever run.
         """
         least = 0 if len(self._batch) else 1
-        while len(picks) > least and self._needed(picks) > self.store.budget:
-            picks = picks[: max(least, len(picks) * 3 // 4 - 1)]
-        return picks
+        fits = picks
+        while len(fits) > least and self._needed(fits) > self.store.budget:
+            fits = fits[: max(least, len(fits) * 3 // 4 - 1)]
+        firsts = {pick.job.id: pick for pick in reversed(picks)}  # of each request
+        if picks and not fits:
+            alone = list(firsts.values())[::-1][:ALONE]
+            fits = next(([pick] for pick in alone if self._needed([pick]) <= self.store.budget), [])
+        for put_off in firsts.keys() - {pick.job.id for pick in fits}:
+            firsts[put_off].job.put_off += 1
+        return fits
 
     def _needed(self, picks: list[Pick]) -> int:
         """How many bytes are in use at most if these join."""
@@ -398,9 +419,17 @@ class Engine(Reader):
         """Count what the rows take against the budget for fragments."""
         self._budget.weigh(self._batch, self.store)
 
+    def _abandon(self, reason: BaseException) -> None:
+        """A step has ended anywhere: what is being computed may be half old and half new, and none of it is kept."""
+        error = RuntimeError(f"a step was interrupted: {str(reason) or type(reason).__name__}")
+        self._events += self._scorings.abandon(error)
+        self._fail(
+            error, {job.id for job in self._queue} | {row.owner.request_id for row in self._batch.rows}
+        )
+
     def _fail(self, error: Exception, failed: set[str]) -> None:
         """Something broke: end what these requests ran, keep what was said, tell why."""
-        self.last_error = error
+        self.last_error = without_frames(error)
         branches = [row.owner for row in self._batch.rows if row.owner.request_id in failed]
         for job in [job for job in self._queue if job.id in failed]:
             branches += job.branches()

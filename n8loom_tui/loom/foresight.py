@@ -19,6 +19,7 @@ from .protocol import (
     Encoded,
     EntropyAbove,
     Event,
+    Finish,
     GivenToken,
     Ramify,
     RequestFailed,
@@ -135,6 +136,9 @@ class Foresight:
         match event:
             case BranchToken(branch_id=branch) | BranchFinished(branch_id=branch) if branch in self._asked:
                 place = self._asked[branch]
+                if isinstance(event, BranchFinished) and event.reason is Finish.CANCELLED:
+                    del self._asked[branch]  # nothing is known of what follows
+                    return False
                 if place.below is None and (event.alternatives or isinstance(event, BranchFinished)):
                     known = event.alternatives[: self._width]
                     place.below = [Possible(other.token, other.logprob, place) for other in known]

@@ -13,6 +13,8 @@ from .protocol import BranchFinished, Event, Finish, Ramify, Request, Stop
 
 AHEAD = 32
 """How many requests are begun at most before their branches have joined. Their paths wait in memory."""
+PATIENCE = 256
+"""How often a request is put off for want of memory before no younger one takes any."""
 READERS = 4
 """How many requests read in turn. What they have read stays in memory until their branches join."""
 
@@ -65,7 +67,8 @@ class Job:
     """A request from its submission until all its branches have joined the batch.
 
     `prefill` reads the paths of `read_now`, and keeps them in memory until all branches have joined. `read` and
-    `total` count tokens, for people to look at.
+    `total` count tokens, for people to look at. `put_off`: how often it could not read or join for want of memory
+    since branches of it last did.
     """
 
     request: Ramify
@@ -76,6 +79,12 @@ class Job:
     read: int = 0
     total: int = 0
     cancelled: set[str] = field(default_factory=set)
+    put_off: int = 0
+
+    @property
+    def starved(self) -> bool:
+        """Whether it has waited for memory so long that no younger one is to take any."""
+        return self.put_off >= PATIENCE
 
     @property
     def id(self) -> str:
@@ -120,6 +129,7 @@ class Job:
 
     def taken(self, branches: set[int]) -> None:
         """These branches, by `id()`, have joined."""
+        self.put_off = 0
         for source in self.sources:
             source.branches = [branch for branch in source.branches if id(branch) not in branches]
         self.sources = [source for source in self.sources if source.branches]
@@ -184,14 +194,17 @@ class Queue:
         return self._unbegun.popleft()
 
     def next_to_read(self) -> Job | None:
-        """The request whose turn it is to read a chunk. The oldest ones read in turn."""
+        """The request whose turn it is to read a chunk. The oldest ones read in turn, beside those that are put off."""
         self._turns = deque(job for job in self._turns if self._reads(job))
-        if len(self._turns) < READERS:
-            for job in self.begun():
-                if job not in self._turns and self._reads(job):
-                    self._turns.append(job)
-                    if len(self._turns) == READERS:
-                        break
+        readers = sum(job.reading or not job.put_off for job in self._turns)
+        for job in self.begun():
+            if readers >= READERS:
+                break
+            if job not in self._turns and self._reads(job):
+                self._turns.append(job)
+                readers += job.reading or not job.put_off
+            if job.starved:
+                break
         if not self._turns:
             return None
         self._turns.rotate(-1)
@@ -212,6 +225,8 @@ class Queue:
             first = next(line, None)
             if first is not None:
                 lines.append((running[job.id], age, line, first))
+            if job.starved:
+                break
         heapq.heapify(lines)
         chosen: list[Pick] = []
         while lines and len(chosen) < room:

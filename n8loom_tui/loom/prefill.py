@@ -176,13 +176,15 @@ class Prefill:
     def close(self) -> None:
         """Put all that has been read into the store, and let go of the paths."""
         strand, self._strand = self._strand, None
-        for row in strand.rows if strand is not None else ():
-            if strand is not None and row.position > row.kept:
-                self._keep(strand, row)
-        self._store.reserve(self._name, 0)
-        for pin in self._pins:
-            pin.release()
-        self._pins.clear()
+        try:
+            for row in strand.rows if strand is not None else ():
+                if strand is not None and row.position > row.kept:
+                    self._keep(strand, row)
+        finally:
+            self._store.reserve(self._name, 0)
+            for pin in self._pins:
+                pin.release()
+            self._pins.clear()
 
     def drop(self) -> None:
         """Let go of everything: a step has broken halfway, and what has been read since the last may be wrong."""

@@ -12,6 +12,7 @@ from .kept.keeper import Kept
 from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
+from .paths import check_tokens
 from .prefill import Prefill, Together, ToRead
 from .radix import common_length
 from .store import FragmentStore, Held
@@ -36,6 +37,8 @@ class Reader:
         self.together = Together.NONE
         self.network: Network | None = None
         """What computes in the model's place, on the CPU."""
+        self.vocabulary: int | None = None
+        """How many token ids the model knows; None if it doesn't say."""
         self.chunk = CHUNK if kernels.on_cpu() else CHUNK_GPU
         self.prefilled = self.recomputed = 0
         self.borrowed = 0
@@ -102,10 +105,19 @@ class Reader:
         self.recomputed += prefill.recomputed
 
     def prefill(self, path: Sequence[int]) -> None:
-        """Compute what is missing of a path's fragments, now."""
+        """Compute what is missing of a path's fragments, now.
+
+        Raises:
+            ValueError: it has tokens to be read that are not the model's.
+        """
+        check_tokens(path[self.store.match_length(path) :], self.vocabulary)
         prefill = self.prefilling([ToRead(list(path))])
-        while not prefill.done:
-            prefill.step(max(self.chunk, 256))
+        try:
+            while not prefill.done:
+                prefill.step(max(self.chunk, 256))
+        except BaseException:
+            prefill.drop()
+            raise
         self.close(prefill)
 
     def held(self, before: Sequence[int], tokens: Sequence[int]) -> Held:
@@ -162,13 +174,16 @@ class Reader:
         """Keep fragments that somebody computed for `tokens` behind `before`. They may be short.
 
         Raises:
-            ValueError: they do not fit the model's layers or cover more than the tokens.
+            ValueError: they do not fit the model's layers or cover more than the tokens; or these are not the
+                model's.
         """
         self._check_keys()
         if len(frags) != len(self.layout.kv):
             raise ValueError(f"{len(frags)} fragments do not fit a model of {len(self.layout.kv)} layers")
         if frags[0].keys.shape[2] > len(tokens):
             raise ValueError(f"fragments of {frags[0].keys.shape[2]} tokens for a node of {len(tokens)}")
+        # A negative number stands in for a token that nobody knows. It is never read.
+        check_tokens([token for token in tokens if token >= 0], self.vocabulary)
         if before:
             self.prefill(before)
         if frags[0].keys.shape[2]:

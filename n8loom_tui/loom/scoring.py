@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .distribution import Distribution
+from .failures import without_frames
 from .kernels.strand import AnyStrand
 from .paths import check_tokens, resolve
 from .prefill import Prefill, ToRead
@@ -83,7 +84,10 @@ class Scoring:
     def drop(self) -> None:
         """Let go of everything: a step has broken halfway, and what has been read may be wrong."""
         self._strand = None
-        self.close()
+        prefill, self._prefill = self._prefill, None
+        if prefill is not None:
+            prefill.drop()
+        self._reader.store.reserve("scoring", 0)
 
     def _wanted(self) -> Iterator[tuple[str, range]]:
         """The nodes that are asked for, with their positions in the path."""
@@ -205,9 +209,7 @@ class Scorings:
         try:
             yield from scoring.step(tokens)
         except Exception as error:  # noqa: BLE001 - whatever breaks, the person is told and nothing else is
-            scoring.drop()
-            self._waiting.remove(scoring)
-            yield self._failed(scoring.request, error)
+            yield self._broken(scoring, error)
             return
         if scoring.done:
             yield self._end(scoring)
@@ -218,11 +220,24 @@ class Scorings:
             if request_ids is None or scoring.request.id in request_ids:
                 yield self._end(scoring)
 
+    def abandon(self, error: Exception) -> Iterator[Event]:
+        """Something broke halfway through a step: let go of all requests, and keep nothing of them."""
+        for scoring in list(self._waiting):
+            yield self._broken(scoring, error)
+
     def _end(self, scoring: Scoring) -> Event:
+        try:
+            scoring.close()
+        except Exception as error:  # noqa: BLE001 - what has been read could not be kept
+            return self._broken(scoring, error)
         self._waiting.remove(scoring)
-        scoring.close()
         return RequestFinished(scoring.request.id)
 
+    def _broken(self, scoring: Scoring, error: Exception) -> Event:
+        self._waiting.remove(scoring)
+        scoring.drop()
+        return self._failed(scoring.request, error)
+
     def _failed(self, request: Score, error: Exception) -> Event:
-        self.last_error = error
+        self.last_error = without_frames(error)
         return RequestFailed(request.id, str(error) or type(error).__name__)

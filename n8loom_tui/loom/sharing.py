@@ -67,9 +67,10 @@ class Level:
         upper = Level(self.parent, self.start, self.tokens[:tokens], lent=self.lent)
         cut = _copied if self.lent is None else _viewed
         upper.pairs = [cut(pair, 0, tokens) for pair in self.pairs]
-        self.pairs = [cut(pair, tokens, len(self.tokens)) for pair in self.pairs]
+        lower = [cut(pair, tokens, len(self.tokens)) for pair in self.pairs]
+        mx.eval(upper.pairs, lower)
+        self.pairs = lower
         self.tokens, self.start, self.parent = self.tokens[tokens:], self.start + tokens, upper
-        mx.eval(upper.pairs, self.pairs)
         return upper
 
 

@@ -110,6 +110,16 @@ def check_layers(folder: Path, config: dict[str, Any], tensors: list[StoredTenso
                 raise ModelError(f"{folder} is incomplete: {layers} layers, but {len(tensors)} tensors")
 
 
+def weights_stamp(folder: Path) -> str:
+    """What tells the folder's weight files from any that were in their place before: their sizes and times.
+
+    Unlike the fingerprint it misses no change of theirs, and differs between copies.
+    """
+    files = [(path.name, path.stat()) for path in sorted(folder.glob("model*.safetensors"))]
+    digest = hashlib.sha256("\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in files).encode())
+    return digest.hexdigest()[:16]
+
+
 def fingerprint(folder: Path, config: dict[str, Any], tensors: list[StoredTensor]) -> str:
     """16 hex digits that tell this model from another: by configuration, tokenizer, samples of each tensor.
 

@@ -16,6 +16,7 @@ from n8loom_tui.models.progress import Progress
 from n8loom_tui.paths import cache_dir
 
 if TYPE_CHECKING:
+    from n8loom_tui.loom.kept.keeper import Kept
     from n8loom_tui.models.load import LoadedModel
 
 QUIET = 1.0
@@ -115,17 +116,25 @@ class ModelBackend:
         )
 
     def _keep_on_disk(self, loaded: LoadedModel) -> None:
-        """Have fragments kept on disk, where that is wanted and the model's can be."""
+        """Have fragments kept on disk, where that is wanted and the model's can be. Without them all else works."""
         if not self._kv_disk:
             return
-        from n8loom_tui.loom.kept.keeper import Kept
+        with contextlib.suppress(
+            Exception
+        ):  # a disk, or a model's layers, may be such as nobody has foreseen
+            kept = self._open_kept(loaded)
+            if kept is not None:
+                self._engine.keep_on_disk(kept)
 
-        engine = self._engine
-        # The same weights give other numbers in another precision, or on another device.
-        fingerprint = f"{loaded.fingerprint} {loaded.report.dtype} {loaded.report.device}"
-        kept = Kept.open(cache_dir() / "kv", self._kv_disk, fingerprint, loaded.model, engine.layout)
-        if kept is not None:
-            engine.keep_on_disk(kept)
+    def _open_kept(self, loaded: LoadedModel) -> Kept | None:
+        from n8loom_tui.loom.kept.keeper import Kept
+        from n8loom_tui.models.checks import weights_stamp
+
+        # The same weights give other numbers in another precision, or on another device. And what is on disk goes on
+        # exactly with just these weights, while a fingerprint is made of samples.
+        known = (loaded.fingerprint, loaded.report.dtype, loaded.report.device, weights_stamp(loaded.folder))
+        identity = " ".join(map(str, known))
+        return Kept.open(cache_dir() / "kv", self._kv_disk, identity, loaded.model, self._engine.layout)
 
     @property
     def busy(self) -> bool:

@@ -307,3 +307,33 @@ def test_a_row_of_broken_numbers_leaves_nothing_behind() -> None:
     run.join(path, each=2)
     run.step(2)
     run.check()
+
+
+@pytest.mark.parametrize("at", ["_fill", "_add", "_room"])
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_rows_that_fail_to_join_leave_those_that_run_as_they_were(
+    at: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their level has been split by then, where the new rows' path leaves it."""
+    run = Runner(tiny_model("llama"), overhead=10)
+    path = run.tokens(60)
+    run.join(path, each=3)
+    run.step(2)
+    other = path[:40] + run.tokens(30)
+    run.read(other)
+
+    def broken(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        if at == "_room":
+            patch.setattr(run.batch._room, "admit", broken)
+        else:
+            patch.setattr(run.batch, at, broken)
+        with pytest.raises(error):
+            run.batch.join([Joining([*other, 1], [7, 8])], run.store)
+    run.step(2)
+    run.check()
+    run.join(other, each=2)
+    run.step(2)
+    run.check()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +13,14 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from support.architectures import build
-from support.faults import Breaking, intercept
+from support.faults import Breaking, break_last_layer, intercept
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
+from n8loom_tui.loom import jobs as jobs_module
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.jobs import Job
 from n8loom_tui.loom.protocol import (
     BranchFinished,
     BranchSpec,
@@ -41,6 +45,7 @@ from n8loom_tui.loom.protocol import (
     Stop,
 )
 from n8loom_tui.loom.sampling import Choice
+from n8loom_tui.loom.scoring import Scoring
 
 TOKENIZER = tiny_tokenizer("plain")
 PATH = list(TOKENIZER.encode("the abc in the end"))
@@ -659,3 +664,124 @@ def test_many_short_requests_leave_nothing_behind() -> None:
         assert not (engine._pins or len(engine._queue) or engine._events or engine._inboxes)
         sizes.append(mx.get_active_memory())
     assert sizes[-1] - sizes[2] < 50_000
+
+
+@pytest.mark.usefixtures("own_code")
+@pytest.mark.parametrize("architecture", ["mamba2", "recurrent_gemma", "llama"])
+@pytest.mark.parametrize("call", [2, 6])
+def test_an_interrupted_step_keeps_nothing_that_is_half_done(
+    architecture: str, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a person stops a script. It comes while a path is read, or while branches decode."""
+    engine = Engine(build(architecture), TOKENIZER)
+    path = (PATH * 9)[:130]
+    with monkeypatch.context() as patch:
+        break_last_layer(engine.model, patch, call, KeyboardInterrupt())
+        told: list[Event] = []
+        with pytest.raises(KeyboardInterrupt):
+            for events in engine.run(ramify("r", 2, path=path, max_tokens=9)):
+                told += events
+    assert not engine.busy
+    assert engine.store.reserved == 0
+    for further in ([], said(told, "r0")):
+        wanted = greedy(engine.model, path + further, 5)
+        engine.submit(ramify("next", 1, path=path + further))
+        assert said(drive(engine), "next0") == wanted
+
+
+def test_a_run_beside_an_interrupted_one_hears_of_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = engine.run(ramify("beside", 2, max_tokens=50))
+    next(beside)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_forward", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(engine.run(ramify("r")))
+    with pytest.raises(RuntimeError, match="KeyboardInterrupt"):
+        list(beside)
+    assert said([e for events in engine.run(ramify("next")) for e in events], "next0") == greedy(
+        engine.model, PATH, 5
+    )
+
+
+def interrupted(*_: object) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_an_error_that_is_remembered_holds_nothing_in_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, scored: bool
+) -> None:
+    class Large:
+        pass
+
+    alive: list[weakref.ref[Large]] = []
+
+    def broken(*_: object) -> Any:
+        large = Large()
+        alive.append(weakref.ref(large))
+        raise RuntimeError("out of memory")
+
+    request = Score("s", (Segment("n", tuple(PATH)),)) if scored else ramify("r", path=PATH * 12)
+    monkeypatch.setattr(engine.store, "put", broken)
+    engine.submit(request)
+    drive(engine)
+    gc.collect()
+    assert isinstance(engine.last_error, RuntimeError)
+    assert "in broken" in "".join(engine.last_error.__notes__), "where it came from is still known"
+    assert [ref() for ref in alive] == [None]
+    assert not any(isinstance(o, Job | Scoring) and o.request is request for o in gc.get_objects())
+
+
+def crowded(engine: Engine, request: Ramify, small: Callable[[str], Ramify]) -> list[Event]:
+    """Serve a request while small ones keep coming, so that something runs at any time."""
+    names = iter(range(10_000))
+    engine.submit(small(f"small{next(names)}"))
+    while not engine.running:
+        engine.step()
+    engine.submit(request)
+    events: list[Event] = []
+    for _ in range(1000):
+        if any(isinstance(e, RequestFinished | RequestFailed) and e.request_id == request.id for e in events):
+            return events
+        if len(engine._queue) < 2:
+            engine.submit(small(f"small{next(names)}"))
+        events += engine.step()
+    raise AssertionError("it has never been served")
+
+
+def test_a_long_path_is_served_though_small_requests_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "PATIENCE", 20)
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    path = [token % 250 for token in range(600)]
+    events = crowded(engine, ramify("long", 1, path=path), lambda name: ramify(name, 1, max_tokens=9))
+    assert said(events, "long0") == greedy(engine.model, path, 5)
+
+
+def test_many_branches_are_served_though_small_requests_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their path is there, but they may get too long to run beside anything else."""
+    monkeypatch.setattr(jobs_module, "PATIENCE", 20)
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    events = crowded(engine, ramify("long", 1, max_tokens=450), lambda name: ramify(name, 1, max_tokens=9))
+    assert len(said(events, "long0")) == 450
+
+
+def test_what_does_not_fit_now_does_not_hide_what_does() -> None:
+    engine = Engine(tiny_model("llama"), TOKENIZER)
+    engine.store.budget = (1 << 18) + 1024 * 400
+    engine.submit(ramify("running", 1, max_tokens=60))
+    while not engine.running:
+        engine.step()
+    long = [ramify(f"long{n}", 1, path=[n, *range(250), *range(250), *range(100)]) for n in range(5)]
+    wide = ramify("wide", 1, max_tokens=450)
+    small = ramify("small", 1, path=[9, 8, 7])
+    for request in (*long, wide, small):
+        engine.submit(request)
+    events: list[Event] = []
+    while not (ends := [e.request_id for e in events if isinstance(e, RequestFinished)]):
+        events += engine.step()
+    assert ends == ["small"], "while the first still runs"
+    assert said(events, "small0") == greedy(engine.model, [9, 8, 7], 5)
+    engine.submit(Stop(None))
+    assert_complete(events + drive(engine), *long, wide, small)

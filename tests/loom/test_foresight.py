@@ -9,7 +9,7 @@ from tiny import scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.foresight import AT_ONCE, LEAST, Foresight, Possible
-from n8loom_tui.loom.protocol import Encoded, Framing, Ramify, RequestFailed, Segment
+from n8loom_tui.loom.protocol import Encoded, Framing, Ramify, RequestFailed, Segment, Stop
 
 MODEL = tiny_model("llama")
 TOKENIZER = tiny_tokenizer("plain")
@@ -84,3 +84,18 @@ def test_a_text_that_is_encoded_meanwhile_and_a_failure() -> None:
     assert foresight.failed == "no"
     assert foresight.look(foresight.root, 1) is None
     assert foresight.stop() is None
+
+
+def test_what_is_stopped_by_somebody_is_not_known_and_can_be_asked_for_again() -> None:
+    engine = Engine(MODEL, TOKENIZER)
+    foresight = Foresight([Segment("root", PATH)])
+    request = foresight.look(foresight.root, 1)
+    assert request is not None
+    engine.submit(request)
+    engine.submit(Stop(None))
+    while engine.busy:
+        for event in engine.step():
+            foresight.take(event)
+    assert foresight.root.below is None
+    assert look(engine, foresight, foresight.root, 1) == 1
+    assert foresight.root.below

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.architectures import build
-from tiny import build_model, scratch_logits, tiny_model, tiny_tokenizer
+from support.faults import break_last_layer
+from tiny import build_model, greedy, scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import scoring as scoring_module
 from n8loom_tui.loom.engine import Engine, engine_for
@@ -287,3 +288,41 @@ def test_an_edited_text_loses_its_score() -> None:
 def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="top_logprobs must be a whole number of at most 128"):
         Score("s", (), top_logprobs=500)
+
+
+@pytest.mark.parametrize("architecture", ["mamba2", "recurrent_gemma"])
+def test_what_breaks_halfway_through_the_layers_is_not_kept(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(build(architecture), TOKENIZER)
+    engine.submit(Score("s", segments(LONG[:200], LONG[200:220]), frozenset({"n1"})))
+    with monkeypatch.context() as patch:
+        break_last_layer(engine.model, patch, 3, RuntimeError("out of memory"))
+        events = [event for _ in range(9) for event in engine.step()]
+    assert RequestFailed("s", "out of memory") in events
+    assert engine.store.reserved == 0
+    for stop in (engine.chunk, 2 * engine.chunk):
+        source = Source(segments(LONG[: stop + 1]), (BranchSpec("b", 0),))
+        told = run(engine, Ramify("r", (source,), SamplingParams(temp=0, max_tokens=3, min_p=0.0)))
+        said = [event.token for event in told if isinstance(event, BranchToken)]
+        assert said == greedy(engine.model, LONG[: stop + 1], 3)
+
+
+def test_what_cannot_be_kept_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(MODEL, TOKENIZER)
+
+    def full(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(engine.store, "put", full)
+    for stop in (False, True):
+        engine.submit(Score("s", segments(LONG)))
+        for _ in range(3):
+            engine.step()
+        if stop:
+            engine.submit(Stop(None))
+        events = [event for _ in range(20) for event in engine.step()]
+        assert [event for event in events if isinstance(event, RequestFailed | RequestFinished)] == [
+            RequestFailed("s", "no room")
+        ]
+        assert not engine.busy

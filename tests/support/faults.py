@@ -44,3 +44,17 @@ class Breaking:
         self.left -= 1
         if self.left == 0:
             raise RuntimeError("out of memory")
+
+
+def break_last_layer(model: Any, monkeypatch: pytest.MonkeyPatch, call: int, error: BaseException) -> None:
+    """Make a model's last layer raise at its k-th call: those above it have gone on by then."""
+    layer = model.layers[-1]
+    kind, left = type(layer), iter(range(call - 1, -1, -1))
+    its_own = kind.__call__
+
+    def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self is layer and next(left, None) == 0:
+            raise error
+        return its_own(self, *args, **kwargs)
+
+    monkeypatch.setattr(kind, "__call__", broken)

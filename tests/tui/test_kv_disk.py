@@ -34,6 +34,8 @@ PATH = [token % 250 for token in range(3, 903, 3)]
 @pytest.fixture(autouse=True)
 def _tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny model whatever is asked for, and a cache folder of its own."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"weights")
 
     def load(name: str, **_: Any) -> Any:
         report = SimpleNamespace(dtype="float32", device="cpu", summary="cpu")
@@ -45,6 +47,7 @@ def _tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             report=report,
             has_chat_template=False,
             context_length=None,
+            folder=tmp_path / "model",
         )
 
     monkeypatch.setattr(load_module, "load_model", load)
@@ -82,7 +85,31 @@ def test_what_was_computed_before_leaving_is_there_afterwards(tmp_path: Path) ->
 
 def test_off_writes_nothing(tmp_path: Path) -> None:
     run(kv_disk=0)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_weights_that_were_changed_are_other_weights_though_samples_of_them_agree(tmp_path: Path) -> None:
+    weights = tmp_path / "model" / "model.safetensors"
+    run(kv_disk=1 << 26)
+    for changed in (b"WEIGHTS", b"more weights"):
+        weights.write_bytes(changed)
+        _, figures = run(kv_disk=1 << 26)
+        assert (figures.prefilled, figures.restored) == (len(PATH) - 1, 0)
+    _, figures = run(kv_disk=1 << 26)
+    assert (figures.prefilled, figures.restored) == (0, len(PATH) - 1)
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError, ValueError])
+def test_a_cache_that_cannot_be_opened_does_not_keep_the_model_from_loading(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise error("broken")
+
+    monkeypatch.setattr(Kept, "open", broken)
+    said, figures = run(kv_disk=1 << 26)
+    assert len(said) == 4
+    assert figures.kv_disk == 0
 
 
 def test_a_cache_that_breaks_does_not_break_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

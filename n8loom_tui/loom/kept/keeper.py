@@ -125,23 +125,27 @@ class Kept:
         for outcome in self._writer.outcomes():
             match outcome:
                 case Done(name=name, fate=fate):
-                    item = self._writing.pop(str(name))
+                    item = self._writing.pop(str(name), None)
                     if fate is Fate.WRITTEN:
                         self.index.add(name)
                     else:
                         self.index.remove(str(name))
-                        self._pending.add(item)
+                        if item is not None:
+                            self._pending.add(item)
                         self._paused_until = time.monotonic() + PAUSE
                 case Gone(names=names):
                     for text in names:
                         self.index.remove(text)
 
     def _next(self) -> tuple[Edge | Mark, Sheet, list[str]] | None:
-        """What is to be written next: of which item, and the files above it."""
+        """What is to be written next: of which item, and the files above it. None while just that is being written.
+
+        The index has forgotten such a file if it was looked for in vain, before it was there.
+        """
         while (item := self._pending.newest()) is not None:
             made = self._sheet(item)
             if made is not None:
-                return item, *made
+                return None if str(made[0].name) in self._writing else (item, *made)
             self._pending.drop(item)
         return None
 

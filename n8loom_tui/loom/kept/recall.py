@@ -50,7 +50,6 @@ class Recall:
 
     def _one(self, path: list[int], chain: Chain) -> Iterator[list[int]]:
         """What is on disk of a path. A file that is no good is left out of the next attempt."""
-        used: list[str] = []
         while True:
             held = self._held(path)
             found = self._kept.along(path, chain)
@@ -66,11 +65,10 @@ class Recall:
                 if not self._load(entry, path[:end]):
                     bad = entry
                     break
-                used.append(str(entry.name))
+                self._kept.used([str(entry.name)])  # now: once the path is whole nobody goes on here
                 yield path[:end]
             if bad is None or not self._kept.forgot(bad):
-                break  # all is there, or the memory has no room for it
-        self._kept.used(used)
+                return  # all is there, or the memory has no room for it
 
     def _held(self, path: Sequence[int]) -> int:
         """Up to where the path's keys and values are in memory."""

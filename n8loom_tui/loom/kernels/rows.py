@@ -41,6 +41,13 @@ class NumpyColumns:
     def add(self, owns: Sequence[Pair | None]) -> None:
         """New rows behind the last, each with what it begins with (None: nothing)."""
         first, self._rows = self._rows, self._rows + len(owns)
+        try:
+            self._fill(first, owns)
+        except BaseException:
+            self._rows = first
+            raise
+
+    def _fill(self, first: int, owns: Sequence[Pair | None]) -> None:
         longest = max((own[0].shape[1] for own in owns if own is not None), default=0)
         some = next((own for own in owns if own is not None), None)
         if self.arrays or some is not None:

@@ -11,7 +11,7 @@ wait. So within `shared_out` OpenBLAS is told to keep to the thread that calls i
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock, Thread
@@ -54,48 +54,64 @@ def parts_of(work: int) -> int:
 
 
 class _Worker:
-    """A thread that waits for tasks, without spinning."""
+    """A thread that waits for tasks, without spinning.
+
+    Its task says whether it is done: None, then. The locks only wake whoever waits, so that an interrupt, which may
+    come between any two steps of the thread that leads, leaves nothing that is waited for in vain.
+    """
 
     def __init__(self) -> None:
         self._wake, self._done = allocate_lock(), allocate_lock()
         self._wake.acquire()
         self._done.acquire()
-        self._task: Task = int
+        self._task: Task | None = None
+        self._told = True
         self._result: Any = None
         self._error: BaseException | None = None
         Thread(target=self._serve, name="step", daemon=True).start()
 
     def begin(self, task: Task) -> None:
-        self._task = task
-        self._wake.release()
-
-    def wait(self) -> Any:
-        """What the task gave, or raise what it raised.
-
-        It is waited for whatever happens on this thread meanwhile: it computes in memory that is in use.
-        """
-        interruption: BaseException | None = None
-        while True:
-            try:
-                self._done.acquire()
-                break
-            except KeyboardInterrupt as error:
-                interruption = error
-        result, failed = self._result, self._error or interruption
         self._result = self._error = None
-        if failed is not None:
-            raise failed
-        return result
+        self._told, self._task = False, task
+        self._tell()
+
+    def _tell(self) -> None:
+        _open(self._wake)
+        self._told = True
+
+    def wait(self) -> None:
+        """Return when the task is done, if there is one."""
+        while self._task is not None:
+            if not self._told:
+                self._tell()
+            self._done.acquire()
+
+    def outcome(self) -> tuple[Any, BaseException | None]:
+        """What the task gave, or what it raised."""
+        result, failed = self._result, self._error
+        self._result = self._error = None
+        return result, failed
 
     def _serve(self) -> None:
         while True:
             self._wake.acquire()
+            self._work()
+            _open(self._done)
+
+    def _work(self) -> None:
+        """Do the task, if there is one. Nothing of it is held any more when this returns."""
+        if self._task is not None:
             try:
                 self._result = self._task()
             except BaseException as error:  # noqa: BLE001 - it is raised where the task came from
                 self._error = error
-            self._task = int
-            self._done.release()
+            self._task = None
+
+
+def _open(lock: LockType) -> None:
+    """Release a lock, if it isn't. For the one thread that releases it."""
+    if lock.locked():
+        lock.release()
 
 
 _team: list[_Worker] = []
@@ -114,19 +130,25 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
     while len(_team) < len(others):
         _team.append(_Worker())
     workers = _team[: len(others)]
-    for worker, task in zip(workers, others, strict=True):
-        worker.begin(task)
     results: list[T] = []
     failed: list[BaseException] = []
     try:
+        for worker, task in zip(workers, others, strict=True):
+            worker.begin(task)
         results.append(tasks[0]())
     except BaseException as error:  # noqa: BLE001 - raised below, when all are done
         failed.append(error)
-    for worker in workers:
+    while True:  # they are waited for whatever happens on this thread: they compute in memory that is in use
         try:
-            results.append(worker.wait())
+            for worker in workers:
+                worker.wait()
+            break
         except BaseException as error:  # noqa: BLE001
             failed.append(error)
+    for result, raised in [worker.outcome() for worker in workers]:
+        results.append(result)
+        if raised is not None:
+            failed.append(raised)
     if failed:
         raise failed[0]
     return results

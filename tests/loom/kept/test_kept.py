@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,12 +292,52 @@ def test_the_folder_stays_within_its_size_and_what_was_used_stays(
     monkeypatch.setattr(writer_module, "SMALLEST", 1)
     model = tiny_model("llama")
     limit = 3 * len(PATH) * 512
+    written(tmp_path, model, PATH, limit=limit)
     for number in range(12):
         written(tmp_path, model, [*(number % 2 * 100 + token % 100 for token in PATH), number], limit=limit)
-        written(tmp_path, model, PATH, limit=limit)
         size = sum(file.stat().st_size for file in tmp_path.glob("*/*"))
         assert size <= limit
-    assert recomputed(tmp_path, model, limit=limit) == (0, 0)
+        assert recomputed(tmp_path, model, limit=limit) == (0, 0), number
+
+
+def test_every_file_that_a_path_comes_back_from_counts_as_used(tmp_path: Path) -> None:
+    model = tiny_model("llama")
+    files = written(tmp_path, model, PATH)
+    for file in files:
+        os.utime(file, ns=(1, 1))
+    engine, kept = opened(tmp_path, model)
+    engine.prefill(PATH)
+    kept.close(60)
+    assert (engine.stats().restored, engine.stats().prefilled) == (len(PATH), 0)
+    assert len(files) > 5
+    assert all(file.stat().st_mtime_ns > 1 for file in files)
+
+
+def test_a_file_that_is_looked_for_before_it_is_there_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = threading.Event()
+    place, placed = writer_module.Writer._place, []
+
+    def slow(writer: Any, target: Path, data: Any) -> bool:
+        assert may.wait(timeout=60)
+        placed.append(target.name)
+        return place(writer, target, data)
+
+    monkeypatch.setattr(writer_module.Writer, "_place", slow)
+    model = tiny_model("llama")
+    engine, kept = opened(tmp_path, model)
+    grow(engine, PATH)
+    assert kept.rest() == 0.0
+    (name,) = list(kept._writing)
+    kept.index.remove(name)  # as where it cannot be opened
+    for _ in range(3):
+        kept.rest()
+    may.set()
+    kept.close(60)
+    assert placed.count(name) == 1
+    assert (kept.folder / name).is_file()
+    assert recomputed(tmp_path, model) == (0, 0)
 
 
 def test_beginnings_stay_longer_than_what_hangs_below_them(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from n8loom_tui.loom.kernels import blas, team
 from n8loom_tui.loom.kernels.apart import rows_apart
 from n8loom_tui.loom.kernels.team import WORTH_SHARING, shared_out, side_by_side
+
+
+@pytest.fixture
+def threads_of_ours() -> None:
+    """None, unless a test has them: it is tried here how they come and go."""
+
 
 needs_blas = pytest.mark.skipif(blas.placed() is None, reason="no OpenBLAS was placed in this process")
 
@@ -25,7 +33,8 @@ def test_tasks_run_at_the_same_time_the_first_on_this_thread(count: int) -> None
 
     for _ in range(3):
         threads.clear()
-        assert side_by_side([lambda n=number: task(n) for number in range(count)]) == list(range(count))
+        with shared_out():
+            assert side_by_side([lambda n=number: task(n) for number in range(count)]) == list(range(count))
         assert len(set(threads)) == count
         assert threading.current_thread() in threads
 
@@ -43,12 +52,108 @@ def test_what_a_task_raises_is_raised_when_all_are_done(failing: int) -> None:
         done.append(number)
 
     def tasks(numbers: list[int]) -> None:
-        side_by_side([lambda n=number: task(n) for number in numbers])
+        with shared_out():
+            side_by_side([lambda n=number: task(n) for number in numbers])
 
     with pytest.raises(ValueError, match=f"task {failing}"):
         tasks([failing, *(n for n in range(3) if n != failing)])
     assert sorted(done) == [number for number in range(3) if number != failing]
-    assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+    with shared_out():
+        assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+
+
+class Meddling:
+    """A lock that does something when it is waited for."""
+
+    def __init__(self, lock: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
+        self._lock, self._before, self._after = lock, before, after
+
+    def acquire(self) -> None:
+        self._before()
+        assert self._lock.acquire(timeout=10), "it is waited for in vain"
+        self._after()
+
+    def locked(self) -> bool:
+        return bool(self._lock.locked())
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """A team of two that no other test has."""
+    fresh = [team._Worker(), team._Worker()]
+    monkeypatch.setattr(team, "_team", fresh)
+    return fresh
+
+
+def interrupt_once() -> Callable[[], None]:
+    """What raises as a key does that interrupts the program, at its first call."""
+    times = iter([1])
+
+    def interrupt() -> None:
+        if next(times, 0):
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_while_tasks_are_waited_for_is_raised_when_all_are_done(
+    when: str, workers: list[Any]
+) -> None:
+    """Also where it comes when the last is done, and before anybody has noticed."""
+    waited = threading.Event()
+    interrupt = interrupt_once()
+    done: list[int] = []
+
+    def before() -> None:
+        waited.set()
+        if when == "before":
+            interrupt()
+
+    for worker in workers:
+        worker._done = Meddling(worker._done, before, interrupt if when == "after" else lambda: None)
+
+    def task(number: int) -> None:
+        assert waited.wait(timeout=60)
+        done.append(number)
+
+    with shared_out():
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side([lambda: None, lambda: task(1), lambda: task(2)])
+        assert sorted(done) == [1, 2]
+        assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_an_interrupt_while_tasks_are_handed_out_leaves_none_behind(
+    handed_over: bool, workers: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = threading.Event()
+    done: list[int] = []
+    for worker in workers:
+        worker._done = Meddling(worker._done, waited.set, lambda: None)
+    interrupt, release = interrupt_once(), team._open
+
+    def opened(lock: Any) -> None:
+        if lock is workers[1]._wake:
+            if handed_over:
+                release(lock)
+            interrupt()
+        release(lock)
+
+    def task(number: int) -> None:
+        assert waited.wait(timeout=60)
+        done.append(number)
+
+    monkeypatch.setattr(team, "_open", opened)
+    with shared_out():
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side([lambda: None, lambda: task(1), lambda: task(2)])
+        assert sorted(done) == [1, 2]
+        assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])
@@ -66,11 +171,19 @@ def test_every_row_is_in_one_share_and_no_share_is_empty(
 
 @needs_blas
 def test_work_is_shared_out_and_openblas_has_its_threads_back() -> None:
-    """The fixture shares out already: within it OpenBLAS keeps to one thread, and so it does further in."""
     found = blas.placed()
     assert found is not None
-    assert found.threads() == 1
-    with shared_out():
-        assert found.threads() == 1
-    assert found.threads() == 1
-    assert team._workers >= 1
+    before = found.threads()
+    try:
+        found.set_threads(2)
+        with shared_out():
+            assert (found.threads(), team._workers) == (1, 2)
+            with shared_out():
+                assert (found.threads(), team._workers) == (1, 2)
+            assert (found.threads(), team._workers) == (1, 2)
+        assert (found.threads(), team._workers) == (2, 0)
+        with pytest.raises(ValueError, match="broken"), shared_out():
+            raise ValueError("broken")
+        assert (found.threads(), team._workers) == (2, 0)
+    finally:
+        found.set_threads(before)
