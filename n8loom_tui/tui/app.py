@@ -230,6 +230,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def drain(self) -> None:
         """Take what the engine told since the last time, and show it at once."""
+        if not self.screen_stack:
+            return  # the app is ending
         told = list(self.engine.drain())
         now = time.monotonic()
         if told:

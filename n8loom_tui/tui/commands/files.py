@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 from n8loom_tui.session import library
@@ -49,13 +48,13 @@ class Files(Part):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self._beside(self._save(library.named(text)))
+                self._beside(self._save(text))
 
         name = "" if saving.named or saving.stuck else saving.title
         self._app.push_screen(AskScreen(title, hint, visible(name, " "), check), answered)
 
-    async def _save(self, target: Path) -> None:
-        self._app.tell(await self._app.saving.save_as(target))
+    async def _save(self, name: str) -> None:
+        self._app.tell(await self._app.saving.save_as(library.named(name)))
 
     def do_export(self, _count: int | None) -> None:
         app = self._app
