@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from support.fake_backend import FakeBackend
 from support.rig import Rig
 from textual.widgets import Input
 
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
+
+KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
 
 def free() -> FakeBackend:

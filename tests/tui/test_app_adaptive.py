@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.app_keys import KEYMAPS, free, key
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 from textual.widgets import Input
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from support.fake_backend import FakeBackend
-from support.keys import free, key, write
+from support.keys import KEYMAPS, free, key, write
 from support.rig import Launcher
 
 from n8loom_tui.loom.protocol import Encode, Framing, Ramify
 from n8loom_tui.session.store import read_session
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen, SystemInput
 from n8loom_tui.tui.screens.loom import LoomScreen
-
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
 
 @KEYMAPS

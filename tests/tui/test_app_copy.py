@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.app_keys import KEYMAPS, free, key
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.tui import clipboard

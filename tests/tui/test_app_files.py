@@ -9,17 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.disk import SmallDisk
-from support.fake_backend import FakeBackend
+from support.keys import free
 from support.rig import Launcher, Rig
 
 from n8loom_tui.session.store import read_session
 from n8loom_tui.tui.saving import Saving
-
-
-def free() -> FakeBackend:
-    backend = FakeBackend()
-    backend.free()
-    return backend
 
 
 def told(rig: Rig) -> str:

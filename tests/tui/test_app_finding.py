@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.loom.heddle import Heddle
@@ -16,13 +16,7 @@ from n8loom_tui.tui.screens.map import MapScreen
 from n8loom_tui.tui.widgets.diff_view import DiffView
 from n8loom_tui.tui.widgets.pick_list import PickList
 
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 TEXTS = (" the flood came", " over the wall", " a flood of words", " nothing more")
-
-
-async def key(rig: Rig, action: str) -> None:
-    """Press the key that an action has in the keymap in force."""
-    await rig.press(*rig.app.keymap.keys_of(action)[0])
 
 
 async def planted(rig: Rig) -> list[Heddle]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_backend import FakeBackend
-from support.keys import answer, free, key, write
+from support.keys import KEYMAPS, answer, free, key, write
 from support.rig import Launcher
 from textual.widgets import Input
 
@@ -18,8 +18,6 @@ from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.trash import TrashScreen
-
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
 
 @KEYMAPS

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from support.keys import free, key, write
+from support.keys import KEYMAPS, free, key, write
 from support.rig import Launcher, Rig
-
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
 
 async def grow(rig: Rig) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.segment import Segment
 from rich.style import Style
-from support.app_keys import free, key
+from support.keys import free, key
 from support.rig import Launcher, Rig
 from textual import events
 from textual.color import Color

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from support.app_keys import KEYMAPS, free, key
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.tui.widgets.markdown_view import MOST, render

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from support.app_keys import KEYMAPS, free, key
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.loom.protocol import Ramify, Stop

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, answer, free, key
 from support.rig import Launcher, Rig
 from textual.widgets import Input, OptionList, Static
 
@@ -17,23 +18,7 @@ from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.export import ExportScreen
 from n8loom_tui.tui.screens.sessions import SessionsScreen
 
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 HOSTILE = "[/b] \x1b[31mred\x00 e\u0301 世界 \u202eright"
-
-
-async def key(rig: Rig, action: str) -> None:
-    await rig.press(*rig.app.keymap.keys_of(action)[0])
-
-
-async def answer(rig: Rig, text: str) -> None:
-    rig.app.screen.query_one(Input).value = text
-    await rig.press("enter")
-
-
-def free() -> FakeBackend:
-    backend = FakeBackend()
-    backend.free()
-    return backend
 
 
 def rows(rig: Rig) -> list[str]:

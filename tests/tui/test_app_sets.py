@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from support.fake_backend import FakeBackend
 from support.hand import facts
-from support.keys import answer, free, key
+from support.keys import KEYMAPS, answer, free, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import Ramify
-
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 
 
 async def grow(rig: Rig) -> None:

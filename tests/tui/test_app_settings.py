@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 from textual.widgets import Input
 
@@ -18,20 +19,7 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.settings import SettingsScreen
 from n8loom_tui.tui.toml_file import read_toml
 
-KEYMAPS = pytest.mark.parametrize("keymap", ["default", "vim", "arrows"])
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
-
-
-def free() -> FakeBackend:
-    backend = FakeBackend()
-    backend.free()
-    return backend
-
-
-async def key(rig: Rig, action: str, times: int = 1) -> None:
-    """Press the key that an action has in the keymap in force, behind a count if it is to be done more than once."""
-    count = str(times) if times > 1 else ""
-    await rig.press(*count, *rig.app.keymap.keys_of(action)[0])
 
 
 async def answer(rig: Rig, text: str) -> None:

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
-from support.app_keys import KEYMAPS, free, key
 from support.fake_backend import FakeBackend
+from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 
 from n8loom_tui.loom.heddle import Heddle

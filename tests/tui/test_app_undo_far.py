@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.app_keys import free
+from support.keys import free
 from support.rig import Launcher, Rig
 
 from n8loom_tui.session.change import Change

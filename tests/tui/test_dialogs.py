@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.app_keys import free
+from support.keys import free
 from support.rig import Launcher, Rig
 from textual.geometry import Region
 from textual.widgets import Input, OptionList, Static
