@@ -14,6 +14,8 @@ from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.support import UnsupportedModel
 from n8loom_tui.loom.trial import Mode
 
+pytestmark = pytest.mark.xdist_group("architectures")  # in one process: the last test is about all before it
+
 ROWS: dict[str, Row] = {}
 """What this run has found."""
 
