@@ -54,6 +54,7 @@ from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
@@ -318,6 +319,9 @@ class LoomApp(App[int], inherit_bindings=False):
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self.whereabouts.moved = True
+        if node is not None:
+            ready = Spread(self.document.readying_path(node))
+            self.view.run_worker(ready, group="ready", exclusive=True)
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 

@@ -95,7 +95,10 @@ class Saving:
         self.document = _document(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
+        nodes = self.document.nodes  # without branches that had said nothing
+        self.folded_ids = frozenset(
+            name for name in loaded.folded_ids if name in nodes and nodes[name].children
+        )
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
         self.notices += loaded.problems
