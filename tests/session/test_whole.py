@@ -37,7 +37,11 @@ def thrown_away(document: Document) -> dict[str, tuple[object, ...]]:
     """What is in the trash: its text, where it was, and what hangs below it."""
     trees = document.trees
     return {
-        name: (top.text, not isinstance(top, Loom) and trees.where.get(name), [node.id for node in top.walk()])
+        name: (
+            top.text,
+            not isinstance(top, Loom) and trees.where.get(name),
+            [node.id for node in top.walk()],
+        )
         for name, top in trees.trash.items()
     }
 

@@ -9,9 +9,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.field import AreaField, LineField
 
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -41,7 +42,7 @@ class Written:
     example: bool = False
 
 
-class EditorArea(TextArea):
+class EditorArea(AreaField):
     """A text field in which enter means done."""
 
     async def _on_key(self, event: events.Key) -> None:
@@ -53,7 +54,7 @@ class EditorArea(TextArea):
         await super()._on_key(event)
 
 
-class SystemInput(Input):
+class SystemInput(LineField):
     """The field for a system's message: enter and escape are the dialog's, as in the large field."""
 
     def __init__(self) -> None:
