@@ -103,7 +103,7 @@ class Kept:
             self._muted = False
 
     def rest(self) -> float | None:
-        """Nothing else is to be done: hand something to the writer.
+        """A moment for what can wait: hand something to the writer.
 
         Returns the seconds after which this should be called again; None for when there is something new.
         """
