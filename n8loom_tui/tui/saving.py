@@ -88,7 +88,14 @@ class Saving:
         Raises:
             SessionError: it can't be had; the message says why and what to do.
         """
-        return cls(None if path is None else SessionStore.open(resolve_session_path(path)))
+        if path is None:
+            return cls()
+        store = SessionStore.open(resolve_session_path(path))
+        try:
+            return cls(store)
+        except BaseException:
+            store.close()
+            raise
 
     def _load(self, store: SessionStore) -> None:
         loaded = store.load()
