@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
-from .blas import SLICE, Floats, Weight, address, cut, placed, run_calls
+from .native import code
 from .team import parts_of, side_by_side
-from .workspace import Workspace
+from .weights import Weight, cut, panel_width
+from .workspace import Floats, Workspace, address
 
 
 class Spaces:
@@ -38,16 +39,16 @@ class Projection:
         self.outputs = weight.outputs
         self._weight = weight
         self._shares: dict[int, list[Weight]] = {}
-        self._ready: tuple[tuple[int, ...], list[Callable[[], None]]] = ((), [])
+        self._ready: tuple[tuple[int, ...], list[Callable[[], Any]]] = ((), [])
 
     def apply(self, x: Floats, out: Floats, spaces: Spaces) -> Floats:
         """`out = x · weightᵀ + bias`, both contiguous: `[rows, inputs]`, `[rows, outputs]`. Returns `out`.
 
         It is always called with the same `spaces`.
         """
-        if placed() is None:
-            return self._weight.apply(x, out, spaces[0])
-        parts = min(parts_of(x.size * self.outputs), -(-self.outputs // SLICE))
+        parts = 1  # without code of ours NumPy's BLAS has threads of its own
+        if code() is not None:
+            parts = min(parts_of(x.size * self.outputs), -(-self.outputs // panel_width()))
         key = (parts, len(x), address(x), address(out))
         if self._ready[0] != key:
             self._ready = (key, self._tasks(parts, x, out, spaces))
@@ -56,13 +57,13 @@ class Projection:
             out += self._weight.bias
         return out
 
-    def _tasks(self, parts: int, x: Floats, out: Floats, spaces: Spaces) -> list[Callable[[], None]]:
+    def _tasks(self, parts: int, x: Floats, out: Floats, spaces: Spaces) -> list[Callable[[], Any]]:
         if parts not in self._shares:
             self._shares[parts] = [self._weight.share(number, parts) for number in range(parts)]
-        tasks: list[Callable[[], None]] = []
+        tasks: list[Callable[[], Any]] = []
         for number, share in enumerate(self._shares[parts]):
             low, high = cut(self.outputs, number, parts)
-            tasks.append(partial(run_calls, share.calls(x, out[:, low:high], spaces[number])))
+            tasks.append(share.call(x, out[:, low:high], spaces[number]))
         return tasks
 
 

@@ -27,12 +27,12 @@ from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
 from .apart import Projection, Spaces, rows_apart
-from .blas import Floats, Weight
 from .functions import on_cpu
-from .reach import Heads, Reach, Span
+from .reach import Heads, Reach, Span, reach
 from .rotary import Rotary
 from .team import shared_out, side_by_side
-from .workspace import Workspace
+from .weights import Weight
+from .workspace import Floats, Workspace
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
 """The modules of `mlx_lm.models` whose blocks are built as below."""
@@ -162,7 +162,7 @@ def _agrees(network: Network, model: Any) -> bool:
 
     def reaching(low: int, high: int, space: Workspace) -> Reach:
         span = Span(0, high - low, 0, high, keys, values)
-        return Reach(network.heads, high - low, [span], None, space, [(0, high - low, low)])
+        return reach(network.heads, high - low, [span], None, space, [(0, high - low, low)])
 
     got = network.logits(network.run(tokens, np.arange(TRIED_TOKENS), TRIED_TOKENS, reaching, keep))
     wanted = np.array(model(mx.array(tokens.tolist())[None])[0].astype(mx.float32))
@@ -272,11 +272,11 @@ class Network:
         scaled = turns * self._scale
 
         @np.errstate(all="ignore")
-        def part(mine: slice, reach: Reach) -> None:
-            block.rotary.rotate(queries[mine].swapaxes(0, 1), scaled[mine], reach.queries)
-            np.copyto(attended[mine], reach.attend(layer).swapaxes(0, 1))
+        def part(mine: slice, seen: Reach) -> None:
+            block.rotary.rotate(queries[mine].swapaxes(0, 1), scaled[mine], seen.queries)
+            seen.attend(layer, attended[mine])
 
-        side_by_side([partial(part, mine, reach) for mine, reach in reaches])
+        side_by_side([partial(part, mine, seen) for mine, seen in reaches])
         return attended.reshape(rows, count * heads.dim)
 
     @np.errstate(all="ignore")

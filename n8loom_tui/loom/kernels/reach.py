@@ -1,25 +1,29 @@
 """Attention of many rows over the spans of keys and values that they share, and over columns of their own.
 
-A `Reach` says, once for all layers of a step, which row attends to what. Scores of all parts stand side by
-side in one buffer, `[kv_heads, rows, group, columns]`, for one softmax; the layout keeps the rows of a key
-head together, so that a span that many rows share costs one product per head, whatever their number.
+A `Reach` says, once for all layers of a step, which row attends to what. Scores of all parts stand side by side,
+for one softmax; the rows of a key head lie together, so that a span that many rows share costs one product per
+head, whatever their number. Compiled code does it, or NumPy where there is none.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .blas import FLOAT, SMALL, Floats, ProductBatch, Products, address, placed
-from .workspace import Workspace
+from .native import PLAN, Code, code, rooms
+from .workspace import FLOAT, Floats, Workspace, address
 
-Places = npt.NDArray[np.uint64]
-MANY_ROWS = 128
-"""A product of more rows is cut by rows, and packs; one of fewer by columns, and does not."""
+Whole = npt.NDArray[np.int64]
+Causal = Sequence[tuple[int, int, int]]
+"""Triples `(low, high, start)`: row `low + i` sees the columns from `start` on only up to `start + i`."""
+TILE_FLOATS = 1 << 18
+"""How many scores of a head are held at the same time: what stays in the second cache."""
+TILE_ROWS = 4
+"""Never fewer rows than so many are done together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +53,8 @@ class Own:
 
     keys: Sequence[Floats]
     values: Sequence[Floats]
-    order: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
+    order: Whole
+    lengths: Whole
 
     @property
     def width(self) -> int:
@@ -75,8 +79,110 @@ class Heads:
         return 2 * rows * columns * self.kv * self.group * self.dim
 
 
-class Reach:
+class Reach(Protocol):
     """Who attends to what, for every layer of one step."""
+
+    queries: Floats
+    """To be filled before each layer, scaled: `[kv_heads, rows, group, dim]`."""
+
+    def attend(self, layer: int, out: Floats) -> None:
+        """Attention of `queries`, into `out`, contiguous: `[rows, kv_heads, group, dim]`."""
+
+
+def reach(
+    heads: Heads,
+    rows: int,
+    spans: Sequence[Span],
+    own: Own | None,
+    space: Workspace,
+    causal: Causal = (),
+) -> Reach:
+    """What some rows attend to. It computes in `space`: two of one space must not run at the same time."""
+    known = code()
+    ordered = sorted(spans, key=lambda span: span.start)
+    if known is None:
+        return PlainReach(heads, rows, ordered, own, space, causal)
+    return CompiledReach(known, heads, rows, ordered, own, space, causal)
+
+
+def seen(span: Span, causal: Causal) -> Whole:
+    """How many of a span's columns each of its rows sees."""
+    width = span.stop - span.start
+    count = np.full(span.high - span.low, width, dtype=np.int64)
+    for low, high, start in causal:
+        first, last = max(low, span.low), min(high, span.high)
+        if first < last:
+            upto = np.arange(first - low, last - low) + start + 1 - span.start
+            mine = count[first - span.low : last - span.low]
+            np.minimum(mine, upto.clip(0, width), out=mine)
+    return count
+
+
+class CompiledReach:
+    """A `Reach` whose code is compiled."""
+
+    def __init__(
+        self,
+        known: Code,
+        heads: Heads,
+        rows: int,
+        spans: Sequence[Span],
+        own: Own | None,
+        space: Workspace,
+        causal: Causal,
+    ) -> None:
+        self._attention, self._spans, self._own = known.attention, spans, own
+        prefix = max((span.stop for span in spans), default=0)
+        columns = prefix + (own.width if own is not None else 0)
+        self.queries = space.take("queries", heads.kv, rows, heads.group, heads.dim)
+        tile = min(rows, max(TILE_ROWS, TILE_FLOATS // max(1, heads.group * columns)))
+        table = np.zeros((len(spans), 6), dtype=np.int64)
+        visible = np.zeros((len(spans), rows), dtype=np.int64)
+        before = np.zeros(rows, dtype=np.int64)
+        for number, span in enumerate(spans):
+            steps = (span.keys[0].strides[0] // FLOAT, span.values[0].strides[0] // FLOAT)
+            table[number] = (span.low, span.high, span.start, span.stop - span.start, *steps)
+            visible[number, span.low : span.high] = seen(span, causal)
+            np.maximum(before[span.low : span.high], span.stop, out=before[span.low : span.high])
+        none = np.zeros(0, dtype=np.int64)
+        order = np.ascontiguousarray(own.order, dtype=np.int64) if own is not None else none
+        lengths = np.ascontiguousarray(own.lengths, dtype=np.int64) if own is not None else none
+        sizes = {"scores": tile * heads.group * columns}
+        sizes |= rooms(known.machine, tile, heads.group, heads.dim, columns)
+        room = {name: space.take(f"attention {name}", size) for name, size in sizes.items()}
+        said = {
+            "queries": address(self.queries),
+            "rows": rows,
+            "group": heads.group,
+            "heads": heads.kv,
+            "dim": heads.dim,
+            "columns": columns,
+            "tile": tile,
+            "spans": address(table),
+            "span_count": len(spans),
+            "visible": address(visible),
+            "order": address(order),
+            "lengths": address(lengths),
+            "own_columns": prefix,
+            "own_positions": address(before),
+        }
+        said |= {name: address(array) for name, array in room.items()}
+        self._plan = np.array([said[name] for name in PLAN], dtype=np.int64)
+        self._places = np.zeros((len(spans), 2), dtype=np.int64)
+        self._held = (table, visible, before, order, lengths, room)
+
+    def attend(self, layer: int, out: Floats) -> None:
+        for place, span in zip(self._places, self._spans, strict=True):
+            place[:] = address(span.keys[layer]), address(span.values[layer])
+        own = (0, 0, 0)
+        if self._own is not None:
+            keys, values = self._own.keys[layer], self._own.values[layer]
+            own = (address(keys), address(values), keys.shape[2])
+        self._attention(address(self._plan), address(self._places), *own, address(out))
+
+
+class PlainReach:
+    """A `Reach` in NumPy."""
 
     def __init__(
         self,
@@ -85,66 +191,34 @@ class Reach:
         spans: Sequence[Span],
         own: Own | None,
         space: Workspace,
-        causal: Sequence[tuple[int, int, int]] = (),
+        causal: Causal,
     ) -> None:
-        """`causal`: triples `(low, high, start)`: row `low + i` sees the columns from `start` on only up to
-        `start + i`."""
-        self._rows, self._heads = rows, heads
-        self._spans, self._own = spans, own
+        self._rows, self._spans, self._own = rows, spans, own
         self._prefix = max((span.stop for span in spans), default=0)
         self._columns = self._prefix + (own.width if own is not None else 0)
         self.queries = space.take("queries", heads.kv, rows, heads.group, heads.dim)
-        """To be filled before each layer, scaled: `[kv_heads, rows, group, dim]`."""
         self._scores = space.take("scores", heads.kv, rows, heads.group, self._columns)
-        self._out = space.take("attended", heads.kv, rows, heads.group, heads.dim)
-        self._hidden, self._seen_by_all = self._hide(causal)
-        self._by_blas = placed() is not None
-        if self._by_blas:
-            self._span_scores = [ProductBatch(self._score_products(span)) for span in spans]
-            self._span_values = [ProductBatch(self._value_products(span)) for span in spans]
-            self._own_products: dict[int, tuple[ProductBatch, ProductBatch]] = {}
+        self._hidden = ~self._visible(causal)[:, None]
 
-    def _hide(self, causal: Sequence[tuple[int, int, int]]) -> tuple[npt.NDArray[np.bool_] | None, int]:
-        """Which rows do not see which columns, `[rows, 1, columns]`, from the first such column on; and that column.
-
-        None if all see all.
-        """
-        seen = np.zeros((self._rows, self._columns), dtype=np.bool_)
+    def _visible(self, causal: Causal) -> npt.NDArray[np.bool_]:
+        """Which rows see which columns, `[rows, columns]`."""
+        visible = np.zeros((self._rows, self._columns), dtype=np.bool_)
         for span in self._spans:
-            seen[span.low : span.high, span.start : span.stop] = True
+            part = visible[span.low : span.high, span.start : span.stop]
+            part |= np.arange(span.stop - span.start) < seen(span, causal)[:, None]
         if self._own is not None:
-            seen[:, self._prefix :] = np.arange(self._own.width) < self._own.lengths[:, None]
-        for low, high, start in causal:
-            count = high - low
-            seen[low:high, start : start + count] &= np.tri(count, dtype=np.bool_)
-        by_all = seen.all(axis=0)
-        if by_all.all():
-            return None, self._columns
-        first = int(by_all.argmin())
-        return ~seen[:, None, first:], first
+            visible[:, self._prefix :] = np.arange(self._own.width) < self._own.lengths[:, None]
+        return visible
 
-    # -------------------------------------------------------------- attention
-
-    def attend(self, layer: int) -> Floats:
-        """Attention of `queries`: `[kv_heads, rows, group, dim]`, valid until the next call."""
-        scores, out = self._scores, self._out
-        if self._by_blas:
-            self._score_by_blas(layer)
-        else:
-            self._score(layer)
-        if self._hidden is not None:
-            np.copyto(scores[..., self._seen_by_all :], -np.inf, where=self._hidden)
+    def attend(self, layer: int, out: Floats) -> None:
+        scores = self._scores
+        self._score(layer)
+        np.copyto(scores, -np.inf, where=self._hidden)
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
-        total = scores.sum(axis=-1, keepdims=True)
-        if self._own is None:
-            out.fill(0.0)
-        if self._by_blas:
-            self._value_by_blas(layer)
-        else:
-            self._value(layer)
-        out /= total
-        return out
+        weighed = self._value(layer)
+        weighed /= scores.sum(axis=-1, keepdims=True)
+        np.copyto(out, weighed.swapaxes(0, 1))
 
     def _score(self, layer: int) -> None:
         for span in self._spans:
@@ -156,108 +230,12 @@ class Reach:
             keys = self._own.keys[layer][self._own.order, :, : self._own.width].transpose(1, 0, 3, 2)
             self._scores[..., self._prefix :] = self.queries @ keys
 
-    def _value(self, layer: int) -> None:
+    def _value(self, layer: int) -> Floats:
+        out = np.zeros_like(self.queries)
         if self._own is not None:
             values = self._own.values[layer][self._own.order, :, : self._own.width].swapaxes(0, 1)
-            np.matmul(self._scores[..., self._prefix :], values, out=self._out)
+            np.matmul(self._scores[..., self._prefix :], values, out=out)
         for span in self._spans:
             weights = self._scores[:, span.low : span.high, :, span.start : span.stop]
-            self._out[:, span.low : span.high] += (
-                weights @ span.values[layer][:, None, : span.stop - span.start]
-            )
-
-    def _score_by_blas(self, layer: int) -> None:
-        q, s = address(self.queries), address(self._scores)
-        for span, products in zip(self._spans, self._span_scores, strict=True):
-            products.run(q, address(span.keys[layer]), s)
-        if self._own is not None:
-            keys = self._own.keys[layer]
-            self._for_own(self._own, keys.shape[2])[0].run(q, address(keys), s)
-
-    def _value_by_blas(self, layer: int) -> None:
-        s, o = address(self._scores), address(self._out)
-        if self._own is not None:
-            values = self._own.values[layer]
-            self._for_own(self._own, values.shape[2])[1].run(s, address(values), o)
-        for span, products in zip(self._spans, self._span_values, strict=True):
-            products.run(s, address(span.values[layer]), o)
-
-    # ------------------------------------- products: the same in all layers, only the bases differ
-
-    def _for_own(self, own: Own, room: int) -> tuple[ProductBatch, ProductBatch]:
-        """A small product for every row and key head: scores, and values.
-
-        `room`: for how many columns a layer has memory. Not all have the same while they grow.
-        """
-        if room in self._own_products:
-            return self._own_products[room]
-        group, dim, columns = self._heads.group, self._heads.dim, self._columns
-        at = np.arange(self._heads.kv * self._rows, dtype=np.uint64)
-        head, row = np.divmod(at, np.uint64(self._rows))
-        place = own.order.astype(np.uint64)[row]
-        theirs = (place * np.uint64(self._heads.kv) + head) * np.uint64(room * dim)
-        scores = at * np.uint64(group * columns) + np.uint64(self._prefix)
-        ours = at * np.uint64(group * dim)
-        self._own_products[room] = (
-            ProductBatch([Products(group, own.width, dim, (dim, dim, columns), ours, theirs, scores, True)]),
-            ProductBatch([Products(group, dim, own.width, (columns, dim, dim), scores, theirs, ours, False)]),
-        )
-        return self._own_products[room]
-
-    def _places(self, span: Span) -> tuple[Places, Places, Places]:
-        """Per key head: where the span's first row lies in the queries, its keys, its scores."""
-        head = np.arange(self._heads.kv, dtype=np.uint64)
-        first = (head * np.uint64(self._rows) + np.uint64(span.low)) * np.uint64(self._heads.group)
-        return (
-            first * np.uint64(self._heads.dim),
-            head * np.uint64(span.keys[0].strides[0] // FLOAT),
-            first * np.uint64(self._columns) + np.uint64(span.start),
-        )
-
-    def _score_products(self, span: Span) -> list[Products]:
-        """`queries · keysᵀ` of a span, in pieces: of columns where the rows are few, else of rows."""
-        q, k, s = self._places(span)
-        dim, columns = self._heads.dim, self._columns
-        rows, width = (span.high - span.low) * self._heads.group, span.stop - span.start
-        steps = (dim, dim, columns)
-        if rows > MANY_ROWS:
-            return [
-                Products(
-                    n, width, dim, steps, _each(q, at, dim), _each(k, at, 0), _each(s, at, columns), True
-                )
-                for at, n in _pieces(rows, MANY_ROWS)
-            ]
-        fits = max(16, SMALL // (rows * dim) // 16 * 16)
-        return [
-            Products(rows, n, dim, steps, _each(q, at, 0), _each(k, at, dim), _each(s, at, 1), True)
-            for at, n in _pieces(width, fits)
-        ]
-
-    def _value_products(self, span: Span) -> list[Products]:
-        """`weights · values` of a span, added to what is there, in pieces of rows."""
-        out, v, s = self._places(span)
-        dim, columns = self._heads.dim, self._columns
-        rows, width = (span.high - span.low) * self._heads.group, span.stop - span.start
-        fits = SMALL // (width * dim)
-        height = fits if fits >= 6 and rows <= MANY_ROWS else min(MANY_ROWS, math.ceil(rows / 2))
-        steps = (columns, dim, dim)
-        return [
-            Products(
-                n, dim, width, steps, _each(s, at, columns), _each(v, at, 0), _each(out, at, dim), False, 1.0
-            )
-            for at, n in _pieces(rows, height)
-        ]
-
-
-def _pieces(total: int, size: int) -> Iterator[tuple[Places, int]]:
-    """Where pieces of `size` begin, and the size; then the same for a shorter last one."""
-    whole = total // size * size
-    if whole:
-        yield np.arange(0, whole, size, dtype=np.uint64), size
-    if total > whole:
-        yield np.array([whole], dtype=np.uint64), total - whole
-
-
-def _each(bases: Places, at: Places, step: int) -> Places:
-    """For every base, the places `at · step` from it."""
-    return (bases[:, None] + at[None] * np.uint64(step)).ravel()
+            out[:, span.low : span.high] += weights @ span.values[layer][:, None, : span.stop - span.start]
+        return out

@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from .blas import Floats
+from .workspace import Floats
 
 TABLE_STEP = 1024
 """By how many positions the table grows."""

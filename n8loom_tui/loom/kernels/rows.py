@@ -15,11 +15,10 @@ from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Logits
 
-from .blas import Floats
 from .network import Network
-from .reach import Own, Reach, Span
+from .reach import Own, Reach, Span, reach
 from .team import shared_out
-from .workspace import Workspace
+from .workspace import Floats, Workspace
 
 T = TypeVar("T")
 Indices = npt.NDArray[np.int64]
@@ -162,7 +161,7 @@ class NetworkBatch(Batch[T]):
 
         def reaching(low: int, high: int, space: Workspace) -> Reach:
             mine = [part for span in spans if (part := span.among(low, high)) is not None]
-            return Reach(heads, high - low, mine, own.among(low, high), space)
+            return reach(heads, high - low, mine, own.among(low, high), space)
 
         def keep(layer: int, keys: Floats, values: Floats) -> None:
             self._own[layer].write(order, lengths, keys, values)

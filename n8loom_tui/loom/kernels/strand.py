@@ -16,12 +16,11 @@ from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import GONE, Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
-from .blas import Floats
 from .network import Network
-from .reach import Reach, Span
+from .reach import Reach, Span, reach
 from .rows import Views
 from .team import shared_out
-from .workspace import Workspace
+from .workspace import Floats, Workspace
 
 SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
@@ -137,7 +136,7 @@ class NetworkStrand:
                 seen.append((part.low, part.high, begin))
         for start, stop, common in self._common:
             mine.append(Span(0, high - low, start, stop, common.keys, common.values))
-        return Reach(self._network.heads, high - low, mine, None, space, seen)
+        return reach(self._network.heads, high - low, mine, None, space, seen)
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

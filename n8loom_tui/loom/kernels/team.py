@@ -4,8 +4,7 @@ One thread leads through a step, and where work is large it shares it out: produ
 weight is read by two cores, and attention by rows. The small work between it does by itself: two threads in small
 calls at once mostly wait for each other's hold on the interpreter.
 
-OpenBLAS's own threads (0.3.31) sometimes wait for each other for ever in `cblas_sgemm_batch`, and spin while they
-wait. So within `shared_out` OpenBLAS is told to keep to the thread that calls it.
+None of them spins while it waits, so that another program on the same cores costs no more than its share.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from threading import RLock, Thread
 from typing import Any, TypeVar
 
-from .blas import placed
+from n8loom_tui import threads
 
 T = TypeVar("T")
 Task = Callable[[], Any]
@@ -32,19 +31,16 @@ _sharing = RLock()
 
 @contextmanager
 def shared_out() -> Iterator[None]:
-    """Within it work is shared out among as many threads of ours as OpenBLAS was set to use."""
+    """Within it work is shared out among as many threads as are to compute."""
     global _workers  # noqa: PLW0603 - as the setting that it stands for, it is the process's
-    blas = placed()
     with _sharing:
-        if blas is None or _workers:
+        if _workers:
             yield
             return
-        _workers = max(1, int(blas.threads()))
-        blas.set_threads(1)
+        _workers = threads.number()
         try:
             yield
         finally:
-            blas.set_threads(_workers)
             _workers = 0
 
 

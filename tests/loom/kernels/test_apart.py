@@ -7,7 +7,8 @@ import pytest
 
 from n8loom_tui.loom.kernels import team
 from n8loom_tui.loom.kernels.apart import Projection, Spaces
-from n8loom_tui.loom.kernels.blas import Floats, Weight
+from n8loom_tui.loom.kernels.weights import Weight
+from n8loom_tui.loom.kernels.workspace import Floats
 
 WORKERS = [1, 2, 3, 5]
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom.kernels import reach as module
-from n8loom_tui.loom.kernels.blas import Floats
-from n8loom_tui.loom.kernels.reach import Heads, Own, Reach, Span
-from n8loom_tui.loom.kernels.workspace import Workspace
+from n8loom_tui.loom.kernels.reach import Heads, Own, Reach, Span, reach
+from n8loom_tui.loom.kernels.workspace import Floats, Workspace
 
 RNG = np.random.default_rng(0)
 HEADS = Heads(kv=2, group=3, dim=8)
@@ -18,10 +17,10 @@ def numbers(*shape: int) -> Floats:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-@pytest.fixture(params=["blas", "numpy"], autouse=True)
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "numpy":
-        monkeypatch.setattr(module, "placed", lambda: None)
+        monkeypatch.setattr(module, "code", lambda: None)
 
 
 def attention(queries: Floats, keys: Floats, values: Floats) -> Floats:
@@ -49,6 +48,14 @@ def context(spans: list[Span], own: Own | None, row: int, upto: int | None = Non
     return np.concatenate(keys, axis=1), np.concatenate(values, axis=1)
 
 
+def attended(seen: Reach, layer: int = 0) -> Floats:
+    """`[kv, rows, group, dim]`."""
+    kv, rows, group, dim = seen.queries.shape
+    out = np.full((rows, kv, group, dim), np.nan, dtype=np.float32)
+    seen.attend(layer, out)
+    return out.swapaxes(0, 1)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 50])
 @pytest.mark.parametrize("prefix", [0, 1, 40, 700])
 def test_rows_of_a_tree(rows: int, prefix: int) -> None:
@@ -60,11 +67,11 @@ def test_rows_of_a_tree(rows: int, prefix: int) -> None:
         spans += [span(third, rows - 1, start + 4, start + 90)]
     room = (rows + 2, HEADS.kv, 64, HEADS.dim)
     own = Own([numbers(*room)], [numbers(*room)], RNG.permutation(rows), RNG.integers(1, 60, rows))
-    reach = Reach(HEADS, rows, spans, own, Workspace())
-    reach.queries[:] = numbers(*reach.queries.shape)
-    got = reach.attend(0)
+    seen = reach(HEADS, rows, spans, own, Workspace())
+    seen.queries[:] = numbers(*seen.queries.shape)
+    got = attended(seen)
     for row in range(rows):
-        wanted = attention(reach.queries[:, row], *context(spans, own, row))
+        wanted = attention(seen.queries[:, row], *context(spans, own, row))
         np.testing.assert_allclose(got[:, row], wanted, atol=1e-5)
 
 
@@ -77,22 +84,22 @@ def test_paths_that_are_read_together(first: int, second: int) -> None:
         spans.append(span(first, rows, shared, shared + second))
         causal.append((first, rows, shared))
     spans.append(span(0, rows, 0, shared))
-    reach = Reach(HEADS, rows, spans, None, Workspace(), causal)
-    reach.queries[:] = numbers(*reach.queries.shape)
-    got = reach.attend(0).copy()
+    seen = reach(HEADS, rows, spans, None, Workspace(), causal)
+    seen.queries[:] = numbers(*seen.queries.shape)
+    got = attended(seen)
     for low, high, start in causal:
         for row in range(low, high):
-            wanted = attention(reach.queries[:, row], *context(spans, None, row, start + row - low + 1))
+            wanted = attention(seen.queries[:, row], *context(spans, None, row, start + row - low + 1))
             np.testing.assert_allclose(got[:, row], wanted, atol=1e-5)
 
 
 def test_layers_whose_columns_have_room_for_different_numbers() -> None:
     shapes = [(2, HEADS.kv, room, HEADS.dim) for room in (64, 128)]
     own = Own([numbers(*s) for s in shapes], [numbers(*s) for s in shapes], np.arange(2), np.array([40, 40]))
-    reach = Reach(HEADS, 2, [], own, Workspace())
+    seen = reach(HEADS, 2, [], own, Workspace())
     for layer in range(2):
-        reach.queries[:] = numbers(*reach.queries.shape)
-        got = reach.attend(layer)
+        seen.queries[:] = numbers(*seen.queries.shape)
+        got = attended(seen, layer)
         for row in range(2):
             keys, values = own.keys[layer][row, :, :40], own.values[layer][row, :, :40]
-            np.testing.assert_allclose(got[:, row], attention(reach.queries[:, row], keys, values), atol=1e-5)
+            np.testing.assert_allclose(got[:, row], attention(seen.queries[:, row], keys, values), atol=1e-5)
