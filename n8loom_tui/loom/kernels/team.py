@@ -44,6 +44,12 @@ def shared_out() -> Iterator[None]:
             _workers = 0
 
 
+def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:
+    """Rows in as many shares as `work` multiplications are worth: from which to which. The larger ones are last."""
+    parts = min(parts_of(work), rows)
+    return [(rows * part // parts, rows * (part + 1) // parts) for part in range(parts)]
+
+
 def parts_of(work: int) -> int:
     """Into how many parts so many multiplications are shared out."""
     return max(1, min(_workers, work // WORTH_SHARING))
@@ -101,6 +107,7 @@ class _Worker:
                 self._result = self._task()
             except BaseException as error:  # noqa: BLE001 - it is raised where the task came from
                 self._error = error
+                getattr(self._task, "abort", _nothing)()
             self._task = None
 
 
@@ -115,10 +122,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_team.clear)  # threads do not survive it
 
 
+def _nothing() -> None:
+    """What most tasks have to do when another one fails."""
+
+
 def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
     """Do tasks at the same time, the first on this thread. Only within `shared_out`, if there are several.
 
-    All of them are done when it returns or raises. It raises what one of them raised.
+    All of them are done when it returns or raises. It raises what one of them raised. A task that waits for another
+    one must have an `abort`, which ends its waiting: it is called if one of them fails.
     """
     if len(tasks) == 1:
         return [tasks[0]()]
@@ -134,6 +146,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
         results.append(tasks[0]())
     except BaseException as error:  # noqa: BLE001 - raised below, when all are done
         failed.append(error)
+        for task in tasks:
+            getattr(task, "abort", _nothing)()
     while True:  # they are waited for whatever happens on this thread: they compute in memory that is in use
         try:
             for worker in workers:

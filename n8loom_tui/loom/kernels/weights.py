@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .native import AT_ONCE, Function, Machine, Stored, code, product_of, room
+from .native import Machine, Stored, code, product_of
+from .native.interface import AT_ONCE, room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
-Call = Callable[[], Any]
-"""A function with what it is called with. Compiled code lets go of the interpreter's lock while it runs."""
+Step = tuple[int, tuple[int, ...]]
+"""The address of a function as a step of a program, and what it takes."""
 SAMPLE = 1 << 16
 """How many numbers tell most weights that cannot be stored in 16 bits."""
 
@@ -50,52 +49,40 @@ class Weight:
     def outputs(self) -> int:
         return len(self.array)
 
-    def share(self, number: int, count: int) -> Weight:
-        """The outputs of the share `number` of `count`. Nothing is copied."""
-        low, high = cut(self.outputs, number, count)
+    def share(self, low: int, high: int) -> Weight:
+        """The outputs from one `cut` to another. Nothing is copied."""
         panel = panel_width()
         packed = None if self._packed is None else self._packed[low // panel : -(-high // panel)]
         bias = self.bias[low:high] if self.bias is not None else None
         return Weight(self.array[low:high], bias, packed, self._stored)
 
-    def call(self, x: Floats, out: Floats, space: Workspace) -> Call:
-        """What makes `out = x · weightᵀ`: `x [rows, inputs]`, contiguous, and `out [rows, outputs]`.
-
-        It computes in `space`: two of one space must not run at the same time.
-        """
-        known = code()
-        if known is None:
-            return partial(np.matmul, x, self.array.T, out=out)
-        (rows, inputs), into = x.shape, out.strides[0] // FLOAT
-        panel = known.machine.panel
-        gathered = space.take("rows", room(known.machine, rows, inputs))
-        given = (address(x), rows, inputs, inputs)
-        if self._packed is None:
-            panels = space.take("panels", AT_ONCE * panel * inputs)
-            matrix = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
-            rooms = (gathered, panels)
-            return _call(known.crossing, (*given, *matrix, address(out), into, *map(address, rooms)), rooms)
-        step = panel * self._packed.itemsize
-        matrix = (address(self._packed), step, inputs * step, self.outputs)
-        product = product_of(self._stored)
-        return _call(product, (*given, *matrix, address(out), into, 0, address(gathered)), (gathered,))
-
-    def apply(self, x: Floats, out: Floats, space: Workspace) -> Floats:
-        """`out = x · weightᵀ + bias`. Returns `out`."""
-        self.call(x, out, space)()
+    def of_rows(self, x: Floats) -> Floats:
+        """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
+        out: Floats = x @ self.array.T
         if self.bias is not None:
             out += self.bias
         return out
 
+    def step(
+        self, x: int, rows: int, out: int, out_step: int, space: Workspace, *, adding: bool = False
+    ) -> Step:
+        """The step of a program that makes `out = x · weightᵀ`, or adds it. The bias is not in it.
 
-def _call(function: Function, arguments: tuple[int, ...], rooms: tuple[Floats, ...]) -> Call:
-    """A call that keeps alive what it computes in, should the workspace need more room later."""
-
-    def call() -> None:
-        function(*arguments)
-
-    call.rooms = rooms  # type: ignore[attr-defined]
-    return call
+        `x`: address of `[rows, inputs]`. `out`: address of the first row, floats from one to the next. It computes in
+        `space`: two of one space must not run at the same time.
+        """
+        known = code()
+        assert known is not None
+        machine, inputs = known.machine, self.array.shape[1]
+        given = (x, rows, inputs, inputs)
+        into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
+        if self._packed is None:
+            panels = address(space.take("panels", AT_ONCE * machine.panel * inputs))
+            lying = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
+            return known.steps["crossing"], (*given, *lying, *into, panels)
+        size = machine.panel * int(self._packed.itemsize)
+        matrix = (address(self._packed), size, inputs * size, self.outputs)
+        return product_of(self._stored), (*given, *matrix, *into)
 
 
 def panel_width() -> int:
@@ -118,7 +105,8 @@ def exact_storage(array: Floats, machine: Machine) -> Stored:
     for stored, holds in ((Stored.BFLOAT16, _fits_bfloat16), (Stored.FLOAT16, _fits_float16)):
         if stored is Stored.FLOAT16 and not machine.halves:
             continue
-        if holds(sample) and all(holds(row) for row in array):
+        many = max(1, SAMPLE // max(1, array.shape[1]))
+        if holds(sample) and all(holds(array[first : first + many]) for first in range(0, len(array), many)):
             return stored
     return Stored.FLOAT32
 
@@ -143,7 +131,7 @@ def _packed(array: Floats, machine: Machine, stored: Stored) -> npt.NDArray[Any]
     }
     packed = aligned((-(-outputs // panel), inputs, panel), kinds[stored])
     for number, into in enumerate(packed):
-        some = array[number * panel : (number + 1) * panel].T
+        some: npt.NDArray[Any] = array[number * panel : (number + 1) * panel].T
         into[:, some.shape[1] :] = 0
         if stored is Stored.BFLOAT16:
             some = np.ascontiguousarray(some).view(np.uint32) >> np.uint32(16)

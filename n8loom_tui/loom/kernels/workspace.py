@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ def address(array: npt.NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
+def addresses(arrays: Sequence[npt.NDArray[Any]]) -> list[int]:
+    """Where the arrays' first elements lie."""
+    return [address(array) for array in arrays]
+
+
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """A contiguous array, its content undefined, that begins where a cache line does."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
@@ -35,6 +41,8 @@ class Workspace:
 
     def __init__(self) -> None:
         self._buffers: dict[str, Floats] = {}
+        self.moves = 0
+        """How often a buffer was given up for a larger one: what has been told of its place holds no more."""
 
     @property
     def nbytes(self) -> int:
@@ -46,5 +54,6 @@ class Workspace:
         size = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
+            self.moves += 1
             buffer = self._buffers[name] = aligned((size + size // 4,), np.float32)
         return buffer[:size].reshape(shape)

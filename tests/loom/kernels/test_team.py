@@ -10,8 +10,7 @@ import pytest
 
 from n8loom_tui import threads as setting
 from n8loom_tui.loom.kernels import team
-from n8loom_tui.loom.kernels.apart import rows_apart
-from n8loom_tui.loom.kernels.team import WORTH_SHARING, shared_out, side_by_side
+from n8loom_tui.loom.kernels.team import WORTH_SHARING, rows_apart, shared_out, side_by_side
 
 
 @pytest.fixture

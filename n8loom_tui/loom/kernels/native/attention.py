@@ -12,19 +12,10 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from .elementwise import exponential
 from .emitter import FLOAT, WHOLE, Emitter, Value, Variable, real, whole
 from .interface import ATTENTION, PLAN, SPAN
 from .machine import Machine
-
-LOG2_E = 1.4426950408889634
-LN2 = (0.693359375, -2.12194440e-4)
-"""The logarithm of 2 in two parts, of which the first has few digits (Cephes)."""
-EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-"""A polynomial for exp between -ln 2/2 and ln 2/2 (Cephes)."""
-SMALLEST = -87.3
-"""The least number whose exp is a normal float32."""
-ROUNDER = 12582912.0
-"""Added to a float32 it leaves the nearest whole number in the lowest bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +114,7 @@ class _Attention:
             [
                 *(queries, b.mul(part.rows, p["group"]), p["dim"], p["dim"]),
                 *(part.keys, p["dim"], part.width),
-                *(into, p["columns"], p["space"], p["panels"]),
+                *(into, p["columns"], whole(0), p["space"], p["panels"]),
             ],
         )
 
@@ -180,7 +171,7 @@ class _Attention:
             total = Variable(e, e.constant(0.0))
 
             def raise_(address: Value, mask: Value) -> None:
-                share = self._exp(b.fsub(e.load_some(address, mask, top), top))
+                share = exponential(e, b.fsub(e.load_some(address, mask, top), top))
                 share = b.select(mask, share, e.constant(0.0))
                 total.set(b.fadd(total.get(), share))
                 e.store_some(share, address, mask)
@@ -222,25 +213,6 @@ class _Attention:
             has = b.and_(b.icmp_signed("<=", span["low"], row), b.icmp_signed("<", row, span["high"]))
             with b.if_then(has), e.count(span["width"], self._visible(number, row)) as column:
                 e.store(real(0.0), e.at(line, b.add(span["start"], column)))
-
-    def _exp(self, x: Value) -> Value:
-        """exp of a vector of numbers that are not above zero; of what is none, none."""
-        e = self.e
-        b = e.builder
-        least = e.constant(SMALLEST)
-        x = b.select(b.fcmp_ordered("<", x, least), least, x)
-        shifted = e.fma(x, e.constant(LOG2_E), e.constant(ROUNDER))
-        count = b.fsub(shifted, e.constant(ROUNDER))
-        rest = e.fma(count, e.constant(-LN2[0]), x)
-        rest = e.fma(count, e.constant(-LN2[1]), rest)
-        value = e.constant(EXP[0])
-        for factor in EXP[1:]:
-            value = e.fma(value, rest, e.constant(factor))
-        value = b.fadd(e.fma(value, b.fmul(rest, rest), rest), e.constant(1.0))
-        wide = ir.VectorType(ir.IntType(32), e.width)
-        exponent = b.add(b.bitcast(shifted, wide), ir.Constant(wide, [127] * e.width))
-        power = b.bitcast(b.shl(exponent, ir.Constant(wide, [23] * e.width)), e.vector)
-        return b.fmul(value, power)
 
 
 def emit_attention(module: ir.Module, machine: Machine, name: str, parts: Parts) -> ir.Function:

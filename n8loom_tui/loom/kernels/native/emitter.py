@@ -11,6 +11,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from .machine import Machine
+
 WHOLE = ir.IntType(64)
 SHORT = ir.IntType(32)
 BYTE = ir.IntType(8)
@@ -151,6 +153,19 @@ class Emitter:
         self.builder.call(function, [value, where, ir.Constant(SHORT, 4), mask])
 
     # --------------------------------------------------------------- vectors
+
+    def pause(self, machine: Machine) -> None:
+        """A moment for a thread that looks again and again."""
+        if machine.x86:
+            self.builder.call(self._declared("llvm.x86.sse2.pause", ir.VoidType(), []), [])
+
+    def as_real(self, bits: Value) -> Value:
+        """The float32 of these bits."""
+        return self.builder.bitcast(self.builder.trunc(bits, SHORT), FLOAT)
+
+    def root(self, number: Value) -> Value:
+        """The square root of a float32."""
+        return self.builder.call(self._declared("llvm.sqrt.f32", FLOAT, [FLOAT]), [number])
 
     def everywhere(self, value: Value) -> Value:
         """A vector of one number."""

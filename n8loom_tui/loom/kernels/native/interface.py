@@ -19,6 +19,11 @@ class Stored(StrEnum):
         """Bytes of a number."""
         return 4 if self is Stored.FLOAT32 else 2
 
+    @property
+    def product(self) -> str:
+        """The name of the product with such a matrix."""
+        return f"product {self}"
+
 
 PRODUCT = (
     *("x", "rows", "inner", "x_step"),
@@ -34,7 +39,11 @@ address of a panel, `w_step` bytes from one `k` to the next, `panel_step` bytes 
 PACKING = ("w", "inner", "w_step", "outputs", "panel")
 """What `emit_packing` writes takes: matrix `w[j, k]`, `w_step` floats from one `j` to the next."""
 
-CROSSING = ("x", "rows", "inner", "x_step", "w", "w_step", "outputs", "out", "out_step", "space", "panels")
+CROSSING = (
+    *("x", "rows", "inner", "x_step"),
+    *("w", "w_step", "outputs"),
+    *("out", "out_step", "adding", "space", "panels"),
+)
 """What `emit_crossing` writes takes: `w[j, k]` as for packing. `panels`: room for `AT_ONCE` panels."""
 AT_ONCE = 8
 """How many panels are packed, then used. The rows are gathered once for them."""
@@ -75,3 +84,33 @@ def rooms(machine: Machine, rows: int, group: int, dim: int, columns: int) -> di
         "weighted": rows * group * dim,
         "totals": rows * group,
     }
+
+
+NORM = ("x", "x_step", "low", "high", "heads", "dim", "weight", "epsilon", "out", "out_step")
+"""What `emit_norm` writes takes: the rows from `low` up to `high`, `heads` stretches of `dim` numbers in each.
+
+`epsilon`: the bits of a float32. `out` may be `x`.
+"""
+TURN = (
+    *("made", "made_step", "low", "high", "heads", "group", "dim"),
+    *("cosines", "sines", "partners", "scale"),
+    *("queries", "kept"),
+)
+"""What `emit_turn` writes takes: rows of queries, keys and values that one product made, side by side.
+
+`cosines`, `sines`: addresses, `[rows, dim]`. `partners`: address, `[dim]`, whole numbers: number `i` becomes
+`x[i] · cosine + x[partner] · sine`. `scale`: the bits of a float32, for queries. `queries`: address,
+`[heads, high - low, group, dim]`. `kept`: address, `[rows, 3]`, whole numbers: where a row's keys and values are put,
+and floats from one head to the next there.
+"""
+GATE = ("gate", "up", "step", "rows", "columns")
+"""What `emit_gate` writes takes: `gate = silu(gate) · up`, in place; `step` floats from one row to the next."""
+BIAS = ("out", "step", "rows", "columns", "bias")
+"""What `emit_bias` writes takes."""
+BARRIER = ("state", "count")
+"""What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
+STATE = 24
+ABORTED = 16
+"""Which number of a barrier's state says, if it isn't zero, that nobody is to be waited for."""
+PROGRAM = ("steps", "count")
+"""What `emit_run` writes takes: the address of pairs, of a function and what it takes, and how many there are."""

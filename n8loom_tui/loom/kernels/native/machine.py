@@ -36,6 +36,7 @@ class Machine:
     width: int
     rows: int
     halves: bool
+    x86: bool = True
 
     @property
     def panel(self) -> int:
@@ -60,7 +61,7 @@ def machine() -> Machine | None:
     except RuntimeError:
         return None
     if architecture == "aarch64":
-        return Machine(width=4, rows=12, halves=True)
+        return Machine(width=4, rows=12, halves=True, x86=False)
     if architecture != "x86_64" or not (has.get("avx2") and has.get("fma")):
         return None
     if has.get("avx512f") and has.get("avx512vl"):
@@ -75,8 +76,8 @@ _engines: list[Any] = []
 """They own the code, and live as long as the process."""
 
 
-def compiled(module: ir.Module, functions: dict[str, int]) -> dict[str, Function]:
-    """The functions of a module, by name, with how many arguments each takes."""
+def compiled(module: ir.Module, functions: Sequence[ir.Function]) -> dict[str, int]:
+    """The addresses of a module's functions, by name."""
     with _lock:
         target = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(),
@@ -95,12 +96,9 @@ def compiled(module: ir.Module, functions: dict[str, int]) -> dict[str, Function
         engine = llvm.create_mcjit_compiler(code, target)
         engine.finalize_object()
         _engines.append(engine)
-        return {
-            name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(engine.get_function_address(name))
-            for name, count in functions.items()
-        }
+        return {function.name: engine.get_function_address(function.name) for function in functions}
 
 
-def names_of(functions: Sequence[ir.Function]) -> dict[str, int]:
-    """The functions' names, and how many arguments each takes."""
-    return {function.name: len(function.args) for function in functions}
+def callable_at(address: int, count: int) -> Function:
+    """The machine code there, which takes so many whole numbers."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(address)

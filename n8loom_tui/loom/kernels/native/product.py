@@ -162,7 +162,7 @@ def emit_crossing(
             [
                 *(a[name] for name in ("x", "rows", "inner", "x_step")),
                 *(a["panels"], whole(4 * panel), size, some),
-                *(e.at(a["out"], output), a["out_step"], whole(0), a["space"]),
+                *(e.at(a["out"], output), a["out_step"], a["adding"], a["space"]),
             ],
         )
     return e.done()
