@@ -82,6 +82,6 @@ class CompiledPass:
             steps = np.array([array.strides[0] for array in place.keys])[:, None]
             offsets = place.index * steps + place.columns * (dim * FLOAT)
             into = blocks.kept[:, place.low : place.high]
-            into[..., 0] = np.array(addresses(place.keys))[:, None] + offsets
-            into[..., 1] = np.array(addresses(place.values))[:, None] + offsets
+            into[..., 0] = addresses(place.keys)[:, None] + offsets
+            into[..., 1] = addresses(place.values)[:, None] + offsets
             into[..., 2] = np.array([array.shape[2] * dim for array in place.keys])[:, None]

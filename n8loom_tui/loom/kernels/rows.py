@@ -18,7 +18,7 @@ from n8loom_tui.loom.rows import Logits
 from .network import Network
 from .passes import Own, Pass, Place, Span
 from .team import shared_out
-from .workspace import Floats
+from .workspace import Floats, Layers
 
 T = TypeVar("T")
 Indices = npt.NDArray[np.int64]
@@ -109,7 +109,9 @@ class Views:
     @staticmethod
     def of(pairs: Sequence[Pair]) -> Views:
         """The views of MLX's arrays, which are evaluated."""
-        keys, values = ([_by_head(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2))
+        keys, values = (
+            Layers(_by_head(np.array(pair[part], copy=False)) for pair in pairs) for part in range(2)
+        )
         return Views(pairs, keys, values)
 
 
@@ -143,8 +145,8 @@ class NetworkBatch(Batch[T]):
         for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
         own = Own(
-            [columns.arrays[0] for columns in self._own],
-            [columns.arrays[1] for columns in self._own],
+            Layers(columns.arrays[0] for columns in self._own),
+            Layers(columns.arrays[1] for columns in self._own),
             order,
             lengths + 1,
         )

@@ -19,7 +19,7 @@ from .network import Network
 from .passes import Pass, Place, Span
 from .rows import Views
 from .team import shared_out
-from .workspace import Floats
+from .workspace import Floats, Layers
 
 SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
@@ -54,8 +54,8 @@ class _Read:
     def __init__(self, network: Network, start: int, stop: int, known: Fragment | None) -> None:
         shape = (network.layers, network.heads.kv, stop - start, network.heads.dim)
         self.start = start
-        self.keys = list(np.zeros(shape, dtype=np.float32))
-        self.values = list(np.zeros(shape, dtype=np.float32))
+        self.keys = Layers(np.zeros(shape, dtype=np.float32))
+        self.values = Layers(np.zeros(shape, dtype=np.float32))
         self.placed_keys, self.placed_values = (
             [each[None] for each in part] for part in (self.keys, self.values)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,17 @@ def address(array: npt.NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def addresses(arrays: Sequence[npt.NDArray[Any]]) -> list[int]:
+class Layers(list[Floats]):
+    """One array of each layer, where it is asked for more than once where they lie."""
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        return np.array([address(array) for array in self], dtype=np.int64)
+
+
+def addresses(arrays: Sequence[Floats]) -> npt.NDArray[np.int64]:
     """Where the arrays' first elements lie."""
-    return [address(array) for array in arrays]
+    return arrays.places if isinstance(arrays, Layers) else Layers(arrays).places
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

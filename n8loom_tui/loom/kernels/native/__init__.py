@@ -44,6 +44,13 @@ def _code() -> Code | None:
     here = machine()
     if here is None:
         return None
+    try:
+        return _compiled_for(here)
+    except RuntimeError:  # LLVM's, say of a system that lets nothing be compiled
+        return None
+
+
+def _compiled_for(here: Machine) -> Code:
     from llvmlite import ir
 
     from .attention import Parts, emit_attention
