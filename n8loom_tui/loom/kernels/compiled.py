@@ -30,8 +30,8 @@ class CompiledPass:
 
     @property
     def nbytes(self) -> int:
-        """Size of all buffers in bytes."""
-        return self._rooms.nbytes + sum(space.nbytes for space in self._plans)
+        """Size in bytes of what it computes in, and of its programs."""
+        return self._rooms.nbytes + self._programs.nbytes + sum(space.nbytes for space in self._plans)
 
     def run(self, what: Pass, hidden: Floats) -> Floats:
         """What the blocks make of the rows' embeddings, `[rows, hidden]`, valid until the next call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from .team import side_by_side
 from .weights import Step
 from .workspace import address
 
-T = TypeVar("T")
 MOST_KEPT = 24
 """How many programs are kept."""
 MOST = 16
@@ -57,6 +56,10 @@ class Program:
             self._steps.append(steps)
         self._written.clear()
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (*self._given, *self._steps))
+
     def change(self, thread: int, steps: Sequence[int], first: int, arguments: Whole) -> None:
         """What some of a thread's steps take, `[steps, arguments]`, from their argument number `first` on."""
         self._given[thread][steps, first : first + arguments.shape[1]] = arguments
@@ -67,6 +70,15 @@ class Program:
         side_by_side([_Part(self._code, steps, self._state) for steps in self._steps])
 
 
+class Written(Protocol):
+    """What comes with a program."""
+
+    program: Program
+
+
+W = TypeVar("W", bound=Written)
+
+
 class Programs:
     """The programs that were in use of late. One that computes in buffers that were given up is written anew."""
 
@@ -75,7 +87,11 @@ class Programs:
         self._moves, self._then = moves, moves()
         self._known: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def get(self, key: Hashable, write: Callable[[], T]) -> T:
+    @property
+    def nbytes(self) -> int:
+        return sum(written.program.nbytes for written in self._known.values())
+
+    def get(self, key: Hashable, write: Callable[[], W]) -> W:
         """What was written for a key, or is now."""
         if self._moves() != self._then:
             self._known.clear()
@@ -89,7 +105,7 @@ class Programs:
             while len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
-        found: T = self._known[key]
+        found: W = self._known[key]
         return found
 
 
