@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -210,3 +213,26 @@ def test_the_parts_that_a_path_lies_in_make_no_difference_to_the_bit(heads: Head
     # another row's longer path moves the own columns in the table of scores
     longer = span(heads, 1, 2, 30, 51)
     np.testing.assert_array_equal(among(rows, [30], [longer])[[0, 2]], wanted[[0, 2]])
+
+
+@pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is placed by hand")
+@pytest.mark.parametrize("dim", [1, 8, 40, 80])
+def test_nothing_beyond_the_end_of_keys_and_values_is_read(dim: int) -> None:
+    """They lie at the end of memory that the process has: a step beyond would end it."""
+    heads, tokens = Heads(1, 2, dim), 9
+    page = mmap.PAGESIZE
+    kept = [mmap.mmap(-1, 2 * page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(2)]
+    arrays = []
+    for memory in kept:
+        whole = np.frombuffer(memory, dtype=np.uint8)
+        libc = ctypes.CDLL(None)
+        assert libc.mprotect(ctypes.c_void_p(address(whole) + page), page, 0) == 0
+        size = tokens * dim * 4
+        arrays.append(whole[page - size : page].view(np.float32).reshape(1, tokens, dim))
+        arrays[-1][:] = numbers(1, tokens, dim)
+    spans = [Span(0, 3, 0, tokens, arrays[:1], arrays[1:])]
+    queries = numbers(3, 1, 2, dim)
+    got = compiled(heads, a_pass(3, spans), queries, 0)
+    for row in range(3):
+        np.testing.assert_allclose(got[row], attention(queries[row], *context(spans, None, row)), atol=2e-5)

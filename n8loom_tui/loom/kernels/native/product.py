@@ -90,7 +90,7 @@ def emit_product(module: ir.Module, machine: Machine, name: str, stored: Stored)
                 with e.count(a["inner"]) as k:
                     e.prefetch(b.add(fetched, b.mul(k, ahead)))
                     here = b.add(weights, b.mul(k, a["w_step"]))
-                    factors = [_vector(e, here, v, stored) for v in range(VECTORS)]
+                    factors = [_vector(e, here, v, stored, masks[v]) for v in range(VECTORS)]
                     line = e.at(rows, b.mul(k, whole(count)))
                     for r in range(count):
                         one = e.everywhere(e.load(e.at(line, whole(r)), FLOAT))
@@ -130,12 +130,12 @@ def _gather(e: Emitter, machine: Machine, first: Value, count: Value) -> None:
             e.store(e.load(e.at(source, k), FLOAT), e.at(place, row))
 
 
-def _vector(e: Emitter, address: Value, number: int, stored: Stored) -> Value:
-    """A panel's vector of one `k`, as float32."""
+def _vector(e: Emitter, address: Value, number: int, stored: Stored, mask: Value) -> Value:
+    """A panel's vector of one `k`, as float32. What is 16-bit is packed, and has no end within a panel."""
     b = e.builder
     place = b.add(address, whole(number * e.width * stored.size))
     if stored is Stored.FLOAT32:
-        return e.load(place, e.vector)
+        return e.load_some(place, mask, e.constant(0.0))
     if stored is Stored.FLOAT16:
         return b.fpext(e.load(place, ir.VectorType(ir.HalfType(), e.width), align=2), e.vector)
     upper = e.load(place, ir.VectorType(ir.IntType(16), e.width), align=2)
