@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from .branch import Branch
-from .kernels.apart import rows_apart
-from .kernels.team import shared_out, side_by_side
+from .kernels.team import rows_apart, shared_out, side_by_side
 from .rows import Logits
 from .sampling import BrokenLogits, Choice, choose
 
