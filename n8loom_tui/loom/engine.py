@@ -20,6 +20,7 @@ from . import kernels
 from .branch import Branch
 from .budget import Budget
 from .choosing import choices
+from .distribution import BrokenLogits
 from .failures import without_frames
 from .intake import Intake
 from .jobs import Inbox, Job, Pick, Queue, Waiting
@@ -42,7 +43,6 @@ from .protocol import (
 )
 from .reading import Reader
 from .rows import Joining, Logits, Row, Rows
-from .sampling import BrokenLogits
 from .scoring import Scorings
 from .store import Pin
 from .support import context_length, eos_tokens, vocabulary_size

@@ -9,6 +9,7 @@ from tiny import tiny_tokenizer
 
 from n8loom_tui.loom.branch import Branch
 from n8loom_tui.loom.conditions import alternatives_needed, ends_sentence
+from n8loom_tui.loom.draws import Choice
 from n8loom_tui.loom.protocol import (
     Alternative,
     BranchFinished,
@@ -24,7 +25,6 @@ from n8loom_tui.loom.protocol import (
     TextSaid,
     TopProbabilityBelow,
 )
-from n8loom_tui.loom.sampling import Choice
 
 TOKENIZER = tiny_tokenizer("plain")
 EOS = 999
