@@ -658,7 +658,7 @@ def test_many_short_requests_leave_nothing_behind() -> None:
         drive(engine)
         assert engine.store.nbytes <= engine.store.budget
         assert engine.store.reserved == 0
-        assert not (engine._pins or len(engine._queue) or engine._events or engine._inboxes)
+        assert not (engine._admission.pinned or len(engine._queue) or engine._events or len(engine._runs))
         sizes.append(mx.get_active_memory())
     assert sizes[-1] - sizes[2] < 50_000
 
