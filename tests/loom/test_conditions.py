@@ -14,13 +14,15 @@ from n8loom_tui.loom.protocol import (
     Alternative,
     BranchFinished,
     BranchToken,
+    Finish,
+    GivenToken,
+    SamplingParams,
+)
+from n8loom_tui.loom.until import (
     Condition,
     EntropyAbove,
-    Finish,
     Fork,
-    GivenToken,
     ParagraphEnd,
-    SamplingParams,
     SentenceEnd,
     TextSaid,
     TopProbabilityBelow,

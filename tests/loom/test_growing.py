@@ -12,7 +12,7 @@ from weaving import assert_greedy
 
 from n8loom_tui.loom.engine import engine_for
 from n8loom_tui.loom.heddle import Heddle, Loom
-from n8loom_tui.loom.protocol import EntropyAbove, Fork, SentenceEnd, TextSaid, TopProbabilityBelow
+from n8loom_tui.loom.until import EntropyAbove, Fork, SentenceEnd, TextSaid, TopProbabilityBelow
 
 MODEL = tiny_model("llama")
 TOKENIZER = tiny_tokenizer("plain")

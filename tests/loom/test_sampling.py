@@ -13,8 +13,9 @@ from n8loom_tui.loom.distribution import BrokenLogits
 from n8loom_tui.loom.draws import Choice, Draw
 from n8loom_tui.loom.filters import NEGLIGIBLE
 from n8loom_tui.loom.noise import counters, gumbel
-from n8loom_tui.loom.protocol import Fork, SamplingParams
+from n8loom_tui.loom.protocol import SamplingParams
 from n8loom_tui.loom.sampling import choose
+from n8loom_tui.loom.until import Fork
 
 
 def random_logits(seed: int, size: int, spread: float = 4.0) -> np.ndarray:
