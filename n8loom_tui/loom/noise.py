@@ -49,6 +49,11 @@ def _mixed(x: Bits) -> Bits:
 def _scramble(x: Bits, spare: Bits) -> Bits:
     """SplitMix64's finaliser on every number, in place, but for its last step."""
     x ^= np.right_shift(x, np.uint64(30), out=spare)
+    return _scramble_on(x, spare)
+
+
+def _scramble_on(x: Bits, spare: Bits) -> Bits:
+    """What of `_scramble` comes behind its first step."""
     x *= np.uint64(0xBF58476D1CE4E5B9)
     x ^= np.right_shift(x, np.uint64(27), out=spare)
     x *= np.uint64(0x94D049BB133111EB)
@@ -72,5 +77,13 @@ def loud(counter: np.uint64, size: int, noise: float) -> Tokens:
     """
     numbers, x, spare = _scratch.rows(size)
     np.add(numbers, counter, out=x)
+    high = int(counter) >> 30
+    if (
+        int(counter) + size - 1
+    ) >> 30 == high:  # and so it mostly is: the first step is the same for all numbers
+        x ^= np.uint64(high)
+        _scramble_on(x, spare)
+    else:
+        _scramble(x, spare)
     least = max(int(math.exp(-math.exp(-noise)) * 2.0**31) - 2, 0) << 33
-    return np.flatnonzero(_scramble(x, spare) >= np.uint64(least))
+    return np.flatnonzero(x >= np.uint64(least))

@@ -39,3 +39,10 @@ def test_all_loud_tokens_are_found(noise: float) -> None:
         found = loud(counter, 5000, noise)
         assert set(np.flatnonzero(every >= noise)) <= set(found.tolist())
         assert (every[found] >= noise - 1e-3).all()
+
+
+@pytest.mark.parametrize("counter", [(7 << 30) - 2000, (1 << 64) - 2000, 1 << 30])
+def test_loud_tokens_are_found_across_a_carry(counter: int) -> None:
+    every = gumbel(np.uint64(counter), np.arange(5000))
+    found = loud(np.uint64(counter), 5000, 5.0)
+    assert set(np.flatnonzero(every >= 5.0)) == set(found.tolist())
