@@ -112,7 +112,9 @@ def test_a_digit_that_was_turned_into_another_costs_no_more_than_that(tmp_path: 
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         place = "CASE substr(provenance, 1, 8) WHEN '{\"seed\":' THEN"
         turned = f"'{{\"seed\":{digit}' || substr(provenance, 9)"
-        db.execute(f"UPDATE nodes SET provenance = {place} {turned} ELSE provenance END WHERE kind = 'generated'")
+        db.execute(
+            f"UPDATE nodes SET provenance = {place} {turned} ELSE provenance END WHERE kind = 'generated'"
+        )
     again = Saving.open(path)
     assert [node.text for node in again.document.in_order()][1:] == [" the flood came"] * 2
     assert all("seed" not in node.provenance for node in again.document.roots[0].children)
