@@ -273,6 +273,7 @@ def test_files_signed_elsewhere_are_refused(tmp_path: Path) -> None:
     missing, refused = recomputed(tmp_path, model)
     assert missing == len(PATH) - 1
     assert refused >= 1
+    assert recomputed(tmp_path, model) == (0, 0), "what was computed instead has taken their places"
 
 
 @pytest.mark.parametrize("others", [0o640, 0o604, 0o666])
