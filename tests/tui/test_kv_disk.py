@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from n8loom_tui.cli import app
 from n8loom_tui.loom.kept import writer as writer_module
 from n8loom_tui.loom.kept.keeper import Kept
+from n8loom_tui.loom.kept.names import Name
 from n8loom_tui.loom.protocol import (
     BranchSpec,
     BranchToken,
@@ -96,7 +97,8 @@ def test_what_was_read_is_written_while_branches_stream(
     thread.submit(Ramify("r", (source,), SamplingParams(temp=0, max_tokens=100_000)))
     pause = threading.Event()
     for _ in range(10_000):
-        if list((tmp_path / "kv").rglob("*.safetensors")):
+        names = [Name.parse(file.name) for file in (tmp_path / "kv").rglob("k-*")]
+        if any(name is not None and name.stop >= len(PATH) - 1 for name in names):
             break
         pause.wait(0.005)
     assert not any(isinstance(each, RequestFinished) for each in thread.drain()), "they stream still"
