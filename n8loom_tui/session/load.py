@@ -74,24 +74,27 @@ class LoadedSession:
             self.problems.append("There are more problems than these.")
 
 
-def load_session(db: sqlite3.Connection) -> LoadedSession:
-    """Read a session. The connection is the caller's, its tables are checked.
+def load_session(db: sqlite3.Connection, rows: list[tuple[Any, ...]] | None = None) -> LoadedSession:
+    """Read a session, or what a few of its nodes, whose `rows` are given, are without the others and without a
+    history. The connection is the caller's, its tables are checked.
 
     Raises:
         UNREADABLE: not one row can be read.
     """
     loaded = LoadedSession()
+    part = None if rows is None else [row[_ID] for row in rows]
     with no_collector():
-        rows = _read_nodes(db, loaded)
+        rows = _read_nodes(db, loaded) if rows is None else rows
         db.text_factory = _lenient_text
         nodes = _Nodes(loaded, _models(db, loaded), _origins(db, loaded))
         nodes.enter(rows)
         nodes.hang()
         if schema.version(db) >= schema.WITH_HISTORY:
-            nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks"))
+            nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks", part))
+        if schema.version(db) >= schema.WITH_HISTORY and part is None:
             _take_steps(db, loaded)
         if schema.version(db) >= schema.WITH_ODDS:
-            nodes.know(_read_table(db, loaded, "node, data", "odds"))
+            nodes.know(_read_table(db, loaded, "node, data", "odds", part))
     _take_meta(db, loaded, nodes.live)
     return loaded
 
@@ -167,9 +170,12 @@ def _lenient_text(blob: bytes) -> str:
 
 
 def _read_table(
-    db: sqlite3.Connection, loaded: LoadedSession, columns: str, table: str
+    db: sqlite3.Connection, loaded: LoadedSession, columns: str, table: str, part: list[str] | None = None
 ) -> list[tuple[Any, ...]]:
-    """A small table, or as much of it as can be read."""
+    """A small table, or as much of it as can be read; only what it tells of the nodes in `part`, if given."""
+    if part is not None:
+        read = f"SELECT {columns} FROM {table} WHERE node = ?"
+        return [row for name in part for row in db.execute(read, (name,))]
     rows = []
     try:
         for row in db.execute(f"SELECT {columns} FROM {table}"):

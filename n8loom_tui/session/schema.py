@@ -88,17 +88,23 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE odds (node TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
     """,
+    """
+    CREATE INDEX nodes_parent ON nodes (parent);
+    """,
 )
 VERSION = len(MIGRATIONS)
 WITH_HISTORY = 2
 """The first version with `marks` and `steps`."""
 WITH_ODDS = 3
 """The first version with `odds`."""
+WITH_PARENTS = 4
+"""The first version that finds the children of a node without going through all nodes."""
 
 TABLES: tuple[frozenset[str], ...] = (
     frozenset({"meta", "models", "nodes", "origins"}),
     frozenset({"marks", "steps"}),
     frozenset({"odds"}),
+    frozenset(),
 )
 """The tables that each migration adds."""
 

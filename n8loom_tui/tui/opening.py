@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.load import collect_again
+from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.screens.wait import WaitScreen
@@ -65,7 +67,7 @@ class Opening:
         wait = WaitScreen(f"Opening {path.stem if path else 'a new session'} …")
         await app.push_screen(wait)
         try:
-            saving = await asyncio.to_thread(Saving.open, path)
+            saving = await asyncio.to_thread(begin_opening, path, app.size.height)
         except SessionError as error:
             app.tell(str(error), "error")
             wait.dismiss()
@@ -74,7 +76,9 @@ class Opening:
         self.leaving.append(left)
         collect_again()
         app.end_all()
+        app.launch = replace(app.launch, prompt=None, notices=(), given={})
         app.take_up(saving)
+        app.show_anew()
         app.pop_screen()
         await app.switch_screen(app.view)
         app.call_after_refresh(app.begin)

@@ -26,7 +26,11 @@ ROUNDS = 2
 
 
 class TypeAhead:
-    """Gives out keys one after the other."""
+    """Gives out keys one after the other.
+
+    Attributes:
+        held: whether all that comes has to wait until `release`.
+    """
 
     def __init__(self, app: App[int], give: Callable[[events.Event], Awaitable[None]]) -> None:
         """`give` hands an event to whatever has the focus."""
@@ -35,6 +39,7 @@ class TypeAhead:
         self._waiting: deque[events.Event] = deque()
         self._given = 0
         self._busy = False
+        self.held = False
 
     async def take(self, event: events.Event) -> None:
         """Give an event out now, or when those before it have been dealt with."""
@@ -42,8 +47,20 @@ class TypeAhead:
         if not self._busy:
             await self._next()
 
+    def release(self) -> None:
+        """Go on with what had to wait."""
+        if self.held:
+            self.held = False
+            if not self._busy:
+                self._app.call_later(self._next)
+
+    def drop(self) -> None:
+        """Forget what had to wait."""
+        self.held = False
+        self._waiting.clear()
+
     async def _next(self) -> None:
-        if not self._waiting:
+        if self.held or not self._waiting:
             self._busy = False
             return
         self._busy = True
