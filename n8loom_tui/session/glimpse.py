@@ -30,6 +30,7 @@ MOST_COUNTED = 20_000
 UNCOUNTED = -1
 
 _CHILDREN = "SELECT id, folded FROM nodes WHERE parent IS ? AND deleted IS NULL ORDER BY position, seq"
+_PLACE = "SELECT parent, deleted, folded FROM nodes WHERE id = ?"
 _BELOW = """
     WITH RECURSIVE below (id) AS (
         SELECT id FROM nodes WHERE parent = ?1 AND deleted IS NULL
@@ -110,10 +111,11 @@ class _Around:
             here = next(iter(self._children(None)), None)
         seen: dict[str, None] = {}
         while here is not None:
-            row = self._db.execute("SELECT parent, deleted FROM nodes WHERE id = ?", (here,)).fetchone()
+            row = self._db.execute(_PLACE, (here,)).fetchone()
             if row is None or row[1] is not None or here in seen or len(seen) > DEEPEST:
                 raise _Strange
             seen[here] = None
+            self._folded.update([here] if row[2] else ())
             here = row[0]
         self._path = list(seen)[::-1]
         if not self._path:

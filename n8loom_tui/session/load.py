@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.marks import UNREAD, Marks
 
 from . import schema
 from .errors import UNREADABLE, one_line
@@ -306,6 +306,9 @@ class _Nodes:
         for name, bookmark, tags, note, unread in rows:
             node = self._nodes.get(name) if isinstance(name, str) else None
             if node is None:
+                continue
+            if unread == 1 and not bookmark and tags == "[]" and note == b"":
+                node.marks = UNREAD  # as most are that have any marks
                 continue
             try:
                 words = read_json(tags)

@@ -124,10 +124,13 @@ class Filling:
         app.whereabouts.moved = here is not None and here.id != whole.saving.current_id
         app.catch_up = whole.catch_up
         app.opened()
+        if self._typed.held:
+            self._typed.release(self._do_what_waited)
+
+    def _do_what_waited(self) -> None:
         waits, self._waits = self._waits, None
         if waits is not None:
-            app.perform(*waits)
-        self._typed.release()
+            self._app.perform(*waits)
 
     def _give_up(self, glimpsed: Glimpsed, error: SessionError) -> None:
         """Nothing can be read any more, though a part could: what was done meanwhile was meant for it."""

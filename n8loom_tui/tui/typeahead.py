@@ -47,12 +47,14 @@ class TypeAhead:
         if not self._busy:
             await self._next()
 
-    def release(self) -> None:
-        """Go on with what had to wait."""
-        if self.held:
-            self.held = False
-            if not self._busy:
-                self._app.call_later(self._next)
+    def release(self, first: Callable[[], None]) -> None:
+        """Do something, and behind it go on with what had to wait."""
+        self.held, self._busy = False, True
+        self._given += 1
+        screen = self._app.screen
+        started = self._app.focused or screen
+        first()
+        self._follow(started, screen)
 
     def drop(self) -> None:
         """Forget what had to wait."""
@@ -68,6 +70,10 @@ class TypeAhead:
         event, screen = self._waiting.popleft(), self._app.screen
         started = self._app.focused or screen
         await self._give(event)
+        self._follow(started, screen)
+
+    def _follow(self, started: DOMNode, screen: Screen[object]) -> None:
+        """Give out the next key once the one before has been dealt with."""
         done = partial(self._dealt_with, self._given, screen)
         self._climb(started, started, ROUNDS, done)
         self._app.set_timer(PATIENCE, partial(self._done, self._given))
