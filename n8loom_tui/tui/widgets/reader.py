@@ -157,8 +157,7 @@ class Reader(TokenText):
     def _grown(self, first: int) -> None:
         """Lines from `first` on are not what they were."""
         height = len(self._flow.lines) if self._path else 0
-        if self.virtual_size.height != height:
-            self.virtual_size = Size(0, height)
+        self.set_lines(height)
         top, page = self.scroll_offset.y, self.page
         first, last = max(first, top), min(max(height, first + 1), top + page)
         if first < last:
@@ -240,7 +239,7 @@ class Reader(TokenText):
         if not self._path:
             return self._placeholder_line(index, width)
         if index >= len(self._flow.lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.base_style)
         pieces = self._flow.pieces(index)
         current = len(self._path) - 1
         at_end = index == len(self._flow.lines) - 1
@@ -251,7 +250,7 @@ class Reader(TokenText):
         segments += Strip(words).apply_offsets(0, index) if words else ()
         if at_end and self._streaming:
             segments.append(Segment(self.signs.caret, self.get_component_rich_style("reader--caret")))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.base_style)
 
     def _lit(self, segments: list[Segment], index: int) -> list[Segment]:
         """A line's segments, with what is searched for set off."""
@@ -269,10 +268,10 @@ class Reader(TokenText):
         text = visible(self._placeholder)
         lines = wrap_cells(text, max(width - MARGIN, 1))
         if index >= len(lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.base_style)
         start, end = lines[index]
         style = self.get_component_rich_style("reader--placeholder")
         line = truncate_cells(text[start:end], width - MARGIN, self.signs.ellipsis)
         return Strip([Segment(" " * MARGIN, style), Segment(line, style)]).adjust_cell_length(
-            width, self.rich_style
+            width, self.base_style
         )

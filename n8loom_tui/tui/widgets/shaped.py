@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from textual.geometry import Size
 from textual.message import Message
 
 from n8loom_tui.loom.heddle import Heddle
@@ -83,7 +82,7 @@ class ShapedTree(LineView):
         self.rows, self._hoist = shape.rows, shape.hoist
         self._lines.clear()
         self._seen = None
-        self.virtual_size = Size(0, len(self.rows))
+        self.set_lines(len(self.rows))
         if line is not None:
             self.scroll_top_to(max(self.rows.cursor_index - line, 0))
         self._show_cursor()
@@ -142,7 +141,7 @@ class ShapedTree(LineView):
         finally:
             self._changing = False
         self._seen = None
-        self.virtual_size = Size(0, len(self.rows))
+        self.set_lines(len(self.rows))
         now = self.rows.index_of(held) if held is not None else None
         if now is not None and now != place:
             self.scroll_top_to(now - (place - top))
