@@ -102,8 +102,8 @@ def load_session(db: sqlite3.Connection, rows: list[tuple[Any, ...]] | None = No
 @contextmanager
 def no_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time. Nor does it
-    walk over what was made meanwhile later on, which takes it most of a second and everybody waits, until
-    `collect_again`."""
+    walk over what was made meanwhile later on, which takes it most of a second and everybody waits: whoever leaves
+    trees has to take them apart."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -112,11 +112,6 @@ def no_collector() -> Iterator[None]:
         if was_on:
             gc.freeze()
             gc.enable()
-
-
-def collect_again() -> None:
-    """Let the cycle collector have what `no_collector` kept from it: a session was left."""
-    gc.unfreeze()
 
 
 # ------------------------------------------------------------------- reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sqlite3
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.large import Gate, gate, plant
 from support.rig import Launcher, Rig
 from textual import events
 
+from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.store import SessionStore, read_session
 from n8loom_tui.tui.glimpsed import Glimpsed
@@ -206,3 +208,27 @@ async def test_a_prompt_that_was_given_begins_a_loom_once_all_is_there(
         await whole(rig, gate)
         assert [root.text for root in rig.app.document.roots] == ["Once", "Another"]
         assert len(rig.app.document.nodes) == len(nodes) + 1
+
+
+async def test_the_trees_of_a_session_that_was_left_are_freed(
+    launch: Launcher, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = tmp_path / "data" / "sessions"
+    sessions.mkdir(parents=True)
+    first, second = tmp_path / "first.loom", sessions / "second.loom"
+    wanted = {node.id for node in plant(first)}
+    plant(second)
+    gate.open()
+    async with launch(free(), prompt=None, session=first) as rig:
+        await whole(rig, gate)
+        in_sight = {node.id for node in (*rig.app.view.tree_view.in_sight, *rig.current.path())}
+        freed: set[str] = set()
+        monkeypatch.setattr(Heddle, "__del__", lambda node: freed.add(node.id), raising=False)
+        gc.disable()
+        try:
+            await rig.app.opening.open(second)
+            await rig.until(lambda: rig.app.view.current is not None and not rig.app.filling.active)
+            await rig.until(lambda: wanted - freed <= in_sight)
+        finally:
+            gc.enable()
+        assert not freed & rig.app.document.nodes.keys()

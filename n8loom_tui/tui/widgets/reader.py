@@ -63,6 +63,8 @@ class Reader(TokenText):
         super().__init__(signs=signs, name=name, id=id, classes=classes)
         self._placeholder = placeholder
         self._texts: list[str] = []
+        self._names: set[str] = set()
+        """The ids of the nodes on the path."""
         self._streaming = False
         self._query: Query | None = None
         self._at_end = True
@@ -90,6 +92,7 @@ class Reader(TokenText):
     def clear(self) -> None:
         """Show no node, but the placeholder."""
         self._path, self._texts, self._streaming = [], [], False
+        self._names.clear()
         self._token = None
         self._flow = Flow(self._flow.width)
         self._at_end, self._place = True, 0
@@ -112,6 +115,7 @@ class Reader(TokenText):
         if common < max(len(self._path), len(path)):
             self._token = None
         self._path, self._texts, self._streaming = path, texts, streaming
+        self._names = {above.id for above in path}
         self._grown(first)
         self.refresh()
         if not same_node or common < len(path):
@@ -121,7 +125,7 @@ class Reader(TokenText):
     def node_grew(self, node: Heddle) -> None:
         """A node has more text. Nothing happens unless it is on the path that is shown."""
         if node is not self.node:
-            if any(above is node for above in self._path):
+            if node.id in self._names:
                 self._reload()
             return
         shown, text = self._texts[-1], node.text

@@ -105,6 +105,13 @@ class TreeRows:
         rows = list(islice(self._rows.from_(start), max(stop - start, 0)))
         return row_views(rows, self._folded, self.below, keep)
 
+    def clear(self) -> None:
+        """Have no rows any more, nor know of any node."""
+        self._rows.clear()
+        self._at.clear()
+        self._below.clear()
+        self._roots, self._cursor = [], None
+
     # ------------------------------------------------------- the tree changed
 
     def set_roots(self, roots: Iterable[Heddle]) -> None:
