@@ -12,9 +12,9 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.saving import Saving
-from n8loom_tui.tui.widgets.rows import TreeRows
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.screens.wait import WaitScreen
+from n8loom_tui.tui.widgets.rows import TreeRows
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
