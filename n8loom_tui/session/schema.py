@@ -8,6 +8,7 @@ Migrations are never edited once released; what is needed later is appended.
                 surrogates let through, as BLOBs, since SQLite's TEXT holds neither those nor, for its
                 functions, NUL. `framing` stands for roots only: 'chat' or 'raw'. `provenance` is what a node
                 has for itself. For `tokens` and `ends` see `packing.py`.
+                The index on `parent` is what a first look at a large session goes by (`glimpse.py`).
     origins     the part of a provenance that many nodes share (model, sampling values), as JSON.
     models      what the token ids of a node belong to.
     marks       bookmark, tags (a JSON list), note and unread: a row for each node that has any of them.
