@@ -18,6 +18,7 @@ from typing import Any
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
+from n8loom_tui.session.history_edits import counted
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
@@ -38,6 +39,7 @@ from n8loom_tui.session.store import SessionStore, default_session_path, resolve
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.widgets.tree_shape import TreeShape
 
 PATIENCE = 5.0
 """Seconds that the last changes get to reach the file on leaving."""
@@ -61,8 +63,9 @@ class Saving:
         kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
-    def __init__(self, store: SessionStore | None = None) -> None:
-        """`store` None: a session is made in the data folder with the first change."""
+    def __init__(self, store: SessionStore | None = None, loaded: LoadedSession | None = None) -> None:
+        """`store` None: a session is made in the data folder with the first change. `loaded`: what it holds, where that
+        is known."""
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
@@ -79,7 +82,7 @@ class Saving:
         """Whether anything was done that no file has."""
         self._held: list[Changes] | None = None
         if store is not None:
-            self._load(store)
+            self._load(store, loaded or store.load())
 
     @classmethod
     def open(cls, path: Path | None) -> Saving:
@@ -90,16 +93,30 @@ class Saving:
         """
         return cls(None if path is None else SessionStore.open(resolve_session_path(path)))
 
-    def _load(self, store: SessionStore) -> None:
-        loaded = store.load()
-        self.document = _document(loaded)
+    def _load(self, store: SessionStore, loaded: LoadedSession) -> None:
+        self._show(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
+        self.notices += loaded.problems
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _show(self, loaded: LoadedSession) -> None:
+        """Take over what there is to be seen of a session."""
+        self.document = _document(loaded)
         self.current_id = loaded.current_id
         self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
-        self.notices += loaded.problems
-        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def shape(self) -> TreeShape:
+        """What the tree is to show at first: as it was left, with the cursor where the person stood."""
+        nodes, roots = self.document.nodes, self.document.roots
+        return TreeShape.of(
+            roots,
+            nodes.get(self.current_id or "", roots[0] if roots else None),
+            folded=(name for name in self.folded_ids if name in nodes),
+            hoisted=[here for name in self.look.hoisted if (here := nodes.get(name))],
+            visited=self.look.visited,
+        )
 
     def _recovered(self, store: SessionStore) -> SessionStore:
         """Go on in a new file: what was not in order is to be seen in the old one as it was."""
@@ -166,6 +183,11 @@ class Saving:
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
         return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
+
+    @property
+    def size(self) -> str:
+        """How many nodes there are, for people."""
+        return counted(len(self.document.nodes), "node")
 
     def _put(self, changes: Changes) -> None:
         if self._held is not None:
