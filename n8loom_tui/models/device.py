@@ -137,7 +137,7 @@ def weights_as_float32(model: Any) -> int:
     from mlx.utils import tree_flatten
 
     numbers: int = sum(int(array.size) for array in dict(tree_flatten(model.parameters())).values())
-    for module in _quantised(model):
+    for module in _quantised(model).values():
         packed = int(module.weight.size)
         helpers = sum(int(module[name].size) for name in ("scales", "biases") if module.get(name) is not None)
         numbers += packed * 32 // module.bits - packed - helpers
@@ -153,13 +153,19 @@ def apply_dtype(model: Any, dtype: Dtype) -> str:
     from mlx.utils import tree_flatten
     from mlx_lm.utils import dequantize_model
 
+    from n8loom_tui.loom.kernels.blocks import QUANTISED
+
     if dtype in (Dtype.FLOAT32, Dtype.FLOAT16, Dtype.BFLOAT16):
         kind = getattr(mx, dtype)
         model.set_dtype(kind)  # the scales first, so that unpacking does not round to their 16 bits
+        known = _as_stored(model) if dtype is Dtype.FLOAT32 and current_device() is Device.CPU else {}
         dequantize_model(model)
         model.set_dtype(kind)
+        for name, module in model.named_modules():
+            if name in known:
+                setattr(module, QUANTISED, known[name])
     mx.eval(model.parameters())
-    if bits := sorted({module.bits for module in _quantised(model)}):
+    if bits := sorted({module.bits for module in _quantised(model).values()}):
         return "/".join(str(each) for each in bits) + "-bit"
     arrays = dict(tree_flatten(model.parameters())).values()
     floats = [array for array in arrays if mx.issubdtype(array.dtype, mx.floating)]
@@ -167,9 +173,17 @@ def apply_dtype(model: Any, dtype: Dtype) -> str:
     return str(dtype) if largest is None else str(largest.dtype).rpartition(".")[2]
 
 
-def _quantised(model: Any) -> list[Any]:
-    """The modules that hold packed weights."""
-    return [module for _, module in model.named_modules() if "scales" in module and hasattr(module, "bits")]
+def _as_stored(model: Any) -> dict[str, Any]:
+    """The packed weights of the modules that have some, by the module's name, for whoever computes with them."""
+    from n8loom_tui.loom.kernels.codes import Quantised
+
+    found = {name: Quantised.of(module) for name, module in _quantised(model).items()}
+    return {name: packed for name, packed in found.items() if packed is not None}
+
+
+def _quantised(model: Any) -> dict[str, Any]:
+    """The modules that hold packed weights, by name."""
+    return {name: part for name, part in model.named_modules() if "scales" in part and hasattr(part, "bits")}
 
 
 def _gib(size: int) -> str:

@@ -14,8 +14,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-import numpy as np
-
 from n8loom_tui.models.errors import ModelError
 
 Scalar: TypeAlias = int | float | bool | str
@@ -258,17 +256,22 @@ class _Reader:
         if kind is _Kind.STRING:
             return self.string()
         if kind is not _Kind.ARRAY:
-            return _python(np.frombuffer(self.take(np.dtype(_FIXED[kind]).itemsize), _FIXED[kind])[0])
+            return self.numbers(kind, 1)[0]
         inner = self.kind()
         if inner is _Kind.ARRAY:
             raise self.broken("it holds lists of lists")
         if inner is _Kind.STRING:
             return [self.string() for _ in range(self.count(8))]
-        dtype = np.dtype(_FIXED[inner])
-        items: list[int] | list[float] = np.frombuffer(
-            self.take(self.count(dtype.itemsize) * dtype.itemsize), dtype
-        ).tolist()
-        return items
+        return self.numbers(inner)
+
+    def numbers(self, kind: _Kind, count: int | None = None) -> list[int] | list[float]:
+        """So many numbers; None: as many as are told in front of them."""
+        import numpy as np  # not at the top: it would keep the app's first picture waiting
+
+        dtype = np.dtype(_FIXED[kind])
+        count = self.count(dtype.itemsize) if count is None else count
+        found: list[int] | list[float] = np.frombuffer(self.take(count * dtype.itemsize), dtype).tolist()
+        return found
 
     def kind(self) -> _Kind:
         number = self.unsigned(4)
@@ -302,8 +305,3 @@ class _Reader:
 
     def broken(self, what: str) -> ModelError:
         return ModelError(f"{self.path.name} is not a usable GGUF file: {what}")
-
-
-def _python(value: np.generic) -> Scalar:
-    item: Scalar = value.item()
-    return item

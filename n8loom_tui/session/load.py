@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.loom.marks import Marks
+from n8loom_tui.loom.marks import UNREAD, Marks
 
 from . import schema
 from .errors import UNREADABLE, one_line
@@ -80,24 +80,27 @@ class LoadedSession:
             self.problems.append("There are more problems than these.")
 
 
-def load_session(db: sqlite3.Connection) -> LoadedSession:
-    """Read a session. The connection is the caller's, its tables are checked.
+def load_session(db: sqlite3.Connection, rows: list[tuple[Any, ...]] | None = None) -> LoadedSession:
+    """Read a session, or what a few of its nodes, whose `rows` are given, are without the others and without a
+    history. The connection is the caller's, its tables are checked.
 
     Raises:
         UNREADABLE: not one row can be read.
     """
     loaded = LoadedSession()
+    part = None if rows is None else [row[_ID] for row in rows]
     with no_collector():
-        rows = _read_nodes(db, loaded)
+        rows = _read_nodes(db, loaded) if rows is None else rows
         db.text_factory = _lenient_text
         nodes = _Nodes(loaded, _models(db, loaded), _origins(db, loaded))
         nodes.enter(rows)
         nodes.hang()
         if schema.version(db) >= schema.WITH_HISTORY:
-            nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks"))
+            nodes.mark(_read_table(db, loaded, "node, bookmark, tags, note, unread", "marks", part))
+        if schema.version(db) >= schema.WITH_HISTORY and part is None:
             _take_steps(db, loaded)
         if schema.version(db) >= schema.WITH_ODDS:
-            nodes.know(_read_table(db, loaded, "node, data", "odds"))
+            nodes.know(_read_table(db, loaded, "node, data", "odds", part))
     _take_meta(db, loaded, nodes.live)
     return loaded
 
@@ -105,8 +108,8 @@ def load_session(db: sqlite3.Connection) -> LoadedSession:
 @contextmanager
 def no_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time. Nor does it
-    walk over what was made meanwhile later on, which takes it most of a second and everybody waits, until
-    `collect_again`."""
+    walk over what was made meanwhile later on, which takes it most of a second and everybody waits: whoever leaves
+    trees has to take them apart."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -115,11 +118,6 @@ def no_collector() -> Iterator[None]:
         if was_on:
             gc.freeze()
             gc.enable()
-
-
-def collect_again() -> None:
-    """Let the cycle collector have what `no_collector` kept from it: a session was left."""
-    gc.unfreeze()
 
 
 # ------------------------------------------------------------------- reading
@@ -173,9 +171,12 @@ def _lenient_text(blob: bytes) -> str:
 
 
 def _read_table(
-    db: sqlite3.Connection, loaded: LoadedSession, columns: str, table: str
+    db: sqlite3.Connection, loaded: LoadedSession, columns: str, table: str, part: list[str] | None = None
 ) -> list[tuple[Any, ...]]:
-    """A small table, or as much of it as can be read."""
+    """A small table, or as much of it as can be read; only what it tells of the nodes in `part`, if given."""
+    if part is not None:
+        read = f"SELECT {columns} FROM {table} WHERE node = ?"
+        return [row for name in part for row in db.execute(read, (name,))]
     rows = []
     try:
         for row in db.execute(f"SELECT {columns} FROM {table}"):
@@ -306,6 +307,9 @@ class _Nodes:
         for name, bookmark, tags, note, unread in rows:
             node = self._nodes.get(name) if isinstance(name, str) else None
             if node is None:
+                continue
+            if unread == 1 and not bookmark and tags == "[]" and note == b"":
+                node.marks = UNREAD  # as most are that have any marks
                 continue
             try:
                 words = read_json(tags)

@@ -8,6 +8,7 @@ Migrations are never edited once released; what is needed later is appended.
                 surrogates let through, as BLOBs, since SQLite's TEXT holds neither those nor, for its
                 functions, NUL. `framing` stands for roots only: 'chat' or 'raw'. `provenance` is what a node
                 has for itself. For `tokens` and `ends` see `packing.py`.
+                The index on `parent` is what a first look at a large session goes by (`glimpse.py`).
     origins     the part of a provenance that many nodes share (model, sampling values), as JSON.
     models      what the token ids of a node belong to.
     marks       bookmark, tags (a JSON list), note and unread: a row for each node that has any of them.
@@ -88,17 +89,23 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE odds (node TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
     """,
+    """
+    CREATE INDEX nodes_parent ON nodes (parent);
+    """,
 )
 VERSION = len(MIGRATIONS)
 WITH_HISTORY = 2
 """The first version with `marks` and `steps`."""
 WITH_ODDS = 3
 """The first version with `odds`."""
+WITH_PARENTS = 4
+"""The first version that finds the children of a node without going through all nodes."""
 
 TABLES: tuple[frozenset[str], ...] = (
     frozenset({"meta", "models", "nodes", "origins"}),
     frozenset({"marks", "steps"}),
     frozenset({"odds"}),
+    frozenset(),
 )
 """The tables that each migration adds."""
 

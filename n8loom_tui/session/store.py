@@ -18,6 +18,7 @@ from . import schema
 from .apply import apply
 from .errors import UNREADABLE, SessionError, explain
 from .files import draft, place, remove_sidecars
+from .glimpse import Glimpse, take_glimpse
 from .load import LoadedSession, load_session
 from .lock import LockedError, SessionLock
 from .record import Changes
@@ -163,6 +164,13 @@ class SessionStore:
     def _read_only(cls, path: Path, reason: str) -> SessionStore:
         with reading(path):
             return cls(path, None, reason)
+
+    def glimpse(self, page: int) -> Glimpse | None:
+        """What stands around the node that the person stood on, for a screen of `page` rows; None where the session is
+        better loaded at once: it is small, or not in order."""
+        with contextlib.suppress(SessionError), reading(self.path) as db:
+            return take_glimpse(db, page)
+        return None
 
     def load(self) -> LoadedSession:
         """What the session holds. A file too damaged to read to its end makes the store read-only.

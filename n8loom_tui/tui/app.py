@@ -40,6 +40,7 @@ from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
 from n8loom_tui.tui.evictions import Evictions
+from n8loom_tui.tui.filling import Filling
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
@@ -130,9 +131,11 @@ class LoomApp(App[int], inherit_bindings=False):
         self.commands = Commands(self)
         self.watching = Watching(self)
         self.lore = TokenLore(self.document, self.ask_engine)
-        self._typed = TypeAhead(self, super().on_event)
+        typed = self._typed = TypeAhead(self, super().on_event)
+        self.filling = Filling(self, typed)
         self.opening = Opening(self)
         self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
+        self._model_asked_for = False
         self._saved_at = 0.0
         self._bars_at = 0.0
         self._told = ("", 0.0)
@@ -142,7 +145,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
-        await (self._typed.take(event) if typed else super().on_event(event))
+        ordered = typed or self.filling.hold_mouse(event)
+        await (self._typed.take(event) if ordered else super().on_event(event))
 
     # -------------------------------------------------------------- beginning
 
@@ -153,44 +157,58 @@ class LoomApp(App[int], inherit_bindings=False):
         self.set_interval(DRAIN_RATE, self.drain)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
         self.looks.begin(self.launch.theme)
-        self.call_after_refresh(self._first)
+        self.call_after_refresh(self.begin)
 
-    def _first(self) -> None:
-        """Show the text, and load the model behind it: its imports alone would take the first second for themselves."""
-        self.begin()
-        self.set_timer(
-            FIRST_PAINT, self.engine.start
-        )  # what waits for a screen's refresh goes with that screen
+    def _load_model(self) -> None:
+        """Load the model, behind the text: its imports alone would take the first second for themselves."""
+        if not self._model_asked_for:
+            self._model_asked_for = True
+            # What waits for a screen's refresh goes with that screen.
+            self.set_timer(FIRST_PAINT, self.engine.start)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return self.looks.filters(super().get_line_filters())
 
     def begin(self) -> None:
-        """Show what is open, and what there is to say of it."""
+        """Show what is open, and what there is to say of it; of a large session what is in sight, and the rest is read
+        behind that."""
+        self.whereabouts.take_up(time.monotonic())
+        if self.filling.active:
+            self.catch_up = CatchUp(Document(), None)
+            self.call_after_refresh(self.filling.begin)
+            self.refresh_bars()
+            return
+        self.catch_up = CatchUp(self.document, self.view.current)
+        self.opened()
+
+    def opened(self) -> None:
+        """All of a session is there: say what there is to say of it, and begin what was wanted."""
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
-        self.whereabouts.take_up(time.monotonic())
-        self.catch_up = CatchUp(self.document, self.view.current)
+        self._load_model()
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots:
             self.opening.welcome()
         self.refresh_bars()
 
-    def take_up(self, saving: Saving) -> None:
-        """Make this session the one that is open."""
-        self.launch = replace(self.launch, prompt=None, notices=(), given={})
+    def take_up(self, saving: Saving, ready_for: ModelInfo | None = None) -> None:
+        """Make this session the one that is open. `ready_for`: the model that it was made ready for already."""
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)
         self.lore = TokenLore(self.document, self.ask_engine)
         self.marked, self.evictions = MarkedSet(self.document), Evictions()
         self.whereabouts = Whereabouts(self)
-        if self.status.model is not None:
+        if self.status.model is not None and self.status.model is not ready_for:
             self.document.use_model(self.status.model)
             saving.model(self.status.model)
-        self.tuning.take_up(saving)
+        self.tuning.take_up(saving, self.launch.given)
         self.watching.take_up()
+        self.view.tree_view.show_marked(self.marked.ids)
+
+    def show_anew(self) -> None:
+        """Make a screen for the session that is open."""
         self.view = self._new_view()
         self.view.use_looks_later(self.looks.now, self.looks.signs)
 
@@ -235,6 +253,7 @@ class LoomApp(App[int], inherit_bindings=False):
             return  # the app is ending
         told = list(self.engine.drain())
         now = time.monotonic()
+        self.filling.look()
         if told:
             self._take(told, now)
         for request in self.catch_up.requests():
@@ -351,6 +370,8 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def perform(self, action: str, count: int | None = None) -> None:
         """Do what a key or the palette asked for."""
+        if self.filling.puts_off(action, count):
+            return
         self.view.end_search(keep=True)
         self.view.take_no_key()
         self.status.said = ""

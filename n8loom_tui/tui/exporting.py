@@ -46,7 +46,7 @@ async def write_export(saving: Saving, wanted: Export) -> list[str]:
         return await asyncio.to_thread(
             export_session, saving.path, wanted.format.name, wanted.target, node=node, path=path, nodes=nodes
         )
-    changes = await saving.whole()
+    changes = await saving.collected()
     return await asyncio.to_thread(_export, changes, wanted)
 
 

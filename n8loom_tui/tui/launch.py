@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ from n8loom_tui.models.load import check_name
 from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.backend import ModelBackend
+from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
-from n8loom_tui.tui.saving import Saving
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
@@ -58,7 +59,7 @@ def run(wanted: Wanted) -> int:
     """
     check_name(wanted.model)
     keymap, problems = load_keymaps(wanted.keymap, shipped_keymaps_path(), config_dir() / "keymaps.toml")
-    saving = Saving.open(wanted.session)
+    saving = begin_opening(wanted.session, shutil.get_terminal_size().lines)
     gc.freeze()  # what was loaded stays: the collector need not walk through it while the model is being loaded
     launch = Launch(
         wanted.prompt,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.load import collect_again
+from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.sessions import NewLoom, Open, SessionsScreen
 from n8loom_tui.tui.screens.wait import WaitScreen
+from n8loom_tui.tui.widgets.rows import TreeRows
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
@@ -65,22 +68,24 @@ class Opening:
         wait = WaitScreen(f"Opening {path.stem if path else 'a new session'} …")
         await app.push_screen(wait)
         try:
-            saving = await asyncio.to_thread(Saving.open, path)
+            saving = await asyncio.to_thread(begin_opening, path, app.size.height)
         except SessionError as error:
             app.tell(str(error), "error")
             wait.dismiss()
             return
-        left = app.saving
+        left, rows = app.saving, app.view.tree_view.rows
         self.leaving.append(left)
-        collect_again()
         app.end_all()
+        app.launch = replace(app.launch, prompt=None, notices=(), given={})
         app.take_up(saving)
+        app.show_anew()
         app.pop_screen()
         await app.switch_screen(app.view)
         app.call_after_refresh(app.begin)
         for line in await asyncio.to_thread(left.leave):
             app.tell(line, "warning")
         self.leaving.remove(left)
+        await asyncio.to_thread(_take_apart, left.document, rows)
 
     def _is_open(self, path: Path) -> bool:
         """Whether a path leads to the session that is open, perhaps by another name."""
@@ -89,3 +94,15 @@ class Opening:
             return own is not None and path.samefile(own)
         except OSError:
             return path == own
+
+
+def _take_apart(document: Document, rows: TreeRows) -> None:
+    """Have the memory of trees that were left free: their nodes hold each other, and the cycle collector is kept from
+    them, since it would stop everybody for the better part of a second."""
+    rows.clear()
+    trees = document.trees
+    nodes = [*trees.nodes.values(), *(node for top in trees.trash.values() for node in top.walk())]
+    for known in (trees.nodes, trees.trash, trees.roots, trees.bookmarks, trees.unread):
+        known.clear()
+    for node in nodes:
+        node.parent, node.children = None, []

@@ -18,6 +18,7 @@ from typing import Any
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
+from n8loom_tui.session.history_edits import counted
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
@@ -39,6 +40,7 @@ from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.elsewhere import PATIENCE, made, moved, rescued
 from n8loom_tui.tui.slices import Spread
+from n8loom_tui.tui.widgets.tree_shape import TreeShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class Saving:
         kept: further values of the whole session, by their meta keys, as they are stored.
     """
 
-    def __init__(self, store: SessionStore | None = None) -> None:
-        """`store` None: a session is made in the data folder with the first change."""
+    def __init__(self, store: SessionStore | None = None, loaded: LoadedSession | None = None) -> None:
+        """`store` None: a session is made in the data folder with the first change. `loaded`: what it holds, where that
+        is known."""
         self.notices: list[str] = []
         self.current_id: str | None = None
         self.folded_ids: frozenset[str] = frozenset()
@@ -79,7 +82,7 @@ class Saving:
         self._heard_by: list[list[Changes]] = []
         """What changes is put in these, too."""
         if store is not None:
-            self._load(store)
+            self._load(store, loaded or store.load())
 
     @classmethod
     def open(cls, path: Path | None) -> Saving:
@@ -97,10 +100,15 @@ class Saving:
             store.close()
             raise
 
-    def _load(self, store: SessionStore) -> None:
-        loaded = store.load()
-        self.document = _document(loaded)
+    def _load(self, store: SessionStore, loaded: LoadedSession) -> None:
+        self._show(loaded)
         self._refs = {ref.fingerprint: ref for ref in loaded.models.values()}
+        self.notices += loaded.problems
+        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def _show(self, loaded: LoadedSession) -> None:
+        """Take over what there is to be seen of a session."""
+        self.document = _document(loaded)
         self.current_id = loaded.current_id
         nodes = self.document.nodes  # without branches that had said nothing
         self.folded_ids = frozenset(
@@ -108,8 +116,17 @@ class Saving:
         )
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
-        self.notices += loaded.problems
-        self._begin_writing(self._recovered(store) if loaded.problems else store)
+
+    def shape(self) -> TreeShape:
+        """What the tree is to show at first: as it was left, with the cursor where the person stood."""
+        nodes, roots = self.document.nodes, self.document.roots
+        return TreeShape.of(
+            roots,
+            nodes.get(self.current_id or "", roots[0] if roots else None),
+            folded=(name for name in self.folded_ids if name in nodes),
+            hoisted=[here for name in self.look.hoisted if (here := nodes.get(name))],
+            visited=self.look.visited,
+        )
 
     def _recovered(self, store: SessionStore) -> SessionStore:
         """Go on in a new file: what was not in order is to be seen in the old one as it was."""
@@ -176,6 +193,11 @@ class Saving:
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
         return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
+
+    @property
+    def size(self) -> str:
+        """How many nodes there are, for people."""
+        return counted(len(self.document.nodes), "node")
 
     def _put(self, changes: Changes) -> None:
         for meanwhile in self._heard_by:
@@ -260,7 +282,7 @@ class Saving:
         old, changes = self._store, list[Changes]()
         self._held = []
         try:
-            changes = await self.whole()
+            changes = await self.collected()
             self._held = []
             store = await asyncio.to_thread(made, target, changes)
         except SessionError:
@@ -281,7 +303,7 @@ class Saving:
         for changes in held:
             self._hand_over(changes)
 
-    async def whole(self) -> list[Changes]:
+    async def collected(self) -> list[Changes]:
         """All there is, as changes one behind the other, the last of which are what changes while the first is made."""
         recorded, meanwhile = self._whole(), list[Changes]()
         self._heard_by.append(meanwhile)

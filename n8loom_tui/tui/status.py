@@ -9,7 +9,6 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import EngineStats, PrefillProgress
 from n8loom_tui.models.progress import Progress
 from n8loom_tui.tui.backend import ModelInfo
-from n8loom_tui.tui.document import counted
 from n8loom_tui.tui.meter import BranchMeter, RateMeter
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.widgets.bars import Fact
@@ -55,7 +54,7 @@ class Status:
 
     def show(self, view: LoomScreen, document: Document, settings: Settings) -> None:
         """Write the title's and the state's lines."""
-        view.title_bar.show([Fact(self._title(view.tree_view.hoisted))], list(self._facts(document)))
+        view.title_bar.show([Fact(self._title(view.tree_view.hoisted))], list(self._facts()))
         doing = list(self._activity(document, view.current))
         idle = [] if doing else [Fact("ready", 1)]
         told = [Fact(self.hint, 11)] if self.hint and not self.said else []
@@ -74,13 +73,13 @@ class Status:
         levels = f" ({len(hoisted)} levels)" if len(hoisted) > 1 else ""
         return f"{self.saving.title} › hoisted{levels}: {truncate_cells(what, HOISTED_WIDTH)}"
 
-    def _facts(self, document: Document) -> Iterator[Fact]:
+    def _facts(self) -> Iterator[Fact]:
         if self.model is None:
             yield Fact("no model" if self.failure else "no model yet", 2)
         else:
             yield Fact(self.model.name, 2)
             yield Fact(self.model.device, 6)
-        yield Fact(counted(len(document.nodes), "node"), 3)
+        yield Fact(self.saving.size, 3)
         if self.stats.kv_bytes or self.stats.kv_working:
             used = (self.stats.kv_bytes + self.stats.kv_working) / 1e6
             budget = f" of {self.stats.kv_budget / 1e6:,.0f}" if self.stats.kv_budget else ""

@@ -30,10 +30,10 @@ class Tuning:
         self._saving = saving
         self._take_up(saving, given)
 
-    def take_up(self, saving: Saving) -> None:
+    def take_up(self, saving: Saving, given: Mapping[str, Any]) -> None:
         """Another session is open: its settings and presets count from now on, else those that the program
-        began with."""
-        self._take_up(saving, {})
+        began with. `given`: values that count more."""
+        self._take_up(saving, given)
 
     def _take_up(self, saving: Saving, given: Mapping[str, Any]) -> None:
         self._saving = saving

@@ -26,7 +26,11 @@ ROUNDS = 2
 
 
 class TypeAhead:
-    """Gives out keys one after the other."""
+    """Gives out keys one after the other.
+
+    Attributes:
+        held: whether all that comes has to wait until `release`.
+    """
 
     def __init__(self, app: App[int], give: Callable[[events.Event], Awaitable[None]]) -> None:
         """`give` hands an event to whatever has the focus."""
@@ -35,6 +39,7 @@ class TypeAhead:
         self._waiting: deque[events.Event] = deque()
         self._given = 0
         self._busy = False
+        self.held = False
 
     async def take(self, event: events.Event) -> None:
         """Give an event out now, or when those before it have been dealt with."""
@@ -42,8 +47,22 @@ class TypeAhead:
         if not self._busy:
             await self._next()
 
+    def release(self, first: Callable[[], None]) -> None:
+        """Do something, and behind it go on with what had to wait."""
+        self.held, self._busy = False, True
+        self._given += 1
+        screen = self._app.screen
+        started = self._app.focused or screen
+        first()
+        self._follow(started, screen)
+
+    def drop(self) -> None:
+        """Forget what had to wait."""
+        self.held = False
+        self._waiting.clear()
+
     async def _next(self) -> None:
-        if not self._waiting:
+        if self.held or not self._waiting:
             self._busy = False
             return
         self._busy = True
@@ -51,6 +70,10 @@ class TypeAhead:
         event, screen = self._waiting.popleft(), self._app.screen
         started = self._app.focused or screen
         await self._give(event)
+        self._follow(started, screen)
+
+    def _follow(self, started: DOMNode, screen: Screen[object]) -> None:
+        """Give out the next key once the one before has been dealt with."""
         done = partial(self._dealt_with, self._given, screen)
         self._climb(started, started, ROUNDS, done)
         self._app.set_timer(PATIENCE, partial(self._done, self._given))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from n8loom_tui.tui.saving import Look
+from n8loom_tui.tui.widgets.tree_shape import TreeShape
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
@@ -31,20 +32,16 @@ class Whereabouts:
         self.moved = False
         self.folded = False
 
-    def take_up(self, now: float) -> None:
-        """Go to where the person stood when the session was left."""
-        app, saving = self._app, self._app.saving
+    def take_up(self, now: float, shape: TreeShape | None = None, line: int | None = None) -> None:
+        """Go to where the person stood when the session was left: to the shape that was worked out, or to where that
+        is. `line`: where on the screen the cursor is to be."""
+        view, saving = self._app.view, self._app.saving
         self._taken_up, self._looked_at = True, now
-        if not app.document.roots:
-            return
-        nodes, tree = app.document.nodes, app.view.tree_view
-        node = nodes.get(saving.current_id or "", app.document.roots[0])
-        tree.rows.visited.restore(saving.look.visited)
-        tree.restore_folds(saving.folded_ids)
-        if saving.look.hoisted:
-            tree.restore_hoist(here for name in saving.look.hoisted if (here := nodes.get(name)))
-        tree.go_to(node)
-        app.view.show_node(node)
+        shape = shape or saving.shape()
+        view.tree_view.show_shape(shape, line)
+        self.folded = shape.rows.folded_ids != saving.folded_ids
+        if shape.rows.cursor is not None:
+            view.show_node(shape.rows.cursor)
 
     def store_changes(self, now: float) -> None:
         """Store what is otherwise than it was when this was called last."""

@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import SamplingParams
 from n8loom_tui.tui.app import Launch, LoomApp
+from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
-from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.settings import Settings
 
 
@@ -94,7 +94,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         backend = backend or FakeBackend()
         keys, problems = load_keymaps(keymap, shipped_keymaps_path(), None)
         assert not problems
-        saving = Saving.open(session)
+        saving = begin_opening(session, size[1])
         settings = Settings(n=n, params=SamplingParams(max_tokens=max_tokens))
         wanted = Launch(
             prompt, True, settings, given or {}, theme=theme, reduced_motion=reduced_motion, notices=notices

@@ -15,6 +15,7 @@ from support.session_mutations import bent, meddle, use
 
 from n8loom_tui.loom.protocol import SamplingParams
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.saving import Saving
 
 
@@ -93,8 +94,9 @@ def test_a_file_of_which_nothing_can_be_read_is_left_without_anything_beside_it(
     content = bytearray(path.read_bytes())
     content[4096 * (page - 1) : 4096 * page] = bytes(4096)
     path.write_bytes(content)
-    with pytest.raises(SessionError, match="is damaged"):
-        Saving.open(path)
+    for opened in (Saving.open, lambda path: begin_opening(path, 40)):
+        with pytest.raises(SessionError, match="is damaged"):
+            opened(path)
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"]
     assert path.read_bytes() == content
 

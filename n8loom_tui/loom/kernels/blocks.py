@@ -14,6 +14,9 @@ from .rotary import Rotary
 from .weights import Weight
 from .workspace import Floats
 
+QUANTISED = "quantised"
+"""The attribute in which a layer whose weights were unpacked has them as they were, a `Quantised`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Norm:
@@ -64,7 +67,7 @@ def _weight(layer: Any, pack: bool) -> Weight:
     if type(layer) is not Linear or layer.weight.dtype != mx.float32:
         raise TypeError(f"{type(layer).__name__} is no float32 Linear")
     bias = floats(layer.bias) if "bias" in layer else None
-    return Weight.of(floats(layer.weight), bias, pack=pack)
+    return Weight.of(floats(layer.weight), bias, quantised=getattr(layer, QUANTISED, None), pack=pack)
 
 
 def blocks_of(layers: list[Any], dim: int, pack: bool) -> list[Block]:

@@ -21,7 +21,7 @@ from mlx.utils import tree_flatten
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blocks import blocks_of, floats, norm_of
+from .blocks import QUANTISED, blocks_of, floats, norm_of
 from .compiled import CompiledPass
 from .functions import on_cpu
 from .native import code
@@ -101,7 +101,7 @@ class Network:
         self._embedding = floats(inner.embed_tokens.weight)
         self._norm = norm_of(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight.of(floats(head.weight), pack=pack)
+        self._head = Weight.of(floats(head.weight), quantised=getattr(head, QUANTISED, None), pack=pack)
         blocks = blocks_of(list(inner.layers), dim, pack)
         self.layers = len(blocks)
         known = code()

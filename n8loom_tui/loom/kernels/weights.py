@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .codes import Codes, Quantised, packed_codes
 from .native import Machine, Stored, code, product_of
-from .native.interface import AT_ONCE, room
+from .native.interface import quantised as quantised_product
+from .native.interface import room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
 Step = tuple[int, tuple[int, ...]]
@@ -26,21 +29,33 @@ class Weight:
         bias: Floats | None = None,
         packed: npt.NDArray[Any] | None = None,
         stored: Stored = Stored.FLOAT32,
+        codes: Codes | None = None,
     ) -> None:
-        """`packed`: the same in panels, `[panels, inputs, panel]`, stored as said."""
+        """`packed`: the same in panels, `[panels, inputs, panel]`, stored as said. `codes`: the same, quantised."""
         self.array = array
         self.bias = bias
         self._packed = packed
         self._stored = stored
+        self._codes = codes
 
     @staticmethod
-    def of(array: Floats, bias: Floats | None = None, *, pack: bool = False) -> Weight:
-        """`pack`: keep a second copy in the form that products are fastest with, if there is code for them.
-
-        It takes half the memory where 16 bits hold the very same numbers.
+    def of(
+        array: Floats, bias: Floats | None = None, *, quantised: Quantised | None = None, pack: bool = False
+    ) -> Weight:
+        """
+        Args:
+            quantised: what the weights were unpacked from.
+            pack: keep a second copy in the form that products are fastest with, if there is code for them. It takes
+                half the memory where 16 bits hold the very same numbers; of quantised ones a sixth, in any case.
         """
         known = code()
-        if not pack or known is None:
+        if known is None:
+            return Weight(array, bias)
+        if quantised is not None:
+            codes = packed_codes(quantised, array, known.machine)
+            if codes is not None:
+                return Weight(array, bias, codes=codes)
+        if not pack:
             return Weight(array, bias)
         stored = exact_storage(array, known.machine)
         return Weight(array, bias, _packed(array, known.machine, stored), stored)
@@ -54,7 +69,10 @@ class Weight:
         panel = panel_width()
         packed = None if self._packed is None else self._packed[low // panel : -(-high // panel)]
         bias = self.bias[low:high] if self.bias is not None else None
-        return Weight(self.array[low:high], bias, packed, self._stored)
+        codes = self._codes
+        if codes is not None:
+            codes = replace(codes, panels=codes.panels[low // panel : -(-high // panel)])
+        return Weight(self.array[low:high], bias, packed, self._stored, codes)
 
     def of_rows(self, x: Floats) -> Floats:
         """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
@@ -77,9 +95,13 @@ class Weight:
         given = (x, rows, inputs, inputs)
         into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
         if self._packed is None:
-            panels = address(space.take("panels", AT_ONCE * machine.panel * inputs))
-            lying = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
-            return known.steps["crossing"], (*given, *lying, *into, panels)
+            panel = address(space.take("panel", machine.panel * inputs))
+            if self._codes is not None:
+                codes = self._codes
+                lying = (address(codes.panels), codes.group, codes.panels.strides[0], self.outputs)
+                return known.steps[quantised_product(codes.bits)], (*given, *lying, *into, panel)
+            across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
+            return known.steps["crossing"], (*given, *across, *into, panel)
         size = machine.panel * int(self._packed.itemsize)
         matrix = (address(self._packed), size, inputs * size, self.outputs)
         return product_of(self._stored), (*given, *matrix, *into)

@@ -46,7 +46,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         super().__init__()
         self._document = document
         self.route_by(keymap)
-        self.search_in(document)
+        self.prepare_search(document)
         self.tree_view = LoomTree(id="tree")
         self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
@@ -89,9 +89,14 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         yield self.key_bar
 
     def on_mount(self) -> None:
-        self.tree_view.set_roots(self._document.roots)
         self.tree_view.focus()
         self._arrange(self.app.size.width)
+
+    def use_document(self, document: Document) -> None:
+        """Show another document from now on, one that says what is shown already, and more. Its shape is told to
+        the tree."""
+        self._document = document
+        self.search_in(document)
 
     # ------------------------------------------------------------------- view
 

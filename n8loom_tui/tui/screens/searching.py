@@ -47,6 +47,10 @@ class Searching:
         """Search in this document."""
         self.finder = Finder(document, self._search_later, self._search_no_more, self._search_ended)
         self.jumps = Jumps()
+
+    def prepare_search(self, document: Document) -> None:
+        """Make the line that searches are typed in."""
+        self.search_in(document)
         self.search_line = SearchLine(id="search")
         self.search_ended = False
         self._origin: Origin | None = None

@@ -167,7 +167,7 @@ class ChildrenPreview(Widget, can_focus=False):
             segments.append(Segment(lines[row], self.get_component_rich_style(body)))
         if row == len(lines) - 1:
             segments += self._ending(child, lines[row], width - len(head))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.visual_style.rich_style)
 
     def _ending(self, child: Heddle, line: str, width: int) -> list[Segment]:
         """What stands behind the last line of a child: the caret while it streams, the sign of its end."""
@@ -181,7 +181,7 @@ class ChildrenPreview(Widget, can_focus=False):
     def _note_line(self, text: str, width: int) -> Strip:
         style: Style = self.get_component_rich_style("childrenpreview--placeholder")
         text = truncate_cells(visible(text, " "), width, self.signs.ellipsis)
-        return Strip([Segment(text, style)]).adjust_cell_length(width, self.rich_style)
+        return Strip([Segment(text, style)]).adjust_cell_length(width, self.visual_style.rich_style)
 
     # ------------------------------------------------------------------- events
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+from textual.geometry import Size
 from textual.scroll_view import ScrollView
+from textual.widget import Widget
 
 from .signs import UNICODE, Signs
 
@@ -45,6 +48,23 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def page(self) -> int:
         """Lines that fit on the screen. 0 before the first layout."""
         return self.scrollable_content_region.height
+
+    @property
+    def base_style(self) -> Style:
+        """The view's own colours, which `rich_style` works out anew each time, a line at a time."""
+        return self.visual_style.rich_style
+
+    def set_lines(self, count: int) -> None:
+        """Say how many lines there are. As long as the scroll bar neither comes nor goes by that, nothing else on the
+        screen has to be laid out and drawn anew, as it would each time that text grows by a line."""
+        size, page = Size(0, count), self.page
+        if size == self.virtual_size:
+            return
+        if page and (count > page) == (self.virtual_size.height > page) == self.show_vertical_scrollbar:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+        else:
+            self.virtual_size = size
 
     def scroll_top_to(self, line: int) -> None:
         """Scroll so that this line is the first one, or as far as there are lines. Without animation."""

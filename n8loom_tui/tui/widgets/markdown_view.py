@@ -9,7 +9,6 @@ import io
 from typing import ClassVar
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.style import Style
 from rich.theme import Theme
@@ -62,6 +61,8 @@ def render(text: str, width: int, theme: str) -> list[list[Segment]]:
         color_system="truecolor",
         theme=Theme(_PLAIN),
     )
+    from rich.markdown import Markdown  # not at the top: it would keep the app's first picture waiting
+
     page = Markdown(shown, hyperlinks=False, code_theme=theme)
     lines = console.render_lines(page, console.options, pad=False)
     # What Rich makes of the text may hold what it was spared: entities are characters again.

@@ -63,6 +63,8 @@ class Reader(TokenText):
         super().__init__(signs=signs, name=name, id=id, classes=classes)
         self._placeholder = placeholder
         self._texts: list[str] = []
+        self._names: set[str] = set()
+        """The ids of the nodes on the path."""
         self._streaming = False
         self._query: Query | None = None
         self._at_end = True
@@ -90,6 +92,7 @@ class Reader(TokenText):
     def clear(self) -> None:
         """Show no node, but the placeholder."""
         self._path, self._texts, self._streaming = [], [], False
+        self._names.clear()
         self._token = None
         self._flow = Flow(self._flow.width)
         self._at_end, self._place = True, 0
@@ -112,6 +115,7 @@ class Reader(TokenText):
         if common < max(len(self._path), len(path)):
             self._token = None
         self._path, self._texts, self._streaming = path, texts, streaming
+        self._names = {above.id for above in path}
         self._grown(first)
         self.refresh()
         if not same_node or common < len(path):
@@ -121,7 +125,7 @@ class Reader(TokenText):
     def node_grew(self, node: Heddle) -> None:
         """A node has more text. Nothing happens unless it is on the path that is shown."""
         if node is not self.node:
-            if any(above is node for above in self._path):
+            if node.id in self._names:
                 self._reload()
             return
         shown, text = self._texts[-1], node.text
@@ -157,8 +161,7 @@ class Reader(TokenText):
     def _grown(self, first: int) -> None:
         """Lines from `first` on are not what they were."""
         height = len(self._flow.lines) if self._path else 0
-        if self.virtual_size.height != height:
-            self.virtual_size = Size(0, height)
+        self.set_lines(height)
         top, page = self.scroll_offset.y, self.page
         first, last = max(first, top), min(max(height, first + 1), top + page)
         if first < last:
@@ -240,7 +243,7 @@ class Reader(TokenText):
         if not self._path:
             return self._placeholder_line(index, width)
         if index >= len(self._flow.lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.base_style)
         pieces = self._flow.pieces(index)
         current = len(self._path) - 1
         at_end = index == len(self._flow.lines) - 1
@@ -251,7 +254,7 @@ class Reader(TokenText):
         segments += Strip(words).apply_offsets(0, index) if words else ()
         if at_end and self._streaming:
             segments.append(Segment(self.signs.caret, self.get_component_rich_style("reader--caret")))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.base_style)
 
     def _lit(self, segments: list[Segment], index: int) -> list[Segment]:
         """A line's segments, with what is searched for set off."""
@@ -269,10 +272,10 @@ class Reader(TokenText):
         text = visible(self._placeholder)
         lines = wrap_cells(text, max(width - MARGIN, 1))
         if index >= len(lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.base_style)
         start, end = lines[index]
         style = self.get_component_rich_style("reader--placeholder")
         line = truncate_cells(text[start:end], width - MARGIN, self.signs.ellipsis)
         return Strip([Segment(" " * MARGIN, style), Segment(line, style)]).adjust_cell_length(
-            width, self.rich_style
+            width, self.base_style
         )

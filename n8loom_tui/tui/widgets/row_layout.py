@@ -126,7 +126,8 @@ def lay_out(
     """
     left = guides(view, signs, width)
     stream = (f"{signs.marked} " if marked else "") + (signs.stream if streaming else "")
-    count = f" {signs.folded}{view.hidden}" if view.folded else ""
+    number = view.hidden if view.hidden >= 0 else signs.ellipsis
+    count = f" {signs.folded}{number}" if view.folded else ""
     room = width - cell_len(left) - len(stream) - len(count)
     right = []
     at_end = extra + marks(view, signs, evicted) + (spinner if streaming else "")

@@ -25,7 +25,8 @@ class RowView:
     """What there is to draw of one row.
 
     `depth` counts the levels of indent left of it; `rails` tells for each level (for the innermost ones, if
-    they are many) whether a line runs down through it. `hidden` counts the nodes below if the row is folded.
+    they are many) whether a line runs down through it. `hidden` counts the nodes below if the row is folded; a number
+    below 0 says that they are not counted yet.
     """
 
     node: Heddle

@@ -8,7 +8,7 @@ drawn (`row_views`). Nothing recurses. The cursor is a node, so rows may come an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from n8loom_tui.loom.heddle import Heddle
@@ -25,11 +25,12 @@ class TreeRows:
     `changed_below`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folded: Iterable[str] = ()) -> None:
+        """`folded`: ids of nodes with children whose rows are hidden from the first."""
         self._roots: list[Heddle] = []
         self._rows = RowList()
         self._at: dict[str, Row] = {}
-        self._folded: set[str] = set()
+        self._folded = set(folded)
         self._cursor: Heddle | None = None
         self.visited = Visited()
         self._below: dict[str, int] = {}
@@ -94,11 +95,22 @@ class TreeRows:
             self._below[node.id] = known
         return known
 
+    def count_below(self, counts: Mapping[str, int]) -> None:
+        """Take it from somebody how many nodes stand below some."""
+        self._below.update(counts)
+
     def views(self, start: int, stop: int, keep: int = 64) -> list[RowView]:
         """The rows from `start` up to `stop` (not included), with at most `keep` rails each."""
         start = max(start, 0)
         rows = list(islice(self._rows.from_(start), max(stop - start, 0)))
         return row_views(rows, self._folded, self.below, keep)
+
+    def clear(self) -> None:
+        """Have no rows any more, nor know of any node."""
+        self._rows.clear()
+        self._at.clear()
+        self._below.clear()
+        self._roots, self._cursor = [], None
 
     # ------------------------------------------------------- the tree changed
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from textual.geometry import Size
 from textual.message import Message
 
 from n8loom_tui.loom.heddle import Heddle
@@ -20,6 +19,7 @@ from .line_view import LineView
 from .row_views import RowView
 from .rows import TreeRows
 from .signs import UNICODE, Signs
+from .tree_shape import TreeShape
 
 
 class TreeMessage(Message):
@@ -76,6 +76,24 @@ class ShapedTree(LineView):
             if anew or not self._hoist.levels:
                 self.rows.set_roots(self._hoist.shown)
 
+    def show_shape(self, shape: TreeShape, line: int | None = None) -> None:
+        """Show what was worked out, the cursor's row on this line of the screen if one is given."""
+        was = self.rows.cursor
+        self.rows, self._hoist = shape.rows, shape.hoist
+        self._lines.clear()
+        self._seen = None
+        self.set_lines(len(self.rows))
+        if line is not None:
+            self.scroll_top_to(max(self.rows.cursor_index - line, 0))
+        self._show_cursor()
+        self.refresh()
+        self._tell(was)
+
+    @property
+    def cursor_line(self) -> int:
+        """The line of the screen that the cursor's row is on; outside of it there is none."""
+        return self.rows.cursor_index - self.scroll_offset.y
+
     def node_added(self, node: Heddle) -> None:
         """A node was entered below its parent."""
         if node.parent is not None:
@@ -123,7 +141,7 @@ class ShapedTree(LineView):
         finally:
             self._changing = False
         self._seen = None
-        self.virtual_size = Size(0, len(self.rows))
+        self.set_lines(len(self.rows))
         now = self.rows.index_of(held) if held is not None else None
         if now is not None and now != place:
             self.scroll_top_to(now - (place - top))

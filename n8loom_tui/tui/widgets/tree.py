@@ -137,7 +137,7 @@ class LoomTree(ShapedTree):
         index = y + self.scroll_offset.y
         views = self._views(self.scroll_offset.y)
         if not 0 <= y < len(views) or width <= 0:
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self.base_style)
         view = views[y]
         row = self._lay_out(view)
         if len(self._drawn) > 4096:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
+from n8loom_tui.loom.kernels.codes import Quantised, packed_codes
 from n8loom_tui.loom.kernels.native import Machine, Stored, code
 from n8loom_tui.loom.kernels.program import Program
 from n8loom_tui.loom.kernels.weights import Weight, cut, exact_storage
@@ -72,6 +74,49 @@ def test_a_weight_applied_equals_the_plain_product(
     np.testing.assert_allclose(weight.of_rows(x), wanted, atol=close)
     before = numbers(rows, outputs, seed=3)
     np.testing.assert_allclose(applied(weight, x, before.copy(), adding=True), before + wanted, atol=close)
+
+
+def quantised(array: Floats, group: int, bits: int) -> tuple[Floats, Quantised]:
+    """Weights that were quantised and unpacked again, and what they were unpacked from."""
+    codes, scales, biases = mx.quantize(mx.array(array), group, bits)
+    unpacked = np.array(mx.dequantize(codes, scales, biases, group, bits))
+    return unpacked, Quantised(codes, scales, biases, group, bits)
+
+
+@needs_code
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("group", [32, 64])
+@pytest.mark.parametrize("rows", [1, 13, 70])
+@pytest.mark.parametrize("outputs", [64, 41, 5])
+def test_codes_give_what_the_unpacked_weights_give_to_the_bit(
+    outputs: int, rows: int, group: int, bits: int
+) -> None:
+    array, packed = quantised(numbers(outputs, 192), group, bits)
+    known = code()
+    assert known is not None
+    assert packed_codes(packed, array, known.machine) is not None
+    bias, x = numbers(outputs, seed=1), numbers(rows, 192, seed=2)
+    weight, plain = Weight.of(array, bias, quantised=packed), Weight.of(array, bias, pack=True)
+    wanted = applied(plain, x, empty(rows, outputs))
+    np.testing.assert_array_equal(applied(weight, x, empty(rows, outputs)), wanted)
+    shared = empty(rows, outputs)
+    for number in range(2):
+        low, high = cut(outputs, number, 2)
+        if low < high:
+            applied(weight.share(low, high), x, shared[:, low:high])
+    np.testing.assert_array_equal(shared, wanted)
+
+
+@needs_code
+def test_codes_that_do_not_give_the_very_same_numbers_are_left_alone() -> None:
+    array, packed = quantised(numbers(64, 64), 32, 4)
+    known = code()
+    assert known is not None
+    array[40, 3] *= 1.001
+    assert packed_codes(packed, array, known.machine) is None
+    x = numbers(3, 64, seed=2)
+    out = applied(Weight.of(array, quantised=packed, pack=True), x, empty(3, 64))
+    np.testing.assert_allclose(out, x @ array.T, atol=1e-4)
 
 
 @needs_code

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
 
-from .interface import PROGRAM, Stored
+from .interface import PROGRAM, WIDTHS, Stored, quantised
 from .machine import Function, Machine, callable_at, compiled, machine
 
 __all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of"]
@@ -53,18 +53,35 @@ def _code() -> Code | None:
 def _compiled_for(here: Machine) -> Code:
     from llvmlite import ir
 
-    from .attention import Parts, emit_attention
+    from .attention import Products, emit_attention
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
     from .flow import emit_barrier, emit_run, emit_step
-    from .product import emit_crossing, emit_packing, emit_product
+    from .product import (
+        Parts,
+        emit_crossing,
+        emit_gather,
+        emit_multiply,
+        emit_packing,
+        emit_product,
+        emit_quantised,
+        emit_unpacking,
+    )
 
     module = ir.Module("float32")
-    product = emit_product(module, here, Stored.FLOAT32.product, Stored.FLOAT32)
-    crossing = emit_crossing(module, here, "crossing", product, emit_packing(module, here, "packing"))
+    gather = emit_gather(module, here, "gather")
+    parts = Parts(gather, emit_multiply(module, here, "multiply", Stored.FLOAT32))
+    product = emit_product(module, here, Stored.FLOAT32.product, parts.gather, parts.multiply)
+    crossing = emit_crossing(module, here, "crossing", parts, emit_packing(module, here, "packing"))
     functions = [
         product,
         crossing,
-        emit_attention(module, here, "attention", Parts(product, crossing)),
+        *(
+            emit_quantised(
+                module, here, quantised(bits), parts, emit_unpacking(module, here, f"unpacking {bits}", bits)
+            )
+            for bits in WIDTHS
+        ),
+        emit_attention(module, here, "attention", Products(product, crossing)),
         emit_norm(module, here, "norm"),
         emit_turn(module, here, "turn"),
         emit_gate(module, here, "gate"),
@@ -88,8 +105,10 @@ def product_of(stored: Stored) -> int:
     from llvmlite import ir
 
     from .flow import emit_step
-    from .product import emit_product
+    from .product import emit_gather, emit_multiply, emit_product
 
-    module = ir.Module(stored)
-    step = emit_step(module, known.machine, emit_product(module, known.machine, stored.product, stored))
+    module, here = ir.Module(stored), known.machine
+    gather = emit_gather(module, here, "gather")
+    multiply = emit_multiply(module, here, "multiply", stored)
+    step = emit_step(module, here, emit_product(module, here, stored.product, gather, multiply))
     return compiled(module, [step])[step.name]

@@ -19,7 +19,7 @@ from .machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Products:
     """The functions that attention is made of."""
 
     product: ir.Function
@@ -39,7 +39,7 @@ class _Part:
 
 
 class _Attention:
-    def __init__(self, module: ir.Module, machine: Machine, name: str, parts: Parts) -> None:
+    def __init__(self, module: ir.Module, machine: Machine, name: str, parts: Products) -> None:
         self.e = Emitter(module, name, ATTENTION, machine.width)
         self._machine, self._parts = machine, parts
         plan = self.e.arguments["plan"]
@@ -114,7 +114,7 @@ class _Attention:
             [
                 *(queries, b.mul(part.rows, p["group"]), p["dim"], p["dim"]),
                 *(part.keys, p["dim"], part.width),
-                *(into, p["columns"], whole(0), p["space"], p["panels"]),
+                *(into, p["columns"], whole(0), p["space"], p["panel"]),
             ],
         )
 
@@ -215,6 +215,6 @@ class _Attention:
                 e.store(real(0.0), e.at(line, b.add(span["start"], column)))
 
 
-def emit_attention(module: ir.Module, machine: Machine, name: str, parts: Parts) -> ir.Function:
+def emit_attention(module: ir.Module, machine: Machine, name: str, parts: Products) -> ir.Function:
     """The code of attention, as `PLAN` and `ATTENTION` say."""
     return _Attention(module, machine, name, parts).write()

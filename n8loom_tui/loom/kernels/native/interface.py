@@ -25,28 +25,51 @@ class Stored(StrEnum):
         return f"product {self}"
 
 
+WIDTHS = (4, 8)
+"""Of how many bits codes may be."""
+
+
+def quantised(bits: int) -> str:
+    """The name of the product with codes of so many bits."""
+    return f"quantised {bits}"
+
+
 PRODUCT = (
     *("x", "rows", "inner", "x_step"),
     *("w", "w_step", "panel_step", "outputs"),
     *("out", "out_step", "adding", "space"),
 )
-"""What `emit_product` writes takes.
+"""What a product takes: `out[r, j] = Σ x[r, k] · w[k, j]`.
 
 `x` and `out`: addresses of float32 matrices, `x_step` and `out_step` floats from one row to the next. `w`: the
 address of a panel, `w_step` bytes from one `k` to the next, `panel_step` bytes from one panel to the next.
 `adding`: 1 adds to what stands in `out`, 0 does not read it. `space`: the address of room for `room` floats.
 """
+GATHER = ("x", "rows", "inner", "x_step", "space")
+MULTIPLY = (
+    *("rows", "inner"),
+    *("w", "w_step", "panel_step", "outputs"),
+    *("out", "out_step", "adding", "space"),
+)
+"""The two halves of a product: its rows are put side by side, then multiplied."""
 PACKING = ("w", "inner", "w_step", "outputs", "panel")
-"""What `emit_packing` writes takes: matrix `w[j, k]`, `w_step` floats from one `j` to the next."""
-
+"""What makes a panel of a matrix `w[j, k]`, `w_step` floats from one `j` to the next."""
 CROSSING = (
     *("x", "rows", "inner", "x_step"),
     *("w", "w_step", "outputs"),
-    *("out", "out_step", "adding", "space", "panels"),
+    *("out", "out_step", "adding", "space", "panel"),
 )
-"""What `emit_crossing` writes takes: `w[j, k]` as for packing. `panels`: room for `AT_ONCE` panels."""
-AT_ONCE = 8
-"""How many panels are packed, then used. The rows are gathered once for them."""
+"""What a product with a matrix takes that is not packed: `w[j, k]` as for packing. `panel`: room for one."""
+UNPACKING = ("codes", "inner", "group", "panel")
+"""What makes a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then `group` lines of
+codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and the upper half
+of the byte is for the one in the second."""
+QUANTISED = (
+    *("x", "rows", "inner", "x_step"),
+    *("w", "group", "panel_step", "outputs"),
+    *("out", "out_step", "adding", "space", "panel"),
+)
+"""What a product with codes takes; `panel_step` bytes from one panel to the next."""
 
 
 def room(machine: Machine, rows: int, inner: int) -> int:
@@ -59,7 +82,7 @@ PLAN = (
     *("scores", "columns", "tile"),
     *("spans", "span_count", "visible"),
     *("order", "lengths", "own_columns", "own_positions"),
-    *("panels", "space", "weighted", "totals"),
+    *("panel", "space", "weighted", "totals"),
 )
 """What an attention's plan says, whole numbers of 64 bits, the same for all layers.
 
@@ -67,7 +90,7 @@ PLAN = (
 for `[tile, group, columns]`. `tile`: how many rows are done together. `spans`: address of one `SPAN` each, in the order
 of their positions. `visible`: address, `[spans, rows]`, how many of its columns a row sees. `order`, `lengths`,
 `own_positions`: addresses, `[rows]`: where a row's own columns are, how many, and the position of the first;
-`own_columns`: which of the scores' columns they begin at. `panels`, `space`, `weighted`, `totals`: addresses of room.
+`own_columns`: which of the scores' columns they begin at. `panel`, `space`, `weighted`, `totals`: addresses of room.
 """
 SPAN = ("low", "high", "start", "width", "key_step", "value_step")
 """Rows from `low` up to `high` share `width` columns from `start` on; floats from one head to the next."""
@@ -79,7 +102,7 @@ of a row has room for. `out`: address, `[rows, heads, group, dim]`."""
 def rooms(machine: Machine, rows: int, group: int, dim: int, columns: int) -> dict[str, int]:
     """How many floats attention needs of each kind of room, for so many rows at a time."""
     return {
-        "panels": AT_ONCE * machine.panel * dim,
+        "panel": machine.panel * dim,
         "space": rows * group * max(columns, dim) + machine.rows + machine.width,
         "weighted": rows * group * dim,
         "totals": rows * group,

@@ -10,11 +10,12 @@ rows beside it, nor on how outputs are shared out among threads.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from llvmlite import ir
 
-from .emitter import FLOAT, SHORT, Emitter, Value, Variable, whole
-from .interface import AT_ONCE, CROSSING, PACKING, PRODUCT, Stored
+from .emitter import BYTE, FLOAT, SHORT, Emitter, Value, Variable, whole
+from .interface import CROSSING, GATHER, MULTIPLY, PACKING, PRODUCT, QUANTISED, UNPACKING, Stored
 from .machine import VECTORS, Machine
 
 
@@ -49,14 +50,20 @@ def by_count(e: Emitter, count: Value, most: int, write: Callable[[int], None]) 
     b.position_at_end(after)
 
 
-def emit_product(module: ir.Module, machine: Machine, name: str, stored: Stored) -> ir.Function:
-    """The code of a product with a matrix that is stored like this."""
-    e = Emitter(module, name, PRODUCT, machine.width)
+def emit_gather(module: ir.Module, machine: Machine, name: str) -> ir.Function:
+    """The code that puts the rows of each block side by side: `[inner, count]`."""
+    e = Emitter(module, name, GATHER, machine.width)
+    blocks = Blocks(e, machine, e.arguments["rows"])
+    with e.count(blocks.number) as number:
+        _gather(e, machine, *blocks.bounds(number))
+    return e.done()
+
+
+def emit_multiply(module: ir.Module, machine: Machine, name: str, stored: Stored) -> ir.Function:
+    """The code of a product of rows that were gathered, with a matrix that is stored like this."""
+    e = Emitter(module, name, MULTIPLY, machine.width)
     b, a = e.builder, e.arguments
     blocks = Blocks(e, machine, a["rows"])
-    with e.count(blocks.number) as number:
-        first, count = blocks.bounds(number)
-        _gather(e, machine, first, count)
     panels = b.sdiv(b.add(a["outputs"], whole(machine.panel - 1)), whole(machine.panel))
     ahead = b.sdiv(a["panel_step"], b.mul(blocks.number, e.most(a["inner"], whole(1))))
     with e.count(panels) as panel:
@@ -105,10 +112,7 @@ def emit_product(module: ir.Module, machine: Machine, name: str, stored: Stored)
 
 
 def _gather(e: Emitter, machine: Machine, first: Value, count: Value) -> None:
-    """Put a block's rows side by side into the room: `[inner, count]`.
-
-    What a square writes beyond `count` the next one overwrites, as they come in the order of their places.
-    """
+    """What a square writes beyond `count` the next one overwrites, as they come in the order of their places."""
     b, a, width = e.builder, e.arguments, e.width
     room = e.at(a["space"], b.mul(first, a["inner"]))
     last = b.sub(count, whole(1))
@@ -144,27 +148,95 @@ def _vector(e: Emitter, address: Value, number: int, stored: Stored, mask: Value
     return b.bitcast(b.shl(b.zext(upper, wide), shift), e.vector)
 
 
-def emit_crossing(
-    module: ir.Module, machine: Machine, name: str, product: ir.Function, packing: ir.Function
+def emit_product(
+    module: ir.Module, machine: Machine, name: str, gather: ir.Function, multiply: ir.Function
 ) -> ir.Function:
-    """The code of a product with a matrix that is not packed: some panels are, and used, and the next ones."""
-    e = Emitter(module, name, CROSSING, machine.width)
+    """The code of a product with a matrix in panels."""
+    e = Emitter(module, name, PRODUCT, machine.width)
+    a = e.arguments
+    e.call(gather, [a[given] for given in GATHER])
+    e.call(multiply, [a[given] for given in MULTIPLY])
+    return e.done()
+
+
+def _panel_by_panel(
+    e: Emitter, machine: Machine, parts: Parts, make: Callable[[Value, Value], None]
+) -> ir.Function:
+    """The code of a product whose panels are made one after the other; `make` is told which, and its first output."""
     b, a, panel = e.builder, e.arguments, machine.panel
-    size = b.mul(a["inner"], whole(4 * panel))
-    with e.count(a["outputs"], step=AT_ONCE * panel) as output:
-        some = e.least(whole(AT_ONCE * panel), b.sub(a["outputs"], output))
-        with e.count(some, step=panel) as inside:
-            rows = e.at(a["w"], b.mul(b.add(output, inside), a["w_step"]))
-            into = b.add(a["panels"], b.mul(b.sdiv(inside, whole(panel)), size))
-            e.call(packing, [rows, a["inner"], a["w_step"], e.least(whole(panel), b.sub(some, inside)), into])
-        e.call(
-            product,
-            [
-                *(a[name] for name in ("x", "rows", "inner", "x_step")),
-                *(a["panels"], whole(4 * panel), size, some),
-                *(e.at(a["out"], output), a["out_step"], a["adding"], a["space"]),
-            ],
-        )
+    e.call(parts.gather, [a[given] for given in GATHER])
+    with e.count(b.sdiv(b.add(a["outputs"], whole(panel - 1)), whole(panel))) as number:
+        first = b.mul(number, whole(panel))
+        left = e.least(whole(panel), b.sub(a["outputs"], first))
+        make(number, first)
+        given = a | {"w": a["panel"], "w_step": whole(4 * panel), "panel_step": whole(0)}
+        given |= {"outputs": left, "out": e.at(a["out"], first)}
+        e.call(parts.multiply, [given[name] for name in MULTIPLY])
+    return e.done()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What products are made of: rows gathered, and multiplied with float32."""
+
+    gather: ir.Function
+    multiply: ir.Function
+
+
+def emit_crossing(
+    module: ir.Module, machine: Machine, name: str, parts: Parts, packing: ir.Function
+) -> ir.Function:
+    """The code of a product with a matrix that is not packed."""
+    e = Emitter(module, name, CROSSING, machine.width)
+    b, a = e.builder, e.arguments
+
+    def pack(_number: Value, first: Value) -> None:
+        rows = e.at(a["w"], b.mul(first, a["w_step"]))
+        left = e.least(whole(machine.panel), b.sub(a["outputs"], first))
+        e.call(packing, [rows, a["inner"], a["w_step"], left, a["panel"]])
+
+    return _panel_by_panel(e, machine, parts, pack)
+
+
+def emit_quantised(
+    module: ir.Module, machine: Machine, name: str, parts: Parts, unpacking: ir.Function
+) -> ir.Function:
+    """The code of a product with quantised weights."""
+    e = Emitter(module, name, QUANTISED, machine.width)
+    b, a = e.builder, e.arguments
+
+    def unpack(number: Value, _first: Value) -> None:
+        codes = b.add(a["w"], b.mul(number, a["panel_step"]))
+        e.call(unpacking, [codes, a["inner"], a["group"], a["panel"]])
+
+    return _panel_by_panel(e, machine, parts, unpack)
+
+
+def emit_unpacking(module: ir.Module, machine: Machine, name: str, width: int) -> ir.Function:
+    """The code that makes a panel, `[inner, panel]`, of codes of `width` bits, 4 or 8: `scale · code + bias`, rounded
+    after each operation, as MLX does."""
+    e = Emitter(module, name, UNPACKING, machine.width)
+    b, a = e.builder, e.arguments
+    small, wide = ir.VectorType(BYTE, e.width), ir.VectorType(SHORT, e.width)
+    line = machine.panel * width // 8
+    size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(line)))
+    with e.count(b.sdiv(a["inner"], a["group"])) as number:
+        begin = b.add(a["codes"], b.mul(number, size))
+        scales = [e.load(e.at(begin, whole(v * e.width)), e.vector) for v in range(VECTORS)]
+        biases = [e.load(e.at(begin, whole(machine.panel + v * e.width)), e.vector) for v in range(VECTORS)]
+        codes = e.at(begin, whole(2 * machine.panel))
+        into = e.at(a["panel"], e.product(number, a["group"], whole(machine.panel)))
+        with e.count(a["group"]) as k:
+            place = b.add(codes, b.mul(k, whole(line)))
+            for v in range(VECTORS):
+                if width == 8:
+                    code = b.zext(e.load(b.add(place, whole(v * e.width)), small, align=1), wide)
+                else:
+                    code = b.zext(e.load(place, small, align=1), wide)
+                    shift = ir.Constant(wide, [4 * v] * e.width)
+                    code = b.and_(b.lshr(code, shift), ir.Constant(wide, [15] * e.width))
+                value = b.fadd(b.fmul(b.uitofp(code, e.vector), scales[v]), biases[v])
+                e.store(value, e.at(into, b.add(b.mul(k, whole(machine.panel)), whole(v * e.width))))
     return e.done()
 
 
