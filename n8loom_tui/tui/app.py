@@ -36,6 +36,7 @@ from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
@@ -95,7 +96,7 @@ class Launch:
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
 
-class LoomApp(App[int], inherit_bindings=False):
+class LoomApp(Readable[int], inherit_bindings=False):
     """n8loom-tui."""
 
     TITLE = "n8loom"
