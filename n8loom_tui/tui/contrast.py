@@ -62,6 +62,9 @@ def with_contrast(variables: Mapping[str, str]) -> dict[str, str]:
     if foreground.ansi is not None or surface.ansi is not None:
         own = {"quiet": found["foreground"], "line": found["foreground"], "lit": found["primary-muted"]}
         return {**found, **own}
+    for _ in range(2):  # fields tint their ground with the text's own colour
+        grounds = _grounds(found, surface)
+        found["foreground"] = readable(Color.parse(found["foreground"]), grounds).hex
     grounds = _grounds(found, surface)
     for name in TEXTS:
         found[name] = readable(Color.parse(found[name]), grounds).hex
