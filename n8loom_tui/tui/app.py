@@ -363,6 +363,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
         """What the next branches grow by."""
         return self.tuning.settings
 
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Have the keys be these."""
+        self.keymap = keymap
+        self.view.use_keymap(keymap)
+        self.watching.hints.keymap = keymap
+        self.refresh_bars()
+
     def use_settings(self, settings: Settings) -> None:
         """Have the next branches grow by these."""
         self.tuning.use(settings)

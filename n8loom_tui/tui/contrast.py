@@ -16,7 +16,7 @@ from textual.color import BLACK, WHITE, Color
 Result = TypeVar("Result")
 
 LEAST: Final = 4.5
-_AIM: Final = 4.6  # colours are rounded to whole numbers on their way to the terminal
+_AIM: Final = 4.52  # colours are rounded on their way to the terminal
 _STEPS: Final = 50
 _QUIET: Final = 0.65
 _LIT: Final = 0.35
