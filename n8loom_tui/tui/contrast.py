@@ -45,11 +45,13 @@ def _luminance(colour: Color) -> float:
 def readable(colour: Color, grounds: Sequence[Color], least: float = _AIM) -> Color:
     """The colour itself, or the nearest one on the way to black or white that can be read on all grounds; the one of
     most contrast if there is none."""
+    dark = sum(map(_luminance, grounds)) < len(grounds) * _luminance(colour)
+    ends = (WHITE, BLACK) if dark else (BLACK, WHITE)
 
     def worst(one: Color) -> float:
         return min(contrast(one, ground) for ground in grounds)
 
-    ways = [colour.blend(end, step / _STEPS, 1) for step in range(_STEPS + 1) for end in (BLACK, WHITE)]
+    ways = [colour.blend(end, step / _STEPS, 1) for step in range(_STEPS + 1) for end in ends]
     return next((one for one in ways if worst(one) >= least), max(ways, key=worst))
 
 
@@ -60,8 +62,8 @@ def with_contrast(variables: Mapping[str, str]) -> dict[str, str]:
     found = dict(variables)
     foreground, surface = Color.parse(found["foreground"]), Color.parse(found["surface"])
     if foreground.ansi is not None or surface.ansi is not None:
-        own = {"quiet": found["foreground"], "line": found["foreground"], "lit": found["primary-muted"]}
-        return {**found, **own}
+        plain = {"quiet": "foreground", "line": "foreground", "lit": "surface", "ansi-background": "surface"}
+        return {**found, **{name: found[of] for name, of in plain.items()}}
     for _ in range(2):  # fields tint their ground with the text's own colour
         grounds = _grounds(found, surface)
         found["foreground"] = readable(Color.parse(found["foreground"]), grounds).hex

@@ -14,6 +14,7 @@ from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.screens.keys import KeysScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 
 
 def own_file() -> Path:
@@ -26,8 +27,13 @@ def stored(action: str, keymap: str = "default") -> tuple[str, ...]:
     return found.labels(action, ascii_only=True)
 
 
-def said(rig: Rig, part: str = "said") -> str:
-    return str(rig.app.screen.query_one(f"#keys-{part}", Static).content)
+def said(rig: Rig) -> str:
+    return str(rig.app.screen.query_one("#keys-said", Static).content)
+
+
+def told(rig: Rig) -> str:
+    """The keys that the dialog tells of."""
+    return rig.app.screen.query_one(DialogKeys).keys
 
 
 async def search(rig: Rig, text: str) -> None:
@@ -152,9 +158,9 @@ async def test_escape_gives_up_step_by_step(launch: Launcher) -> None:
         await rig.ready()
         await search(rig, "markdown")
         await rig.press("enter")
-        assert "give up" in said(rig, "keys")
+        assert "give up" in told(rig)
         await rig.press("q", "escape")
-        assert isinstance(rig.app.screen, KeysScreen) and "close" in said(rig, "keys")
+        assert isinstance(rig.app.screen, KeysScreen) and "close" in told(rig)
         assert not own_file().exists()
         lines = rig.app.screen.query_one("#keys-list").virtual_size.height
         await rig.press("escape")

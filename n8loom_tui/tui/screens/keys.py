@@ -18,6 +18,7 @@ from n8loom_tui.tui.screens.keyed import KeyedModal
 from n8loom_tui.tui.toml_file import FileProblem
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
 from n8loom_tui.tui.widgets.dialog_box import LOW
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 from n8loom_tui.tui.widgets.sanitize import visible
 from n8loom_tui.tui.widgets.search_line import PlainInput
 from n8loom_tui.tui.widgets.signs import Signs
@@ -60,7 +61,7 @@ class KeysScreen(KeyedModal[None]):
             yield self._list
             yield Static(id="keys-hint", classes="dialog-intro")
             yield Static(id="keys-said")
-            yield Static(id="keys-keys", classes="dialog-keys")
+            yield DialogKeys(id="keys-keys")
 
     def on_mount(self) -> None:
         self._field.display = False
@@ -122,7 +123,7 @@ class KeysScreen(KeyedModal[None]):
         self.query_one("#keys-hint", Static).update(Text(hint))
         shown = ((self.keymap.label(name), word) for name, word in WORDS)
         keys = "   ".join(f"{key} {word}" for key, word in shown if key)
-        self.query_one("#keys-keys", Static).update(Text(CAPTURE_KEYS if self._capturing else keys))
+        self.query_one(DialogKeys).show(CAPTURE_KEYS if self._capturing else keys)
 
     def _say(self, what: str) -> None:
         self.query_one("#keys-said", Static).update(Text(visible(what)))

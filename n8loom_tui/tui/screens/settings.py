@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from n8loom_tui.tui.screens.keyed import KeyedModal
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.keymap import Keymap
@@ -56,7 +57,7 @@ class SettingsScreen(KeyedModal[None]):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield self._list
             yield Static(id="settings-hint", classes="dialog-intro")
-            yield Static(Text(self._keys()), classes="dialog-keys")
+            yield DialogKeys(self._keys())
 
     def on_mount(self) -> None:
         self.fill()

@@ -85,6 +85,7 @@ class Blocks(Widget, can_focus=True, inherit_bindings=False):
             text-style: bold;
         }
         & > .blocks--placeholder { color: $quiet; text-style: italic; }
+        &:ansi > .blocks--way, &:nocolor > .blocks--way { text-style: bold underline; }
         &:nocolor > .blocks--cursor { text-style: reverse bold; }
     }
     """

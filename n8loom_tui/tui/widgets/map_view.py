@@ -51,6 +51,7 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         }
         & > .mapview--stream { color: $text-success; text-style: bold; }
         & > .mapview--note { color: $quiet; text-style: italic; }
+        &:ansi > .mapview--path { text-style: bold underline; }
         &:nocolor > .mapview--path { text-style: bold underline; }
         &:nocolor > .mapview--cursor { text-style: bold reverse; }
     }
