@@ -87,6 +87,8 @@ class Launch:
 
     prompt: str | None = None
     chat: bool = True
+    named: bool = False
+    """Whether a session was asked for by its name: then no other is offered."""
     settings: Settings = field(default_factory=Settings)
     given: Mapping[str, Any] = field(default_factory=dict)
     """Settings that count more than what the session remembers."""
@@ -173,13 +175,15 @@ class LoomApp(Readable[int], inherit_bindings=False):
         self.catch_up = CatchUp(self.document, self.view.current)
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
+        elif not self.document.roots and self.launch.named:
+            self.write_first_prompt()
         elif not self.document.roots:
             self.opening.welcome()
         self.refresh_bars()
 
     def take_up(self, saving: Saving) -> None:
         """Make this session the one that is open."""
-        self.launch = replace(self.launch, prompt=None, notices=(), given={})
+        self.launch = replace(self.launch, prompt=None, named=False, notices=(), given={})
         self.saving, self.document = saving, saving.document
         self.status.saving = saving
         self.commands = Commands(self)

@@ -69,12 +69,8 @@ class SettingsScreen(KeyedModal[None]):
         self.fill()
 
     def _keys(self) -> str:
-        words = (
-            ("child", "more"),
-            ("parent", "less"),
-            ("continue_one", "change"),
-            ("delete", "delete preset"),
-        )
+        steps = (("child", "more"), ("parent", "less"), ("continue_one", "change"))
+        words = (*((("continue_one", "choose"),) if self._once else steps), ("delete", "delete preset"))
         shown = [(self.keymap.label(action), word) for action, word in words]
         parts = [f"{key} {word}" for key, word in shown if key]
         return "   ".join([*parts, f"{self.keymap.label('stop')} close"])
