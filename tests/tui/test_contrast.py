@@ -25,6 +25,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "compare": ("space", "down", "=", "down", "="),
     "markdown": ("space", "down", "p"),
     "settings": ("comma", "comma"),
+    "keys": ("comma", "k", "down", "enter", "u"),
     "help": ("question_mark",),
     "palette": ("ctrl+p",),
     "a new loom": ("ctrl+n",),
@@ -46,8 +47,10 @@ def test_contrast_is_that_of_wcag() -> None:
 
 
 def test_the_terminals_own_colours_stay() -> None:
-    ansi = {"foreground": "ansi_default", "surface": "ansi_default", "primary-muted": "ansi_blue 50%"}
-    assert with_contrast(ansi).items() >= ansi.items()
+    ansi = {"foreground": "ansi_default", "surface": "ansi_default", "primary": "ansi_blue"}
+    found = with_contrast({**ansi, "ansi-background": "ansi_black"})
+    assert found.items() >= ansi.items()
+    assert found["ansi-background"] == "ansi_default", "notices stand on the terminal's own ground"
 
 
 def faint(segments: list[Segment]) -> list[tuple[float, str]]:
@@ -97,3 +100,23 @@ async def test_every_text_can_be_read_in_every_theme(launch: Launcher, name: str
             if found := faint(drawn(rig)):
                 faintest[theme] = sorted(found)[:3]
         assert not faintest
+
+
+@pytest.mark.parametrize("name", SCREENS)
+async def test_what_has_a_ground_of_its_own_has_a_colour_of_its_own(launch: Launcher, name: str) -> None:
+    """The terminal's own colours may be dark on light or light on dark: one set alone may be the other's twin."""
+    async with launch(free(), prompt="# The *flood* and `the` sea", theme="ansi") as rig:
+        await rig.ready()
+        for pressed in SCREENS[name]:
+            await rig.press(pressed)
+            await rig.grown()
+        for theme in ("ansi-dark", "ansi-light"):
+            rig.app.theme = theme
+            await rig.pilot.pause()
+            for strip in rig.app.screen._compositor.render_strips():
+                for text, style, _ in strip:
+                    if style is None or not text.strip(LINES + " "):
+                        continue
+                    ground = style.bgcolor is not None and not style.bgcolor.is_default
+                    colour = style.color is not None and not style.color.is_default
+                    assert colour or not ground, (theme, text, str(style))
