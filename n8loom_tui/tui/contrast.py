@@ -43,15 +43,15 @@ def _luminance(colour: Color) -> float:
 
 
 def readable(colour: Color, grounds: Sequence[Color], least: float = _AIM) -> Color:
-    """The colour itself, or the nearest one on the way to black or white that can be read on all grounds; the one of
-    most contrast if there is none."""
-    dark = sum(map(_luminance, grounds)) < len(grounds) * _luminance(colour)
-    ends = (WHITE, BLACK) if dark else (BLACK, WHITE)
+    """The colour itself, or the nearest one that can be read on all grounds: lighter if it is the lighter one already,
+    darker if not, the other way round where that is not enough. The one of most contrast if there is none."""
 
     def worst(one: Color) -> float:
         return min(contrast(one, ground) for ground in grounds)
 
-    ways = [colour.blend(end, step / _STEPS, 1) for step in range(_STEPS + 1) for end in ends]
+    lighter = sum(map(_luminance, grounds)) < len(grounds) * _luminance(colour)
+    ends = (WHITE, BLACK) if lighter else (BLACK, WHITE)
+    ways = [colour.blend(end, step / _STEPS, 1) for end in ends for step in range(_STEPS + 1)]
     return next((one for one in ways if worst(one) >= least), max(ways, key=worst))
 
 

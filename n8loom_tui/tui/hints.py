@@ -32,7 +32,7 @@ class Hint:
 
 HINTS = {
     Moment.GROWING: Hint(
-        "growing", (("row_down", "walk meanwhile"), ("ramify", "more, anywhere"), ("stop", "stop"))
+        "growing", (("row_down", "walk meanwhile"), ("ramify", "more from anywhere"), ("stop", "stop"))
     ),
     Moment.ENDED: Hint(
         "ended",

@@ -44,6 +44,8 @@ def test_contrast_is_that_of_wcag() -> None:
     grey = Color(127, 127, 127)
     assert contrast(readable(grey, [grey]), grey) > LEAST
     assert readable(Color(0, 0, 0), [grey]) == Color(0, 0, 0), "what can be read stays"
+    blue = Color(1, 120, 212)
+    assert readable(Color(221, 236, 248), [blue]).brightness > 0.99, "light text stays light where it can"
 
 
 def test_the_terminals_own_colours_stay() -> None:
