@@ -8,6 +8,7 @@ moved towards black or white, no further than needed, so that a theme keeps its 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from textual.app import App
@@ -32,10 +33,14 @@ TEXTS: Final = ("foreground", *(f"text-{name}" for name in
 
 def contrast(one: Color, other: Color) -> float:
     """The contrast ratio of two opaque colours, from 1 to 21 (WCAG 2.2, *contrast ratio*)."""
-    lights = sorted((_luminance(one), _luminance(other)))
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
+    return _ratio(_luminance(one), _luminance(other))
 
 
+def _ratio(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+@lru_cache(maxsize=4096)
 def _luminance(colour: Color) -> float:
     parts = (value / 255 for value in colour.rgb)
     red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
@@ -46,13 +51,21 @@ def readable(colour: Color, grounds: Sequence[Color], least: float = _AIM) -> Co
     """The colour itself, or the nearest one that can be read on all grounds: lighter if it is the lighter one already,
     darker if not, the other way round where that is not enough. The one of most contrast if there is none."""
 
-    def worst(one: Color) -> float:
-        return min(contrast(one, ground) for ground in grounds)
+    lights = [_luminance(ground) for ground in grounds]
 
-    lighter = sum(map(_luminance, grounds)) < len(grounds) * _luminance(colour)
+    def worst(one: Color) -> float:
+        light = _luminance(one)
+        return min(_ratio(light, other) for other in lights)
+
+    if worst(colour) >= least:
+        return colour
+    lighter = sum(lights) < len(lights) * _luminance(colour)
     ends = (WHITE, BLACK) if lighter else (BLACK, WHITE)
-    ways = [colour.blend(end, step / _STEPS, 1) for end in ends for step in range(_STEPS + 1)]
-    return next((one for one in ways if worst(one) >= least), max(ways, key=worst))
+    for end in ends:
+        if worst(end) >= least:
+            ways = (colour.blend(end, step / _STEPS, 1) for step in range(1, _STEPS + 1))
+            return next(one for one in ways if worst(one) >= least)
+    return max(ends, key=worst)
 
 
 def with_contrast(variables: Mapping[str, str]) -> dict[str, str]:
