@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from n8loom_tui.loom.fragments import KVFrag, clip_frag, frag_batch_gen, frag_cache, fuse_cache_frags
     from n8loom_tui.loom.generate import generate_batched, generate_batched_stream, prompt_to_cache
     from n8loom_tui.loom.heddle import Heddle, Loom
-    from n8loom_tui.loom.protocol import (
-        Alternative,
+    from n8loom_tui.loom.protocol import Alternative
+    from n8loom_tui.loom.until import (
         EntropyAbove,
         Fork,
         ParagraphEnd,
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Alternative": "n8loom_tui.loom.protocol",
-    "EntropyAbove": "n8loom_tui.loom.protocol",
-    "Fork": "n8loom_tui.loom.protocol",
+    "EntropyAbove": "n8loom_tui.loom.until",
+    "Fork": "n8loom_tui.loom.until",
     "Heddle": "n8loom_tui.loom.heddle",
     "KVFrag": "n8loom_tui.loom.fragments",
     "Loom": "n8loom_tui.loom.heddle",
-    "ParagraphEnd": "n8loom_tui.loom.protocol",
-    "SentenceEnd": "n8loom_tui.loom.protocol",
-    "TextSaid": "n8loom_tui.loom.protocol",
-    "TopProbabilityBelow": "n8loom_tui.loom.protocol",
+    "ParagraphEnd": "n8loom_tui.loom.until",
+    "SentenceEnd": "n8loom_tui.loom.until",
+    "TextSaid": "n8loom_tui.loom.until",
+    "TopProbabilityBelow": "n8loom_tui.loom.until",
     "clip_frag": "n8loom_tui.loom.fragments",
     "frag_batch_gen": "n8loom_tui.loom.fragments",
     "frag_cache": "n8loom_tui.loom.fragments",
@@ -44,7 +44,7 @@ _HOMES = {
     "prompt_to_cache": "n8loom_tui.loom.generate",
 }
 
-_PLAIN = ("heddle", "protocol")
+_PLAIN = ("heddle", "protocol", "until")
 """Modules of the loom that bring no MLX."""
 
 __all__ = [

@@ -18,12 +18,9 @@ from .protocol import (
     BranchResult,
     BranchSpec,
     BranchToken,
-    Condition,
     Encoded,
-    EntropyAbove,
     Event,
     Finish,
-    Fork,
     GivenToken,
     Ramify,
     Request,
@@ -32,9 +29,9 @@ from .protocol import (
     Segment,
     Source,
     Stop,
-    TopProbabilityBelow,
 )
 from .seeds import branch_seed
+from .until import Condition, EntropyAbove, Fork, TopProbabilityBelow
 
 MAX_NODES = 256
 """How many nodes a run makes unless said otherwise."""

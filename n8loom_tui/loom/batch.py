@@ -14,17 +14,18 @@ from typing import Any, Generic, TypeVar
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm.models.cache import ArraysCache, KVCache
+from mlx_lm.models.cache import KVCache
 
 from . import attention, kernels, levels
 from .attention import BranchCache, View
 from .columns import Columns, Cursor, MlxColumns, Pair
-from .fragments import Fragment, Snapshot
+from .fragments import Fragment
 from .layers import Layout, LeafKind, assemble
 from .radix import Piece, State
 from .room import Room
 from .rows import GONE, Fragments, Joining, Logits, Row
 from .sharing import Level, Plan, Running, Wanted, plan
+from .states import RowStates
 
 T = TypeVar("T")
 OVERHEAD_BYTES = 384 << 10
@@ -91,9 +92,7 @@ class Batch(Generic[T]):
         self._folder = levels.Folder()
         leaves = layout.leaves
         self.caches = [BranchCache(self, ordinal, leaves[i].window) for ordinal, i in enumerate(layout.kv)]
-        self.states = [ArraysCache(leaves[i].size) for i in layout.state]
-        self._before: list[ArraysCache] | None = None
-        """The states as they were before the last step, until rows come or go."""
+        self.states = RowStates(layout)
         self._model_caches = self._assembled()
 
     def __len__(self) -> int:
@@ -103,17 +102,11 @@ class Batch(Generic[T]):
     def nbytes(self) -> int:
         """Bytes of levels (but those that the store counts), own columns with their room, and states."""
         held = levels.size(span.level for span in self.spans) + self._folder.nbytes
-        return held + sum(columns.nbytes for columns in self.columns) + len(self.rows) * self._state_bytes
-
-    @property
-    def _state_bytes(self) -> int:
-        """Bytes of one row's states, now and before the last step; 0 before any is known."""
-        arrays = (array for leaf in self.states for array in leaf.cache if array is not None)
-        return 2 * sum(int(array.nbytes) for array in arrays) // max(1, len(self.rows))
+        return held + sum(columns.nbytes for columns in self.columns) + self.states.nbytes
 
     def _assembled(self) -> list[Any]:
         """What the model is given as its caches."""
-        caches, states = iter(self.caches), iter(self.states)
+        caches, states = iter(self.caches), iter(self.states.leaves)
         leaves: list[Any] = []
         for leaf in self.layout.leaves:
             match leaf.kind:
@@ -133,7 +126,7 @@ class Batch(Generic[T]):
         Raises:
             ValueError: a path is not held. The rows are as they were.
         """
-        states = self._joined_states(joining, held)
+        states = self.states.joined(len(self.rows), joining, held)
         try:
             rows, owns = self._parts(joining, held)
             self._room.admit(len(self.rows), len(rows))
@@ -141,7 +134,7 @@ class Batch(Generic[T]):
         except BaseException:
             self._arrange()  # levels of the rows that run may have been split
             raise
-        self._set_states(states)
+        self.states.put(states)
         self.rows += rows
         self._arrange()
 
@@ -170,32 +163,6 @@ class Batch(Generic[T]):
         if rows:
             pieces = levels.without_end(made, pieces, self._level_cost, rows)
         levels.fill(made, pieces, self._level_cost)
-
-    def _joined_states(self, joining: Sequence[Joining[T]], held: Fragments) -> list[list[mx.array | None]]:
-        """The states of all rows with the new ones behind them. An unset one is as good as zeros."""
-        unset = tuple((None,) * len(leaf.cache) for leaf in self.states)
-        rows: list[tuple[tuple[mx.array | None, ...], ...]] = []
-        for one in joining if self.states else ():
-            position = len(one.path) - 1
-            state = held.snapshot(one.path, position) if position else None
-            if position and not isinstance(state, Snapshot):
-                raise ValueError(GONE)
-            rows += [state.arrays if isinstance(state, Snapshot) else unset] * len(one.owners)
-        states = [
-            [
-                _concatenated(array, len(self.rows), [row[number][slot] for row in rows])
-                for slot, array in enumerate(leaf.cache)
-            ]
-            for number, leaf in enumerate(self.states)
-        ]
-        _evaluate(states)
-        return states
-
-    def _set_states(self, states: Sequence[Sequence[mx.array | None]]) -> None:
-        _evaluate(states)
-        self._before = None
-        for leaf, arrays in zip(self.states, states, strict=True):
-            leaf.cache = list(arrays)
 
     def _plan(self, joining: Sequence[Joining[T]], held: Fragments, *, trial: bool = False) -> Plan:
         """What the new rows share."""
@@ -229,7 +196,9 @@ class Batch(Generic[T]):
         places = self._room.planned(len(self.rows), rows - len(self.rows), max(widths, default=0))
         own = levels.size(span.level for span in self.spans) + self._folder.nbytes
         growing = places * self._per_token // max(1, len(self.columns))  # one store is there twice meanwhile
-        return places * self._per_token + growing + own + rows * self._state_bytes
+        return (
+            places * self._per_token + growing + own + rows * (self.states.nbytes // max(1, len(self.rows)))
+        )
 
     def _add(self, owns: Sequence[list[Pair]]) -> None:
         """Give all stores the new rows, or none."""
@@ -256,13 +225,7 @@ class Batch(Generic[T]):
             index[hole] = row
         for columns in self.columns:
             columns.keep(index)
-        chosen = mx.array(index)
-        self._set_states(
-            [
-                [None if array is None or not index else array[chosen] for array in leaf.cache]
-                for leaf in self.states
-            ]
-        )
+        self.states.keep(index)
         self.rows = [self.rows[i] for i in index]
         if not index:
             self._room.clear()
@@ -299,13 +262,13 @@ class Batch(Generic[T]):
         self.begin_step()
         with attention.serving(self):
             logits = self.model(mx.array(tokens)[:, None], cache=self._model_caches)[:, -1].astype(mx.float32)
-            mx.eval(logits, [array for leaf in self.states for array in leaf.cache if array is not None])
+            mx.eval(logits, self.states.arrays)
         self.end_step()
         return np.array(logits, copy=False)
 
     def begin_step(self) -> None:
         """Fix where the rows stand. Call before the model."""
-        self._before = [_alike(leaf) for leaf in self.states]
+        self.states.begin_step()
         self.step = Step([row.length for row in self.rows], [row.position for row in self.rows], self.order)
 
     def end_step(self) -> None:
@@ -331,18 +294,8 @@ class Batch(Generic[T]):
         return Fragment.pack(pairs, row.position - start)
 
     def snapshots(self, index: int) -> dict[int, State]:
-        """The states of row number `index` now and one token earlier, by path position.
-
-        A node is continued by feeding its last token again, and that may not have been fed (where the branch
-        was as long as it may be) or may have (where the model ended it).
-        """
-        if not self.states:
-            return {}
-        position = self.rows[index].position
-        found: dict[int, State] = {position: Snapshot.of(self.states, index)}
-        if self._before is not None:
-            found[position - 1] = Snapshot.of(self._before, index)
-        return found
+        """The states of row number `index` now and one token earlier, by path position."""
+        return self.states.of_row(index, self.rows[index].position)
 
 
 class Step:
@@ -366,27 +319,6 @@ class Step:
 def overhead_bytes() -> int:
     """What a level costs on this device, in bytes read per layer."""
     return OVERHEAD_BYTES if kernels.on_cpu() else OVERHEAD_BYTES_GPU
-
-
-def _alike(leaf: ArraysCache) -> ArraysCache:
-    """A leaf with the same arrays, which the model then replaces in the other."""
-    same = ArraysCache(len(leaf.cache))
-    same.cache = list(leaf.cache)
-    return same
-
-
-def _evaluate(states: Sequence[Sequence[mx.array | None]]) -> None:
-    mx.eval([array for arrays in states for array in arrays if array is not None])
-
-
-def _concatenated(array: mx.array | None, rows: int, more: Sequence[mx.array | None]) -> mx.array | None:
-    """A state's array of so many rows, and those of further rows, each `[1, …]`; zeros for what is unset."""
-    like = next((each for each in (array, *more) if each is not None), None)
-    if like is None:
-        return None
-    empty = mx.zeros((1, *like.shape[1:]), like.dtype)
-    parts = [mx.repeat(empty, rows, axis=0) if array is None else array] if rows else []
-    return mx.concatenate([*parts, *(empty if each is None else each for each in more)])
 
 
 def _pairs(held: Fragments, path: Sequence[int], start: int, stop: int) -> list[Pair]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .conditions import Watch
+from .draws import Choice
 from .protocol import (
     Alternative,
     BranchFinished,
@@ -16,7 +17,6 @@ from .protocol import (
     GivenToken,
     SamplingParams,
 )
-from .sampling import Choice
 from .text import CONTEXT_TOKENS, IncrementalDecoder, encode_continuation
 
 

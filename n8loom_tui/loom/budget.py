@@ -55,7 +55,7 @@ class Budget:
         """Leave what a step takes free."""
         self._measured.begin()
         step = min(max(self._measured.nbytes, LEAST_STEP) + store.budget // MARGIN, store.budget // 2)
-        store.headroom = step + (self._network.spaces.nbytes if self._network is not None else 0)
+        store.headroom = step + (self._network.nbytes if self._network is not None else 0)
 
     def end_step(self, rows: Rows[Any], store: FragmentStore) -> None:
         """Count what the rows take by now, and learn."""

@@ -6,17 +6,9 @@ import math
 import re
 from collections.abc import Iterable
 
-from .protocol import (
-    MOST_ALTERNATIVES,
-    Alternative,
-    Condition,
-    EntropyAbove,
-    Fork,
-    ParagraphEnd,
-    SentenceEnd,
-    TextSaid,
-    TopProbabilityBelow,
-)
+from .bounds import MOST_ALTERNATIVES
+from .protocol import Alternative
+from .until import Condition, EntropyAbove, Fork, ParagraphEnd, SentenceEnd, TextSaid, TopProbabilityBelow
 
 LONGEST_LOOK = 512
 """How many characters back a text is looked at."""

@@ -1,34 +1,42 @@
-"""What a row of logits says of the next token, before any temperature or filter. In NumPy, on the CPU.
+"""What rows of logits say of the next tokens, before any temperature or filter. In NumPy, on the CPU.
 
 Nothing here sorts a vocabulary. A row of 49,152 logits (196 KB) fits a core's own cache, so one row is done
-with before the next is begun: one exponential of it serves the total and the entropy, and a threshold cuts it
-to the few tokens that are worth sorting.
+with before the next is begun: one exponential of it serves the total and the entropy, and the largest logits of
+its columns lead to the few tokens that are worth sorting. These few are sorted for all rows together, as a call
+of NumPy costs more than they do.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from .protocol import Alternative
+from .ranking import Keys, Logits, Tokens, arranged, packed, unpacked
 
-Logits = npt.NDArray[np.float32]
-Tokens = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
-LINE = 1024
-"""How much of a row is worked on at once."""
+LINE = 4096
+"""In how many columns a row is folded. BLAS takes longer lines to its threads, which then stay awake for a while."""
 COLUMNS = 256
 """In how many columns a row is folded to find a threshold that its largest values reach."""
-SHORTLIST = 64
-"""At least so many of the most probable tokens are picked out."""
+UNSHIFTED = (-20.0, 60.0)
+"""Where the best logit lies between these, exponentials of the others neither overflow nor all vanish."""
 _ONES = np.ones(LINE, np.float32)
+_LEAST = np.finfo(np.float32).min
 
 
 class BrokenLogits(ValueError):
     """The model gave logits that are not numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the model gave logits that are not numbers; its weights or dtype do not suit this device"
+        )
 
 
 class _Scratch(threading.local):
@@ -46,103 +54,145 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-class Distribution:
-    """The model's own distribution at one position.
+class Distributions:
+    """The model's own distributions at several positions.
 
     Attributes:
-        logits: the row, `[vocabulary]`, float32.
-        best: the largest logit.
-        total: the sum of all `exp(logit - best)`.
-        entropy: in nats.
-        edge: a logit. `shortlist`: the ids of all tokens that reach it, in order; at least `SHORTLIST` where
-            there are so many. `values`: their logits.
+        table: the logits, `[rows, vocabulary]`, float32.
+        broken: the rows that have no finite best. Nothing else is known of them.
+        best: the largest logit of each row. `total`: the sum of all `exp(logit - best)`. `entropy`: in nats.
+        tokens: the ids of each row's most probable tokens, best first, `[rows, count]`; of equal ones the first.
+            `values`: their logits, minus infinity where there is no further token that the model does not rule out.
     """
 
-    __slots__ = ("best", "edge", "entropy", "logits", "shortlist", "total", "values")
+    __slots__ = (
+        "_maxima",
+        "best",
+        "broken",
+        "count",
+        "entropy",
+        "keys",
+        "table",
+        "tokens",
+        "total",
+        "values",
+    )
 
-    def __init__(self, logits: Logits, count: int = 0) -> None:
-        """`count`: how many tokens the shortlist must have at least.
-
-        Raises:
-            BrokenLogits: no finite best.
-        """
-        self.logits = logits
-        maxima = _fold(logits)
-        self.best = float(maxima.max())
-        if not math.isfinite(self.best):
-            raise BrokenLogits(
-                "the model gave logits that are not numbers; its weights or dtype do not suit this device"
-            )
-        self._weigh()
-        self.edge = _reached(logits, maxima, max(count, SHORTLIST))
-        self.shortlist = np.flatnonzero(logits >= self.edge)
-        self.values = logits[self.shortlist]
+    def __init__(self, table: Logits, count: int) -> None:
+        """`count`: how many of the most probable tokens are to be known of each row at least."""
+        self.table, self.count = table, max(count, 1)
+        rows, vocabulary = table.shape
+        self._maxima = np.empty((rows, min(LINE, vocabulary)), np.float32)
+        self.broken = np.zeros(rows, np.bool_)
+        self.best, self.total, self.entropy = np.zeros(rows), np.ones(rows), np.zeros(rows)
+        with np.errstate(invalid="ignore"):
+            self._weigh()
+        self._maxima[self.broken] = -math.inf
+        self.keys = self.ranked(np.arange(rows), self.count)
+        self.values, self.tokens = unpacked(self.keys)
 
     def _weigh(self) -> None:
-        """The total and the entropy."""
-        shifted, weights = _scratch.rows(self.logits.size)
-        np.subtract(self.logits, np.float32(self.best), out=shifted)
-        np.exp(shifted, out=weights)
-        self.total = _dot(weights, None)
-        with np.errstate(invalid="ignore"):
-            mean = _dot(weights, shifted) / self.total
-        if math.isnan(mean):  # a token that the model rules out: 0 times minus infinity
-            np.copyto(shifted, 0, where=weights == 0)
-            mean = _dot(weights, shifted) / self.total
-        self.entropy = max(math.log(self.total) - mean, 0.0)
+        """Find the largest logits, the totals and the entropies."""
+        rows, vocabulary = self.table.shape
+        line = self._maxima.shape[1]
+        whole = vocabulary - vocabulary % line
+        sums, products = np.zeros((2, rows, -(-vocabulary // line)), np.float32)
+        shifts = np.zeros(rows)
+        shifted, weights = _scratch.rows(vocabulary)
+        for index, row in enumerate(self.table):
+            best = _fold(row, whole, self._maxima[index])
+            if not math.isfinite(best):
+                self.broken[index] = True
+                continue
+            self.best[index] = best
+            if not UNSHIFTED[0] < best < UNSHIFTED[1]:
+                shifts[index] = best
+                row = np.subtract(row, np.float32(best), out=shifted)  # noqa: PLW2901
+            np.exp(row, out=weights)
+            _dots(weights, None, whole, sums[index])
+            _dots(weights, row, whole, products[index])
+            if math.isnan(products[index].sum()):  # a token that the model rules out: 0 times minus infinity
+                np.copyto(shifted, row)
+                shifted[weights == 0] = 0
+                _dots(weights, shifted, whole, products[index])
+        totals = sums.sum(axis=1, dtype=np.float64)
+        totals[self.broken] = 1.0
+        self.total = np.maximum(totals * np.exp(shifts - self.best), 1.0)
+        means = products.sum(axis=1, dtype=np.float64) / totals
+        self.entropy = np.maximum(np.log(totals) - means, 0.0)
 
-    @property
-    def best_token(self) -> int:
-        """The most probable token; of several the first."""
-        return int(self.shortlist[self.values.argmax()])
+    def ranked(self, rows: Tokens, count: int) -> Keys:
+        """The `count` most probable tokens of some rows, best first, as keys, `[rows, count]`.
 
-    def logprob(self, token: int) -> float:
-        """The log probability of a token."""
-        return float(self.logits[token]) - self.best - math.log(self.total)
-
-    def alternatives(self, count: int) -> tuple[Alternative, ...]:
-        """The `count` most probable tokens, best first; fewer where the model rules out the others.
-
-        `count` is at most what the shortlist was made for, or `SHORTLIST`.
+        `NOTHING` stands where there is no further token that the model does not rule out.
         """
-        if count < 1:
-            return ()
-        order = np.argsort(-self.values, kind="stable")[:count]
-        logprobs = self.values[order].astype(np.float64) - (self.best + math.log(self.total))
-        pairs = zip(self.shortlist[order].tolist(), logprobs.tolist(), strict=True)
-        return tuple([Alternative(token, logprob) for token, logprob in pairs if logprob > -math.inf])
+        vocabulary, line = self.table.shape[1], self._maxima.shape[1]
+        maxima = self._maxima if rows.size == len(self._maxima) else self._maxima[rows]
+        edges = np.maximum(_reached(maxima, count, vocabulary), _LEAST)
+        at, columns = np.divmod(np.flatnonzero(maxima >= edges[:, None]), line)
+        lines = np.arange(0, vocabulary, line)
+        places = (rows[at] * vocabulary + columns)[:, None] + lines
+        logits = self.table.reshape(-1).take(places, mode="clip")
+        reaching = logits >= edges[at][:, None]
+        if vocabulary % line:
+            reaching[columns >= vocabulary % line, -1] = False
+        found = np.flatnonzero(reaching)
+        column, row_line = np.divmod(found, lines.size)
+        tokens = columns[column] + row_line * line
+        keys = arranged(packed(logits.reshape(-1)[found], tokens), at[column], rows.size)
+        keys.sort(axis=1)
+        return keys[:, :count]
+
+    def logprobs(self, tokens: Tokens) -> Values:
+        """The log probability of a token of each row."""
+        logits = self.table[np.arange(len(tokens)), tokens].astype(np.float64)
+        return np.asarray(logits - self.best - np.log(self.total))
+
+    def alternatives(self, counts: Sequence[int]) -> list[tuple[Alternative, ...]]:
+        """The most probable tokens of each row, so many, best first; fewer where the model rules out the others.
+
+        No count is larger than what the distributions were made for.
+        """
+        most = max(counts, default=0)
+        offsets = self.best + np.log(self.total)
+        logprobs = (self.values[:, :most].astype(np.float64) - offsets[:, None]).tolist()
+        tokens = self.tokens[:, :most].tolist()
+        told = [
+            tuple(map(Alternative, ids[:count], values[:count]))
+            for ids, values, count in zip(tokens, logprobs, counts, strict=True)
+        ]
+        if (self.values[:, :most] == -math.inf).any():
+            told = [tuple(other for other in others if other.logprob > -math.inf) for others in told]
+        return told
 
 
-def _dot(a: Logits, b: Logits | None) -> float:
-    """The sum of `a`, or of its products with `b`.
+def _fold(row: Logits, whole: int, maxima: Logits) -> float:
+    """Fill in the largest of each column, the row laid out in as many columns. The largest of all is returned."""
+    np.maximum.reduce(row[:whole].reshape(-1, maxima.size), axis=0, out=maxima)
+    rest = row[whole:]
+    if rest.size:
+        np.maximum(maxima[: rest.size], rest, out=maxima[: rest.size])
+    return float(np.maximum.reduce(maxima))
 
-    Line by line: BLAS would take a whole row to its threads, which then stay awake beside the next step's.
+
+def _dots(a: Logits, b: Logits | None, whole: int, out: Logits) -> None:
+    """The sums of `a`, or of its products with `b`, line by line."""
+    line = whole // (out.size - (whole < a.size))
+    factors = _ONES[:line] if b is None else b[:whole].reshape(-1, line)
+    np.vecdot(a[:whole].reshape(-1, line), factors, out=out[: whole // line])
+    if whole < a.size:
+        out[-1] = np.vecdot(a[whole:], _ONES[: a.size - whole] if b is None else b[whole:])
+
+
+def _reached(maxima: Logits, count: int, vocabulary: int) -> Logits:
+    """A value of each row that at least `count` of its tokens reach, and not many more: that many columns have one.
+
+    Minus infinity where that is not to be found so, or the vocabulary is smaller.
     """
-    whole = a.size - a.size % LINE
-    lines = a[:whole].reshape(-1, LINE)
-    factors = _ONES if b is None else b[:whole].reshape(-1, LINE)
-    rest = _ONES[: a.size - whole] if b is None else b[whole:]
-    return float(np.vecdot(lines, factors).sum()) + float(np.vecdot(a[whole:], rest))
-
-
-def _fold(row: Logits) -> Logits:
-    """The largest of each column, the row laid out in `COLUMNS` columns; a short row is its own."""
-    whole = row.size - row.size % LINE
-    if whole < 2 * LINE:
-        return row
-    maxima = row[:whole].reshape(-1, LINE).max(axis=0)
-    np.maximum(maxima[: row.size - whole], row[whole:], out=maxima[: row.size - whole])
-    return np.asarray(maxima.reshape(-1, COLUMNS).max(axis=0))
-
-
-def _reached(row: Logits, maxima: Logits, count: int) -> float:
-    """A value that at least `count` of the row reach, and not many more: that many columns have one."""
-    if count >= row.size:
-        return -math.inf
-    among = maxima if count <= maxima.size else row
-    return float(np.partition(among, among.size - count)[among.size - count])
-
-
-def threshold(row: Logits, count: int) -> float:
-    """A value that at least `count` of the row reach, and not many more; minus infinity for a short row."""
-    return _reached(row, _fold(row), count)
+    rows, columns = maxima.shape
+    if count >= vocabulary or count > columns:
+        return np.full(rows, -math.inf, np.float32)
+    if columns == LINE and count <= COLUMNS // 2:
+        maxima = maxima.reshape(rows, -1, COLUMNS).max(axis=1)
+    place = maxima.shape[1] - count
+    return np.partition(maxima, place, axis=1)[:, place].copy()

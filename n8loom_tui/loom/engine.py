@@ -7,22 +7,21 @@ is computed first, in chunks between the steps of the branches that already run.
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
 
 from . import kernels
+from .admission import Admission
 from .branch import Branch
 from .budget import Budget
 from .choosing import choices
+from .distribution import BrokenLogits
 from .failures import without_frames
 from .intake import Intake
-from .jobs import Inbox, Job, Pick, Queue, Waiting
+from .jobs import Job, Pick, Queue
 from .paths import resolve
 from .protocol import (
     Encode,
@@ -41,10 +40,9 @@ from .protocol import (
     Weigh,
 )
 from .reading import Reader
-from .rows import Joining, Logits, Row, Rows
-from .sampling import BrokenLogits
+from .rows import Logits, Row, Rows
+from .runs import Runs
 from .scoring import Scorings
-from .store import Pin
 from .support import context_length, eos_tokens, vocabulary_size
 from .survey import Survey, survey
 from .text import spell
@@ -53,8 +51,6 @@ from .weight import weigh
 
 CACHE_LIMIT = 1 << 28
 """How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
-ALONE = 4
-"""For how many requests it is tried whether they fit by themselves, where the first does not."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
 
@@ -85,19 +81,18 @@ class Engine(Reader):
         self._budget = Budget(self.network)
         self._intake = Intake(self, tokenizer, eos_tokens(tokenizer), self.context_length, self.vocabulary)
         self._queue = Queue()
-        self._pins: dict[str, Pin] = {}
-        """What keeps the path of a running branch in the store, by the branch's id."""
+        self._admission = Admission(self, self._queue, self._intake, self._budget)
         self._scorings = Scorings(self, tokenizer, self.context_length, self.vocabulary)
         self._scored = False
         self._events: list[Event] = []
-        self._inboxes: list[Inbox] = []
+        self._runs = Runs(self)
         self.last_error: Exception | None = None
         self._steps = self._tokens = 0
         self._reset_rows()
 
     def _reset_rows(self) -> None:
         self._batch: Rows[Branch] = self.serving.rows(self.model, self.layout)
-        self._pins.clear()
+        self._admission.let_go()
 
     # --------------------------------------------------------------- requests
 
@@ -202,39 +197,11 @@ class Engine(Reader):
         Raises:
             RuntimeError: a request failed.
         """
-        inbox = Inbox()
-        inbox.expect(request)
-        self._inboxes.append(inbox)
-        self.submit(request)
-        try:
-            while inbox.events or self.busy:
-                if not inbox.events:
-                    self._deliver(self.step(), inbox)
-                    continue
-                events, inbox.events = inbox.events, []
-                for further in (
-                    itertools.chain.from_iterable(map(follow, events)) if follow is not None else ()
-                ):
-                    inbox.expect(further)
-                    self.submit(further)
-                yield events
-                for event in events:
-                    match event:
-                        case RequestFinished(request_id=done):
-                            inbox.unfinished.discard(done)
-                        case RequestFailed(request_id=failed, message=message) if failed in inbox.ids:
-                            raise RuntimeError(message) from self.last_error
-                if not inbox.unfinished:
-                    return
-        finally:
-            self._stop(frozenset(inbox.ids))
-            self._inboxes.remove(inbox)
-            self._events = [event for event in self._events if not inbox.wants(event)]
+        return self._runs.run(request, follow)
 
-    def _deliver(self, events: list[Event], runner: Inbox) -> None:
-        """Hand events to the runs that they belong to; what nobody wants goes to the one that stepped."""
-        for event in events:
-            next((box for box in self._inboxes if box.wants(event)), runner).events.append(event)
+    def forget(self, unwanted: Callable[[Event], bool]) -> None:
+        """Drop events that nobody will take."""
+        self._events = [event for event in self._events if not unwanted(event)]
 
     # ----------------------------------------------------- beginning and reading
 
@@ -270,13 +237,7 @@ class Engine(Reader):
 
     def _admit(self) -> None:
         """Let waiting branches join, as many as there is room for, whose paths are covered."""
-        room = self.max_rows - len(self._batch)
-        if room <= 0 or not len(self._queue):
-            return
-        running = Counter(row.owner.request_id for row in self._batch.rows)
-        picks = self._fitting(self._alike(self._queue.picks(room, running, self._intake.covers)))
-        if not picks:
-            return
+        picks = self._admission.picks(self._batch, self.max_rows - len(self._batch))
         try:
             self._join(picks)
         except Exception:  # noqa: BLE001 - one of them may be at fault: each by itself
@@ -286,64 +247,15 @@ class Engine(Reader):
                 except Exception as error:  # noqa: BLE001
                     self._fail(error, {job.id})
 
-    def _alike(self, picks: list[Pick]) -> list[Pick]:
-        """Of picks those that may be in one batch with each other and with the running rows.
-
-        A path of one token has no state before it yet, and a model may treat that unlike a state of zeros.
-        """
-        if not self.layout.state or not picks:
-            return picks
-        fresh = not picks[0].source.before
-        if fresh and len(self._batch):
-            return []
-        return [pick for pick in picks if (not pick.source.before) == fresh]
-
-    def _fitting(self, picks: list[Pick]) -> list[Pick]:
-        """As many picks as there is memory for, with what they go on from. If none, a few by themselves.
-
-        One row fits always, or nothing could ever run.
-        """
-        least = 0 if len(self._batch) else 1
-        fits = picks
-        while len(fits) > least and self._needed(fits) > self.store.budget:
-            fits = fits[: max(least, len(fits) * 3 // 4 - 1)]
-        firsts = {pick.job.id: pick for pick in reversed(picks)}  # of each request
-        if picks and not fits:
-            alone = list(firsts.values())[::-1][:ALONE]
-            fits = next(([pick] for pick in alone if self._needed([pick]) <= self.store.budget), [])
-        for put_off in firsts.keys() - {pick.job.id for pick in fits}:
-            firsts[put_off].job.put_off += 1
-        return fits
-
-    def _needed(self, picks: list[Pick]) -> int:
-        """How many bytes are in use at most if these join."""
-        return self._budget.needed(self._batch, self._joining(picks), self.store)
-
     @property
     def free(self) -> int:
         """Without what the running rows may still take."""
-        return self.store.budget - self._needed([])
-
-    @staticmethod
-    def _joining(picks: list[Pick]) -> list[Joining[Branch]]:
-        """Picks by source. Each row's reach is counted as the longest of its source."""
-        sources: dict[Waiting, list[Branch]] = {}
-        for pick in picks:
-            sources.setdefault(pick.source, []).append(pick.branch)
-        return [
-            Joining(source.path, branches, max(branch.reach for branch in branches))
-            for source, branches in sources.items()
-        ]
+        return self.store.budget - self._admission.needed(self._batch, [])
 
     def _join(self, picks: list[Pick]) -> None:
-        joining = self._joining(picks)
-        pins = {id(one): self.store.pin(one.path[:-1]) for one in joining}
-        now = self._batch.footprint([replace(one, reach=0) for one in joining], self.store)
-        self.store.make_room(max(0, now - self._batch.nbytes))
-        self._batch.join(joining, self.store)
-        for one in joining:
-            self._pins.update((branch.id, pins[id(one)]) for branch in one.owners)
-        self._budget.allow(self._batch, self.store)
+        if not picks:
+            return
+        self._admission.join(self._batch, picks)
         for job in dict.fromkeys(pick.job for pick in picks):
             job.taken({id(pick.branch) for pick in picks})
             self._retire(job)
@@ -409,9 +321,7 @@ class Engine(Reader):
 
     def _leave(self) -> None:
         """Take out the rows of the branches that have ended."""
-        for row in self._batch.rows:
-            if row.owner.finish is not None:
-                self._pins.pop(row.owner.id, None)
+        self._admission.let_go(row.owner for row in self._batch.rows if row.owner.finish is not None)
         self._batch.leave(lambda branch: branch.finish is not None)
         self._weigh()
 

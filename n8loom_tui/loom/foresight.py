@@ -17,7 +17,6 @@ from .protocol import (
     BranchSpec,
     BranchToken,
     Encoded,
-    EntropyAbove,
     Event,
     Finish,
     GivenToken,
@@ -28,6 +27,7 @@ from .protocol import (
     Source,
     Stop,
 )
+from .until import EntropyAbove
 
 WIDTH = 12
 """How many tokens are looked at in each place."""

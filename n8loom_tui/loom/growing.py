@@ -8,7 +8,8 @@ from typing import Any
 from .adaptive import CutoffTree, Run, WeaveUntil
 from .engine import engine_for
 from .heddle import Heddle
-from .protocol import BranchFinished, BranchToken, Condition, Event, Finish, Ramify, Request
+from .protocol import BranchFinished, BranchToken, Event, Finish, Ramify, Request
+from .until import Condition
 from .weave import finish, generated, params_of
 
 

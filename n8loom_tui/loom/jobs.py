@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .branch import Branch
 from .prefill import Prefill
-from .protocol import BranchFinished, Event, Finish, Ramify, Request, Stop
+from .protocol import BranchFinished, Event, Finish, Ramify
 
 AHEAD = 32
 """How many requests are begun at most before their branches have joined. Their paths wait in memory."""
@@ -17,28 +17,6 @@ PATIENCE = 256
 """How often a request is put off for want of memory before no younger one takes any."""
 READERS = 4
 """How many requests read in turn. What they have read stays in memory until their branches join."""
-
-
-@dataclass(slots=True)
-class Inbox:
-    """The events of running requests until their runner takes them. `ids`: their own and their branches'."""
-
-    ids: set[str] = field(default_factory=set)
-    events: list[Event] = field(default_factory=list)
-    unfinished: set[str] = field(default_factory=set)
-    """The requests that nothing has been heard of the end of."""
-
-    def expect(self, request: Request) -> None:
-        """Take in the events of a request."""
-        if isinstance(request, Ramify):
-            self.ids.update(b.id for s in request.sources for b in s.branches)
-        if not isinstance(request, Stop):
-            self.ids.add(request.id)
-            self.unfinished.add(request.id)
-
-    def wants(self, event: Event) -> bool:
-        """Whether an event tells of these requests."""
-        return getattr(event, "request_id", None) in self.ids or getattr(event, "branch_id", None) in self.ids
 
 
 @dataclass(slots=True, eq=False)

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
-from .protocol import MOST_ALTERNATIVES, Alternative
+from .bounds import MOST_ALTERNATIVES
+from .protocol import Alternative
 
 STEPS = 1024
 """Alternatives' logprobs are kept to one part in so many of a nat."""

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from .bounds import MOST_ALTERNATIVES, check_real, check_whole
 from .survey import Survey, Surveyed
-
-MOST_ALTERNATIVES = 128
-"""How many alternatives of a token can be asked for."""
+from .until import Condition
 
 
 class Alternative(NamedTuple):
@@ -50,75 +49,6 @@ class Framing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EntropyAbove:
-    """Ends a branch before a token whose position has more entropy than `nats`, by the model's own distribution.
-
-    Not before the branch has said `after` tokens.
-    """
-
-    nats: float
-    after: int = 1
-
-    def __post_init__(self) -> None:
-        _check_real("nats", self.nats, 0.0, 100.0)
-        _check_whole("after", self.after, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class TopProbabilityBelow:
-    """Ends a branch before a token where even the most probable one is less probable than `p`.
-
-    Not before the branch has said `after` tokens.
-    """
-
-    p: float
-    after: int = 1
-
-    def __post_init__(self) -> None:
-        _check_real("p", self.p, 0.0, 1.0)
-        _check_whole("after", self.after, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class TextSaid:
-    """Ends a branch with the token that completes `text`. (A stop string ends it before that.)"""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.text, str) or not self.text:
-            raise ValueError(f"text must be a text that is not empty, not {self.text!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class SentenceEnd:
-    """Ends a branch where a sentence does: at its last mark, or the blank or line break behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParagraphEnd:
-    """Ends a branch with the token that completes an empty line behind some text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """Ends a branch before a token, unless exactly one token is at least as probable as `p`.
-
-    Not before the branch has said `after` tokens.
-    """
-
-    p: float
-    after: int = 1
-
-    def __post_init__(self) -> None:
-        _check_real("p", self.p, 1 / MOST_ALTERNATIVES, 1.0)
-        _check_whole("after", self.after, 0)
-
-
-Condition = EntropyAbove | TopProbabilityBelow | TextSaid | SentenceEnd | ParagraphEnd | Fork
-
-
-@dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How the next token is chosen, and when a branch ends.
 
@@ -151,15 +81,15 @@ class SamplingParams:
             ("top_p", 0.0, 1.0),
             ("repetition_penalty", 0.01, 100.0),
         ):
-            _check_real(name, getattr(self, name), low, high)
+            check_real(name, getattr(self, name), low, high)
         for name, least in (
             ("max_tokens", 1),
             ("top_k", 0),
             ("min_tokens_to_keep", 1),
             ("repetition_context_size", 0),
         ):
-            _check_whole(name, getattr(self, name), least)
-        _check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
+            check_whole(name, getattr(self, name), least)
+        check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
         given: Any = self.stop_strings
         stops = (given,) if isinstance(given, str) else tuple(given)
         for stop in stops:
@@ -174,19 +104,6 @@ class SamplingParams:
             if not isinstance(condition, Condition):
                 raise ValueError(f"until must be conditions, not {condition!r}")
         object.__setattr__(self, "until", conditions)
-
-
-def _check_real(name: str, value: Any, low: float, high: float) -> None:
-    if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name} must lie between {low:g} and {high:g}, not {value!r}")
-
-
-def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    if most is not None and value > most:
-        raise ValueError(f"{name} must be a whole number of at most {most}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +188,7 @@ class Score:
     top_logprobs: int = 8
 
     def __post_init__(self) -> None:
-        _check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
+        check_whole("top_logprobs", self.top_logprobs, 0, MOST_ALTERNATIVES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .distribution import Distribution
+import numpy as np
+
+from .distribution import BrokenLogits, Distributions
 from .failures import without_frames
 from .kernels.strand import AnyStrand
 from .paths import check_tokens, resolve
@@ -120,10 +122,14 @@ class Scoring:
         stop = min(row.position + min(tokens, self._chunk), row.stop)
         logits = strand.logits(self._path[row.position : stop])
         self._chunk = max(1, LARGEST_TABLE // logits.shape[1])
-        for position, values in enumerate(logits, row.position + 1):
-            model = Distribution(values, self.request.top_logprobs)
-            others = model.alternatives(self.request.top_logprobs)
-            self._known[position] = (model.logprob(self._path[position]), others, model.entropy)
+        model = Distributions(logits, self.request.top_logprobs)
+        if model.broken.any():
+            raise BrokenLogits
+        following = range(row.position + 1, stop + 1)
+        logprobs = model.logprobs(np.array([self._path[position] for position in following])).tolist()
+        others = model.alternatives([self.request.top_logprobs] * len(following))
+        known = zip(logprobs, others, model.entropy.tolist(), strict=True)
+        self._known.update(zip(following, known, strict=True))
         self._read += stop - row.position
         row.position = stop
         if row.position >= row.stop:

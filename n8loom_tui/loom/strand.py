@@ -15,11 +15,11 @@ import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
 
 from .caches import Pair, PathCache, PathsCache
-from .distribution import Logits
 from .fragments import Fragment, Snapshot
 from .layers import Layout, assemble, flatten
 from .opaque import CacheCopy, arrays_in
 from .radix import State, common_length
+from .ranking import Logits
 from .rows import GONE, Fragments
 
 

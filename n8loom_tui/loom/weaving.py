@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from .protocol import Condition
+from .until import Condition
 
 if TYPE_CHECKING:
     from .fragments import KVFrag

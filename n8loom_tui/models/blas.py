@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from threading import Lock
 
+from n8loom_tui.threads import use as use_threads
+
 REFERENCE = "reference BLAS"
 OPENBLAS = "OpenBLAS"
 
@@ -72,17 +74,24 @@ def prepare_device(threads: int | None = None) -> BlasChoice:
     with _lock:
         if _choice is None:
             _choice = _place()
-        if _library is not None and (threads is not None or _choice.threads is None):
+        if _ours(_choice) and (threads is not None or _choice.threads is None):
             number = max(1, threads) if threads is not None else default_threads()
-            _library.openblas_set_num_threads(ctypes.c_int(number))
+            use_threads(number)
+            if _library is not None:
+                _library.openblas_set_num_threads(ctypes.c_int(number))
             _choice = replace(_choice, threads=number)
         return _choice
+
+
+def _ours(choice: BlasChoice) -> bool:
+    """Whether the number of threads is ours to set: what this program compiles follows it, with any BLAS."""
+    return choice.name in {OPENBLAS, REFERENCE}
 
 
 def thread_choices() -> tuple[int, ...]:
     """Numbers of threads worth trying while a model runs, the safest first."""
     cores = physical_cores()
-    return (max(1, cores - 1), cores) if _library is not None else (1,)
+    return (max(1, cores - 1), cores) if _choice is not None and _ours(_choice) else (1,)
 
 
 def library_detail() -> str:

@@ -1,9 +1,9 @@
-"""How many BLAS threads are best just now, found by trying while the model runs.
+"""How many threads are best just now, found by trying while the model runs.
 
-With the machine to itself a step is fastest with every core. As soon as another program wants a core, OpenBLAS's
-threads wait for each other at every product, and a step can take twenty times as long; one core less is then far
-faster. No number is right for both, so the governor times the steps, now and then tries the other number for a few
-of them, and keeps what is faster.
+With the machine to itself a step is fastest with every core. As soon as another program wants a core, threads that
+wait for each other at every product lose more than they gain, and OpenBLAS's, which spin, can take twenty times as
+long for a step; one core less is then faster. No number is right for both, so the governor times the steps, now and
+then tries the other number for a few of them, and keeps what is faster.
 """
 
 from __future__ import annotations

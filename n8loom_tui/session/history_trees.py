@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.loom.marks import NO_MARKS, Marks
-from n8loom_tui.loom.span import Span
 
 from .change import Change
+from .history_contents import FIRST_STEP, Contents
 from .history_ops import (
     Cut,
     Field,
@@ -30,14 +30,13 @@ from .history_ops import (
 )
 from .pending import Pending
 
+__all__ = ["CUT", "FIRST_STEP", "Trees"]
+
 CUT = "cut"
 """The finish of a node whose end a person cut off."""
-FIRST_STEP = "first_step"
-"""In the provenance of a branch that was cut apart or put together: at which step of the seed's draws the node begins.
-Left out where it is 0; negative where something else stands before what was drawn."""
 
 
-class Trees:
+class Trees(Contents):
     """The trees of a session.
 
     Attributes:
@@ -46,8 +45,6 @@ class Trees:
         trash: by id, what was taken out or cut off, the latest last: the topmost nodes, what hung below them hangs
             there still.
         where: by id of what is in the trash, the node that it hung below or was a part of, where that is known.
-        fingerprints: by node id, the model whose token ids the node holds; where there is none, it is `model`.
-        model: the fingerprint of the model in use.
         bookmarks, unread: the nodes of the trees that have a bookmark, and those that nobody has seen, by id.
         pending: what is to be stored.
     """
@@ -61,14 +58,13 @@ class Trees:
         nodes: dict[str, Heddle] | None = None,
     ) -> None:
         """`nodes`: all of the roots' by id, where the caller knows them."""
+        super().__init__(fingerprints or {})
         self.roots: list[Heddle] = list(roots)
         if nodes is None:
             nodes = {node.id: node for root in self.roots for node in root.walk()}
         self.nodes = nodes
         self.trash: dict[str, Heddle] = {node.id: node for node in trash}
-        self.fingerprints: dict[str, str] = dict(fingerprints or {})
         self.where: dict[str, str] = dict(where or {})
-        self.model: str | None = None
         self.bookmarks: dict[str, Heddle] = {}
         self.unread: dict[str, Heddle] = {}
         for node in self.nodes.values():
@@ -118,18 +114,6 @@ class Trees:
         return len(gone)
 
     # ---------------------------------------------------------------- looking
-
-    def vocabulary(self, node: Heddle) -> str | None:
-        """The fingerprint of the model whose token ids a node holds; None if that is not known."""
-        return self.fingerprints.get(node.id, self.model)
-
-    def alike(self, node: Heddle, other: Heddle) -> bool:
-        """Whether two nodes' tokens can stand in one span."""
-        return (
-            node.encoded == other.encoded
-            and (node.encoded or bool(node.tokens and other.tokens))
-            and self.vocabulary(node) == self.vocabulary(other)
-        )
 
     def children(self, parent: Heddle | None) -> list[Heddle]:
         """The children of a node; of None: the roots."""
@@ -262,12 +246,7 @@ class Trees:
         if head.children or isinstance(head, Loom) or isinstance(node, Loom):
             raise HistoryError("a node is not as it should be")
         parent, index = node.parent, self.index(node)
-        count = len(head.tokens)
-        if self.alike(node, head) and node.tokens[:count] == head.tokens:
-            Span.of(node).after(count).put(node)
-            _move_first_step(node, count)
-        else:
-            self._retext(node, node.text[len(head.text) :], change)
+        self.take_front(node, head, change)
         self.children(parent)[index] = head
         head.parent, node.parent = parent, head
         head.children = [node]
@@ -288,11 +267,7 @@ class Trees:
         if len(head.children) != 1 or head.children[0] is not node or isinstance(head, Loom):
             raise HistoryError("a node is not as it should be")
         parent, index = head.parent, self.index(head)
-        if self.alike(node, head):
-            Span.of(head).then(Span.of(node)).put(node)
-            _move_first_step(node, -len(head.tokens))
-        else:
-            self._retext(node, head.text + node.text, change)
+        self.put_front(node, head, change)
         self.children(parent)[index] = node
         node.parent, head.parent = parent, None
         head.children = []
@@ -309,41 +284,19 @@ class Trees:
         return node
 
     def _cut(self, node: Heddle, tail: Heddle, change: Change) -> Heddle:
-        left = len(node.tokens) - len(tail.tokens)
-        if self.alike(node, tail) and left >= 0 and node.tokens[left:] == tail.tokens:
-            Span.of(node).first(left).put(node)
-        else:
-            self._retext(node, node.text[: len(node.text) - len(tail.text)], change)
+        self.take_end(node, tail, change)
         node.terminal, node.finish = False, CUT
         return self._changed(node, change)
 
     def _mend(self, node: Heddle, tail: Heddle, change: Change) -> Heddle:
-        if self.alike(node, tail):
-            Span.of(node).then(Span.of(tail)).put(node)
-        else:
-            self._retext(node, node.text + tail.text, change)
+        self.put_end(node, tail, change)
         node.terminal, node.finish = tail.terminal, tail.finish
         return self._changed(node, change)
 
     def _swap(self, node: Heddle, other: Heddle, change: Change) -> Heddle:
         if isinstance(node, Loom) != isinstance(other, Loom):
             raise HistoryError("a node is not as it should be")
-        mine, theirs = Span.of(node), Span.of(other)
-        node.encoded, other.encoded = other.encoded, node.encoded
-        node.provenance, other.provenance = other.provenance, node.provenance
-        theirs.put(node)
-        mine.put(other)
-        node.kind, other.kind = other.kind, node.kind
-        node.terminal, other.terminal = other.terminal, node.terminal
-        node.finish, other.finish = other.finish, node.finish
-        if isinstance(node, Loom) and isinstance(other, Loom):
-            node.user_prompt, other.user_prompt = other.user_prompt, node.user_prompt
-            used = node.chat_template_used
-            node.chat_template_used, other.chat_template_used = other.chat_template_used, used
-        prints = self.fingerprints
-        for name, print_ in ((node.id, prints.pop(other.id, None)), (other.id, prints.pop(node.id, None))):
-            if print_ is not None:
-                prints[name] = print_
+        self.exchange(node, other)
         if not node.encoded and not node.tokens:
             change.unencoded.append(node)
         self.pending.content(other)
@@ -401,19 +354,3 @@ class Trees:
         self.pending.content(node)
         change.touch(node)
         return node
-
-    def _retext(self, node: Heddle, text: str, change: Change) -> None:
-        """Where token ids of two vocabularies meet the text alone is put together; it will be encoded again."""
-        node.set_span([], text, [])
-        node.encoded = False
-        self.fingerprints.pop(node.id, None)
-        change.unencoded.append(node)
-
-
-def _move_first_step(node: Heddle, by: int) -> None:
-    """Keep a drawn node's seed meaningful: `by` tokens went from its beginning (or came, if negative)."""
-    if "seed" not in node.provenance:
-        return
-    step = node.provenance.get(FIRST_STEP, 0) + by
-    rest = {key: value for key, value in node.provenance.items() if key != FIRST_STEP}
-    node.provenance = {**rest, FIRST_STEP: step} if step else rest

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from n8loom_tui.loom.adaptive import CutoffTree, Run, WeaveUntil
-from n8loom_tui.loom.protocol import (
+from n8loom_tui.loom.protocol import SamplingParams, Segment
+from n8loom_tui.loom.seeds import branch_seed
+from n8loom_tui.loom.until import (
     Condition,
     EntropyAbove,
     ParagraphEnd,
-    SamplingParams,
-    Segment,
     SentenceEnd,
     TextSaid,
     TopProbabilityBelow,
 )
-from n8loom_tui.loom.seeds import branch_seed
 from n8loom_tui.tui.screens.form import Answers, Field
 
 MakeRun = Callable[[tuple[Segment, ...], int], Run]

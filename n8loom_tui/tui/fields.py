@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from n8loom_tui.loom.protocol import (
+from n8loom_tui.loom.until import (
     Condition,
     EntropyAbove,
     Fork,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from n8loom_tui.loom import choosing as choosing_module
 from n8loom_tui.loom import trial as trial_module
+from n8loom_tui.loom.draws import Draw
 
 Recorded = dict[tuple[int, int], np.ndarray]
 
@@ -19,9 +21,10 @@ def drawn_from(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     recorded: Recorded = {}
     original = choosing_module.choose
 
-    def choose(logits: np.ndarray, params: Any, seed: int, step: int, *rest: Any) -> Any:
-        recorded[seed, step] = np.array(logits, copy=True)
-        return original(logits, params, seed, step, *rest)
+    def choose(table: np.ndarray, draws: Sequence[Draw]) -> Any:
+        for logits, draw in zip(table, draws, strict=True):
+            recorded[draw.seed, draw.step] = np.array(logits, copy=True)
+        return original(table, draws)
 
     monkeypatch.setattr(choosing_module, "choose", choose)
     return recorded

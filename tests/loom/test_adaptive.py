@@ -13,19 +13,17 @@ from n8loom_tui.loom.protocol import (
     BranchFinished,
     BranchToken,
     Encoded,
-    EntropyAbove,
     Event,
     Finish,
-    Fork,
     Framing,
     Ramify,
     Request,
     RequestFailed,
     SamplingParams,
     Segment,
-    SentenceEnd,
     Stop,
 )
+from n8loom_tui.loom.until import EntropyAbove, Fork, SentenceEnd
 
 START = (Segment("root", (1, 2)), Segment("start", (3,)))
 PARAMS = SamplingParams(seed=7, until=(SentenceEnd(),), max_tokens=20)

@@ -7,17 +7,12 @@ from typing import Any
 import pytest
 from support.architectures import ARCHITECTURES, LEFT_OUT, build
 from support.breadth import Breadth, weave
-from support.readme import README, Row, table, write_table
+from support.readme import README, Row, rows_of, table, told, write_row
 
 from n8loom_tui.loom import trial
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.support import UnsupportedModel
 from n8loom_tui.loom.trial import Mode
-
-pytestmark = pytest.mark.xdist_group("architectures")  # in one process: the last test is about all before it
-
-ROWS: dict[str, Row] = {}
-"""What this run has found."""
 
 SERVED = {
     Mode.SHARED: "in one batch, prefixes shared",
@@ -38,15 +33,14 @@ def kinds(layout: Layout) -> str:
     return ", ".join(name for name, there in found.items() if there)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_exact_or_refused(name: str, drawn_from: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def tried(name: str, drawn_from: Any, monkeypatch: pytest.MonkeyPatch) -> Row:
+    """How an architecture is served, which is exact; or why it is refused."""
     model = build(name)
     try:
         tree = Breadth(model, drawn_from)
     except UnsupportedModel as error:
         assert name in str(error) or str(ARCHITECTURES[name]["model_type"]) in str(error)
-        ROWS[name] = Row(name, "", refused=str(error))
-        return
+        return Row(name, "", refused=str(error))
     if tree.engine.network is not None:
         weave(tree)
         assert tree.checked > 40
@@ -56,13 +50,24 @@ def test_exact_or_refused(name: str, drawn_from: Any, monkeypatch: pytest.Monkey
     assert tree.checked > 40
     mode = tree.engine.serving.mode
     copied = mode is not Mode.WHOLE or tree.engine.layout.kv  # where there is anything to copy
-    ROWS[name] = Row(name, kinds(tree.engine.layout), SERVED[mode] if copied else "in one batch")
+    return Row(name, kinds(tree.engine.layout), SERVED[mode] if copied else "in one batch")
 
 
-def test_the_table_in_the_readme_is_what_was_found(pytestconfig: pytest.Config) -> None:
-    if set(ROWS) != set(ARCHITECTURES):
-        pytest.skip("not all architectures were tried in this run")
-    found = table(ROWS.values(), LEFT_OUT)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_exact_or_refused_as_the_readme_says(
+    name: str, drawn_from: Any, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    row = tried(name, drawn_from, monkeypatch)
     if pytestconfig.getoption("--write-table"):
-        write_table(found)
-    assert found in README.read_text("utf-8"), "run this file with --write-table"
+        write_row(row, ARCHITECTURES, LEFT_OUT)
+        return
+    assert row == rows_of(told(README.read_text("utf-8"))).get(name), "run this file with --write-table"
+
+
+def test_the_readme_counts_these_architectures_and_no_others(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--write-table"):
+        pytest.skip("the rows are being written")
+    text = told(README.read_text("utf-8"))
+    rows = rows_of(text)
+    assert set(rows) == set(ARCHITECTURES), "run this file with --write-table"
+    assert text == table(rows.values(), LEFT_OUT), "run this file with --write-table"

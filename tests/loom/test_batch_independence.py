@@ -13,8 +13,8 @@ from tiny import scratch_logits, tiny_model, tiny_tokenizer
 from n8loom_tui.loom import trial as trial_module
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.heddle import Loom
+from n8loom_tui.loom.noise import counters, gumbel
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
-from n8loom_tui.loom.sampling import _noise
 from n8loom_tui.loom.seeds import branch_seed
 from n8loom_tui.loom.trial import Mode
 
@@ -32,7 +32,7 @@ def assert_same_or_close(
         pair = np.array([one, other])
         scores = logits[pair].astype(np.float64)
         if params.temp > 0:
-            scores = scores / params.temp + _noise(seed, step, pair)
+            scores = scores / params.temp + gumbel(counters([seed], [step]), pair)
         assert abs(scores[0] - scores[1]) < CLOSE, f"parted at step {step}: {scores}"
         return
     assert len(a) == len(b)

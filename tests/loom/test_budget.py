@@ -74,7 +74,7 @@ class Watched:
     def _look(self) -> None:
         in_numpy = 0
         if self.engine.network is not None:
-            in_numpy = self.engine.network.spaces.nbytes + self.engine.store.reserved
+            in_numpy = self.engine.network.nbytes + self.engine.store.reserved
         held = mx.get_active_memory() - self._before + in_numpy
         self.most = max(self.most, held, mx.get_peak_memory() - self._before)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support.architectures import build
 from support.faults import Breaking, break_last_layer, intercept
+from support.said import say
 from tiny import build_model, greedy, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import jobs as jobs_module
@@ -44,7 +45,6 @@ from n8loom_tui.loom.protocol import (
     Spelled,
     Stop,
 )
-from n8loom_tui.loom.sampling import Choice
 from n8loom_tui.loom.scoring import Scoring
 
 TOKENIZER = tiny_tokenizer("plain")
@@ -377,10 +377,7 @@ def test_a_chat_message_for_a_model_without_a_template_is_raw(engine: Engine) ->
 def test_the_end_of_text_makes_a_node_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Loom(tiny_model("llama"), TOKENIZER, "the abc")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "n8loom_tui.loom.choosing.choose",
-            lambda logits, params, seed, step, context: Choice([70, 71, TOKENIZER.eos_token_id][step], 0.0),
-        )
+        say(patch, lambda draw: [70, 71, TOKENIZER.eos_token_id][draw.step])
         (kid,) = root.ramify(n=1)
     assert kid.tokens == [70, 71]
     assert kid.terminal
@@ -661,7 +658,7 @@ def test_many_short_requests_leave_nothing_behind() -> None:
         drive(engine)
         assert engine.store.nbytes <= engine.store.budget
         assert engine.store.reserved == 0
-        assert not (engine._pins or len(engine._queue) or engine._events or engine._inboxes)
+        assert not (engine._admission.pinned or len(engine._queue) or engine._events or len(engine._runs))
         sizes.append(mx.get_active_memory())
     assert sizes[-1] - sizes[2] < 50_000
 

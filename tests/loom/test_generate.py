@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from mlx_lm.models.cache import KVCache, make_prompt_cache
+from support.said import say
 from tiny import greedy, scratch_logits, tiny_model, tiny_tokenizer
 
 import n8loom_tui
@@ -22,7 +23,7 @@ from n8loom_tui import (
     generate_batched_stream,
     prompt_to_cache,
 )
-from n8loom_tui.loom.sampling import Choice
+from n8loom_tui.loom.draws import Draw
 from n8loom_tui.loom.text import decode
 
 MODEL = tiny_model("llama")
@@ -167,11 +168,11 @@ def test_fragments_of_branches_that_end_at_different_places(monkeypatch: pytest.
     plans = [[70, eos], [71, 72, 73, the], [80, 81, 82, 83, 84, 85], [90, 91, 92, the, 93, 94], [eos]]
     rows = itertools.cycle(range(len(plans)))
 
-    def choose(logits: Any, params: Any, seed: int, step: int, context: Any) -> Any:
-        row = next(row for row in rows if len(plans[row]) > step)
-        return Choice(plans[row][step], 0.0)
+    def token(draw: Draw) -> int:
+        row = next(row for row in rows if len(plans[row]) > draw.step)
+        return plans[row][draw.step]
 
-    monkeypatch.setattr("n8loom_tui.loom.choosing.choose", choose)
+    say(monkeypatch, token)
     for order in ([0, 1, 2, 3, 4], [4], [1], [3], [0, 1]):
         rows = itertools.cycle(order)
         texts, cache, total, lengths, ended = generate_batched(

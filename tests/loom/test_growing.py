@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.said import say
 from tiny import scratch_logits, tiny_model, tiny_tokenizer
 from weaving import assert_greedy
 
 from n8loom_tui.loom.engine import engine_for
 from n8loom_tui.loom.heddle import Heddle, Loom
-from n8loom_tui.loom.protocol import EntropyAbove, Fork, SentenceEnd, TextSaid, TopProbabilityBelow
+from n8loom_tui.loom.until import EntropyAbove, Fork, SentenceEnd, TextSaid, TopProbabilityBelow
 
 MODEL = tiny_model("llama")
 TOKENIZER = tiny_tokenizer("plain")
@@ -94,13 +95,8 @@ def test_the_same_seed_weaves_the_same_tree() -> None:
 
 
 def test_a_sentence_or_a_text_may_be_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    from n8loom_tui.loom.sampling import Choice
-
     said = list(TOKENIZER.encode("It ends. So it does", add_special_tokens=False))
-    monkeypatch.setattr(
-        "n8loom_tui.loom.choosing.choose",
-        lambda logits, params, seed, step, context: Choice(said[step % len(said)], -1.0, (), 1.0),
-    )
+    say(monkeypatch, lambda draw: said[draw.step % len(said)])
     root = loom()
     (trunk,) = root.weave_until(SentenceEnd(), n=2, max_tokens=30)
     assert trunk.text == "It ends."

@@ -7,12 +7,13 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from support.said import say
 from tiny import TOKENIZERS, greedy, scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom.branch import Branch
+from n8loom_tui.loom.draws import Choice
 from n8loom_tui.loom.heddle import Loom
 from n8loom_tui.loom.protocol import BranchFinished, BranchToken, Finish, SamplingParams
-from n8loom_tui.loom.sampling import Choice
 from n8loom_tui.loom.text import decode
 
 
@@ -116,20 +117,13 @@ def test_every_kind_of_tokenizer(kind: str) -> None:
     assert decode(tiny_tokenizer(kind), tokens).strip() == "in the abc in"
 
 
-def say(monkeypatch: pytest.MonkeyPatch, tokens: list[int]) -> None:
-    """Make a model say just this."""
-    monkeypatch.setattr(
-        "n8loom_tui.loom.choosing.choose",
-        lambda logits, params, seed, step, context: Choice(tokens[step], -1.0),
-    )
-
-
 def test_a_child_after_a_stop_string_goes_on_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     """The model read past the stop string; the node must not."""
     model, tokenizer = tiny_model("llama"), tiny_tokenizer("plain")
     root = Loom(model, tokenizer, "the end")
     with monkeypatch.context() as patch:
-        say(patch, tokenizer.encode("x theEND", add_special_tokens=False))
+        said = tokenizer.encode("x theEND", add_special_tokens=False)
+        say(patch, lambda draw: said[draw.step])
         (kid,) = root.ramify(n=1, max_tokens=20, stop_strings=["heEND"])
     assert kid.text == "x t"
     assert kid.finish == "stop"
@@ -144,7 +138,8 @@ def test_a_child_after_a_stop_string_goes_on_exactly(monkeypatch: pytest.MonkeyP
 def test_closing_a_stream_says_what_was_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tiny_tokenizer("plain")
     root = Loom(tiny_model("llama"), tokenizer, "the end")
-    say(monkeypatch, tokenizer.encode("xENDxxxx", add_special_tokens=False))
+    said = tokenizer.encode("xENDxxxx", add_special_tokens=False)
+    say(monkeypatch, lambda draw: said[draw.step])
     stream = root.make_child_stream(n=2, max_tokens=20, stop_strings=["ENDxxING"])
     for told in stream:
         assert told["decoded_texts"] == ["x", "x"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom.kernels.network import Network
+from n8loom_tui.loom.kernels.passes import Pass
 
 
 def intercept(
@@ -25,9 +26,9 @@ def intercept(
         before(np.array(tokens).ravel().tolist())
         return after(its_own(model, tokens, *args, **kwargs))
 
-    def run(network: Network, tokens: Any, *args: Any) -> Any:
-        before(tokens.tolist())
-        return after(networks(network, tokens, *args))
+    def run(network: Network, what: Pass) -> Any:
+        before(what.tokens.tolist())
+        return after(networks(network, what))
 
     monkeypatch.setattr(kind, "__call__", call)
     monkeypatch.setattr(Network, "run", run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,10 @@ class Row:
     served: str = ""
     refused: str = ""
 
+    def __str__(self) -> str:
+        """The row as it stands in the table."""
+        return f"| {self.name} | {self.layers} | {self.served} | {self.refused} |"
+
 
 def table(rows: Iterable[Row], left_out: Mapping[str, str]) -> str:
     """The text between the markers."""
@@ -35,7 +40,7 @@ def table(rows: Iterable[Row], left_out: Mapping[str, str]) -> str:
         "",
         "| architecture | its layers keep | exact | refused |",
         "|---|---|---|---|",
-        *(f"| {row.name} | {row.layers} | {row.served} | {row.refused} |" for row in rows),
+        *map(str, rows),
         "",
         "Not tried, as they do not run on a plain CPU:",
         "",
@@ -46,8 +51,26 @@ def table(rows: Iterable[Row], left_out: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def write_table(text: str) -> None:
-    """Put the text between the markers."""
-    whole = README.read_text("utf-8")
-    before, rest = whole.split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", "utf-8")
+def told(readme: str) -> str:
+    """What a README has between the markers."""
+    return readme.split(f"{BEGIN}\n")[1].split(f"\n{END}", maxsplit=1)[0]
+
+
+def rows_of(text: str) -> dict[str, Row]:
+    """The rows of a table, by their names."""
+    cells = (
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:2] == "| "
+    )
+    return {name: Row(name, *others) for name, *others in cells if name != "architecture"}
+
+
+def write_row(row: Row, names: Container[str], left_out: Mapping[str, str]) -> None:
+    """Put a row into the README's table, and keep those of these names. Several processes may do so."""
+    with README.open("r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        readme = file.read()
+        old = told(readme)
+        rows = {**rows_of(old), row.name: row}
+        file.seek(0)
+        file.write(readme.replace(old, table([r for r in rows.values() if r.name in names], left_out)))
+        file.truncate()

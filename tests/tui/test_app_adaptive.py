@@ -9,7 +9,8 @@ from support.keys import KEYMAPS, free, key
 from support.rig import Launcher, Rig
 from textual.widgets import Input
 
-from n8loom_tui.loom.protocol import EntropyAbove, Ramify, SentenceEnd
+from n8loom_tui.loom.protocol import Ramify
+from n8loom_tui.loom.until import EntropyAbove, SentenceEnd
 from n8loom_tui.tui.screens.form import Chooser, FormScreen
 
 

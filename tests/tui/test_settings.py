@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from n8loom_tui.loom.protocol import EntropyAbove, SamplingParams, SentenceEnd, TextSaid
+from n8loom_tui.loom.protocol import SamplingParams
+from n8loom_tui.loom.until import EntropyAbove, SentenceEnd, TextSaid
 from n8loom_tui.tui.fields import FIELDS, from_stored, to_stored
 from n8loom_tui.tui.given import check_theme, given_settings
 from n8loom_tui.tui.preferences import Motion, PreferencesFile, SignSet, locale_takes_unicode

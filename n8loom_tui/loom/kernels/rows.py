@@ -15,11 +15,10 @@ from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.rows import Logits
 
-from .blas import Floats
 from .network import Network
-from .reach import Own, Reach, Span
+from .passes import Own, Pass, Place, Span
 from .team import shared_out
-from .workspace import Workspace
+from .workspace import Floats, Layers
 
 T = TypeVar("T")
 Indices = npt.NDArray[np.int64]
@@ -55,11 +54,6 @@ class NumpyColumns:
         for row, own in enumerate(owns, first):
             for array, part in zip(self.arrays, own or (), strict=False):
                 array[row, :, : part.shape[1]] = np.array(part, copy=False)
-
-    def write(self, rows: Indices, columns: Indices, keys: Floats, values: Floats) -> None:
-        """Put a step's keys and values, `[kv_heads, rows, dim]`, into these rows' columns."""
-        for array, new in zip(self.arrays, (keys, values), strict=True):
-            array[rows, :, columns] = new.swapaxes(0, 1)
 
     def cut(self, row: int, start: int, stop: int) -> Pair:
         """One row's columns `start` up to `stop`, `[kv_heads, stop - start, dim]`, as copies."""
@@ -115,7 +109,9 @@ class Views:
     @staticmethod
     def of(pairs: Sequence[Pair]) -> Views:
         """The views of MLX's arrays, which are evaluated."""
-        keys, values = ([_by_head(np.array(pair[part], copy=False)) for pair in pairs] for part in range(2))
+        keys, values = (
+            Layers(_by_head(np.array(pair[part], copy=False)) for pair in pairs) for part in range(2)
+        )
         return Views(pairs, keys, values)
 
 
@@ -149,8 +145,8 @@ class NetworkBatch(Batch[T]):
         for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
         own = Own(
-            [columns.arrays[0] for columns in self._own],
-            [columns.arrays[1] for columns in self._own],
+            Layers(columns.arrays[0] for columns in self._own),
+            Layers(columns.arrays[1] for columns in self._own),
             order,
             lengths + 1,
         )
@@ -159,15 +155,8 @@ class NetworkBatch(Batch[T]):
             for span, view in zip(self.spans, self._views, strict=True)
         ]
         fed = np.array(tokens, dtype=np.int64)[order]
-
-        def reaching(low: int, high: int, space: Workspace) -> Reach:
-            mine = [part for span in spans if (part := span.among(low, high)) is not None]
-            return Reach(heads, high - low, mine, own.among(low, high), space)
-
-        def keep(layer: int, keys: Floats, values: Floats) -> None:
-            self._own[layer].write(order, lengths, keys, values)
-
-        hidden = network.run(fed, positions, int(positions.max()) + 1, reaching, keep)
+        place = Place(0, len(order), own.keys, own.values, order, lengths)
+        hidden = network.run(Pass(fed, positions, [place], spans, own))
         if self.order is not None:
             hidden = hidden[np.argsort(order)]
         logits = network.logits(hidden)

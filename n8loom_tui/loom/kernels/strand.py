@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
@@ -16,12 +15,11 @@ from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import GONE, Fragments
 from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
 
-from .blas import Floats
 from .network import Network
-from .reach import Reach, Span
+from .passes import Pass, Place, Span
 from .rows import Views
 from .team import shared_out
-from .workspace import Workspace
+from .workspace import Floats, Layers
 
 SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
@@ -56,8 +54,12 @@ class _Read:
     def __init__(self, network: Network, start: int, stop: int, known: Fragment | None) -> None:
         shape = (network.layers, network.heads.kv, stop - start, network.heads.dim)
         self.start = start
-        self.keys = list(np.zeros(shape, dtype=np.float32))
-        self.values = list(np.zeros(shape, dtype=np.float32))
+        self.keys = Layers(np.zeros(shape, dtype=np.float32))
+        self.values = Layers(np.zeros(shape, dtype=np.float32))
+        self.placed_keys, self.placed_values = (
+            [each[None] for each in part] for part in (self.keys, self.values)
+        )
+        """The same as `Place` wants them."""
         if known is not None:
             held = _views(known, 0, len(known))
             for mine, old in zip((*self.keys, *self.values), (*held.keys, *held.values), strict=True):
@@ -95,6 +97,7 @@ class NetworkStrand:
     def _run(self, chunk: Sequence[Sequence[int]]) -> Floats:
         """All tokens as rows of one pass. Those that come first in it never look at later ones."""
         spans: list[Span] = []
+        places: list[Place] = []
         causal: list[tuple[int, int, int]] = []
         tokens: list[int] = []
         positions: list[int] = []
@@ -105,39 +108,13 @@ class NetworkStrand:
             read = self._read[id(row)]
             spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
             causal.append((low, high, row.position))
-
-        def reaching(low: int, high: int, space: Workspace) -> Reach:
-            return self._reach(low, high, space, spans, causal)
-
-        def keep(layer: int, keys: Floats, values: Floats) -> None:
-            for span, (low, high, start) in zip(spans, causal, strict=True):
-                place = slice(start - self._shared, start - self._shared + high - low)
-                span.keys[layer][:, place] = keys[:, low:high]
-                span.values[layer][:, place] = values[:, low:high]
-
-        columns = max(positions) + 1
-        return self._network.run(np.array(tokens), np.array(positions), columns, reaching, keep)
-
-    def _reach(
-        self,
-        low: int,
-        high: int,
-        space: Workspace,
-        spans: Sequence[Span],
-        causal: Sequence[tuple[int, int, int]],
-    ) -> Reach:
-        """What some of the tokens attend to: each to those of its own path, up to itself, and to what is common."""
-        mine: list[Span] = []
-        seen: list[tuple[int, int, int]] = []
-        for span, (first, _, start) in zip(spans, causal, strict=True):
-            part = span.among(low, high)
-            if part is not None:
-                begin = start + max(low - first, 0)
-                mine.append(replace(part, stop=begin + part.high - part.low))
-                seen.append((part.low, part.high, begin))
+            columns = np.arange(len(more)) + row.position - self._shared
+            places.append(
+                Place(low, high, read.placed_keys, read.placed_values, np.zeros_like(columns), columns)
+            )
         for start, stop, common in self._common:
-            mine.append(Span(0, high - low, start, stop, common.keys, common.values))
-        return Reach(self._network.heads, high - low, mine, None, space, seen)
+            spans.append(Span(0, len(tokens), start, stop, common.keys, common.values))
+        return self._network.run(Pass(np.array(tokens), np.array(positions), places, spans, causal=causal))
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""

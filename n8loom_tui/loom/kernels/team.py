@@ -4,8 +4,7 @@ One thread leads through a step, and where work is large it shares it out: produ
 weight is read by two cores, and attention by rows. The small work between it does by itself: two threads in small
 calls at once mostly wait for each other's hold on the interpreter.
 
-OpenBLAS's own threads (0.3.31) sometimes wait for each other for ever in `cblas_sgemm_batch`, and spin while they
-wait. So within `shared_out` OpenBLAS is told to keep to the thread that calls it.
+None of them spins while it waits, so that another program on the same cores costs no more than its share.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from threading import RLock, Thread
 from typing import Any, TypeVar
 
-from .blas import placed
+from n8loom_tui import threads
 
 T = TypeVar("T")
 Task = Callable[[], Any]
@@ -32,20 +31,23 @@ _sharing = RLock()
 
 @contextmanager
 def shared_out() -> Iterator[None]:
-    """Within it work is shared out among as many threads of ours as OpenBLAS was set to use."""
+    """Within it work is shared out among as many threads as are to compute."""
     global _workers  # noqa: PLW0603 - as the setting that it stands for, it is the process's
-    blas = placed()
     with _sharing:
-        if blas is None or _workers:
+        if _workers:
             yield
             return
-        _workers = max(1, int(blas.threads()))
-        blas.set_threads(1)
+        _workers = threads.number()
         try:
             yield
         finally:
-            blas.set_threads(_workers)
             _workers = 0
+
+
+def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:
+    """Rows in as many shares as `work` multiplications are worth: from which to which. The larger ones are last."""
+    parts = min(parts_of(work), rows)
+    return [(rows * part // parts, rows * (part + 1) // parts) for part in range(parts)]
 
 
 def parts_of(work: int) -> int:
@@ -105,6 +107,7 @@ class _Worker:
                 self._result = self._task()
             except BaseException as error:  # noqa: BLE001 - it is raised where the task came from
                 self._error = error
+                getattr(self._task, "abort", _nothing)()
             self._task = None
 
 
@@ -119,10 +122,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_team.clear)  # threads do not survive it
 
 
+def _nothing() -> None:
+    """What most tasks have to do when another one fails."""
+
+
 def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
     """Do tasks at the same time, the first on this thread. Only within `shared_out`, if there are several.
 
-    All of them are done when it returns or raises. It raises what one of them raised.
+    All of them are done when it returns or raises. It raises what one of them raised. A task that waits for another
+    one must have an `abort`, which ends its waiting: it is called if one of them fails.
     """
     if len(tasks) == 1:
         return [tasks[0]()]
@@ -138,6 +146,8 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
         results.append(tasks[0]())
     except BaseException as error:  # noqa: BLE001 - raised below, when all are done
         failed.append(error)
+        for task in tasks:
+            getattr(task, "abort", _nothing)()
     while True:  # they are waited for whatever happens on this thread: they compute in memory that is in use
         try:
             for worker in workers:

@@ -3,39 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-T = TypeVar("T")
+Floats = npt.NDArray[np.float32]
+FLOAT = 4
+"""Bytes of a float32."""
+LINE = 64
+"""Bytes that the processor fetches together."""
+
+
+def address(array: npt.NDArray[Any]) -> int:
+    """Where an array's first element lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+class Layers(list[Floats]):
+    """One array of each layer, where it is asked for more than once where they lie."""
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int64]:
+        return np.array([address(array) for array in self], dtype=np.int64)
+
+
+def addresses(arrays: Sequence[Floats]) -> npt.NDArray[np.int64]:
+    """Where the arrays' first elements lie."""
+    return arrays.places if isinstance(arrays, Layers) else Layers(arrays).places
+
+
+def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A contiguous array, its content undefined, that begins where a cache line does."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, dtype=np.uint8)
+    first = -address(memory) % LINE
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 class Workspace:
-    """Buffers that are used again and again, so that no step has to ask the system for memory, and what is prepared
-    for them. Two threads must not share one."""
+    """Buffers that are used again and again, so that no step has to ask the system for memory.
+
+    Two threads must not share one."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, npt.NDArray[np.float32]] = {}
-        self._prepared: dict[Hashable, Any] = {}
+        self._buffers: dict[str, Floats] = {}
+        self.moves = 0
+        """How often a buffer was given up for a larger one: what has been told of its place holds no more."""
 
     @property
     def nbytes(self) -> int:
         """Size of the buffers in bytes."""
         return sum(buffer.nbytes for buffer in self._buffers.values())
 
-    def take(self, name: str, *shape: int) -> npt.NDArray[np.float32]:
+    def take(self, name: str, *shape: int) -> Floats:
         """A contiguous array of that shape, its content undefined. It is the same memory at every call."""
         size = math.prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size + size // 4, dtype=np.float32)
+            self.moves += 1
+            buffer = self._buffers[name] = aligned((size + size // 4,), np.float32)
         return buffer[:size].reshape(shape)
-
-    def prepared(self, key: Hashable, prepare: Callable[[], T]) -> T:
-        """What was prepared under that key, now if not before. The key stands for nothing else."""
-        found: T | None = self._prepared.get(key)
-        if found is None:
-            found = self._prepared[key] = prepare()
-        return found

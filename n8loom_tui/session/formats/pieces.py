@@ -8,9 +8,10 @@ from collections.abc import Callable
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
+from n8loom_tui.loom.bounds import MOST_ALTERNATIVES
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.odds import Odds
-from n8loom_tui.loom.protocol import MOST_ALTERNATIVES, Alternative
+from n8loom_tui.loom.protocol import Alternative
 from n8loom_tui.session.provenance import number, whole
 
 from . import values

@@ -19,8 +19,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from n8loom_tui.loom.bounds import MOST_ALTERNATIVES
 from n8loom_tui.loom.heddle import Kind
-from n8loom_tui.loom.protocol import MOST_ALTERNATIVES
 from n8loom_tui.session.provenance import whole
 from n8loom_tui.session.record import to_json
 

@@ -14,6 +14,8 @@ from tiny import build_model, scratch_logits, tiny_tokenizer
 
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.kernels import network as module
+from n8loom_tui.loom.kernels import weights
+from n8loom_tui.loom.kernels.native import code
 from n8loom_tui.loom.kernels.network import network_for
 from n8loom_tui.loom.kernels.rows import NetworkBatch
 from n8loom_tui.loom.layers import layout_of
@@ -78,6 +80,42 @@ def test_rows_of_different_paths_get_their_own_logits(
     again = NetworkBatch[int](model, engine.layout, engine.network)
     again.join([Joining(whole, [0])], engine.store)
     np.testing.assert_allclose(again.forward([whole[-1]])[0], scratch_logits(model, whole)[-1], atol=1e-3)
+
+
+@pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_path_gives_the_same_to_the_bit_alone_among_others_and_read_at_once(variant: str) -> None:
+    model = build_model(variant.split(maxsplit=1)[0], **VARIANTS[variant])
+    rng = np.random.default_rng(2)
+    start = rng.integers(3, 300, 77).tolist()
+    paths = [[*start, *rng.integers(3, 300, 40).tolist()] for _ in range(7)]
+    paths[3:5] = [[*start[:30], *path[30:]] for path in paths[3:5]]
+
+    def decoded(some: list[list[int]], known: int) -> np.ndarray[Any, Any]:
+        """The last logits of paths of which so many tokens were read at once, the rest token by token."""
+        engine = Engine(model, tiny_tokenizer("plain"))
+        assert engine.network is not None
+        reading = engine.prefilling([ToRead(path[:known]) for path in some])
+        while not reading.done:
+            reading.step(33)
+        engine.close(reading)
+        batch = NetworkBatch[int](model, engine.layout, engine.network)
+        batch.join([Joining(path[: known + 1], [number]) for number, path in enumerate(some)], engine.store)
+        for at in range(known, len(some[0])):
+            logits = batch.forward([some[row.owner][at] for row in batch.rows]).copy()
+        return np.stack([logits[[row.owner for row in batch.rows].index(n)] for n in range(len(some))])
+
+    together = decoded(paths, 80)
+    np.testing.assert_array_equal(decoded(paths[2:3], 80), together[2:3])
+    np.testing.assert_array_equal(decoded(paths[3:5], 80), together[3:5])
+    np.testing.assert_array_equal(decoded(paths, 110), together)
+
+
+def test_without_compiled_code_numpy_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "code", lambda: None)
+    monkeypatch.setattr(weights, "code", lambda: None)
+    for variant in ("llama scaled", "llama untied", "qwen3"):
+        test_rows_of_different_paths_get_their_own_logits(variant, False, monkeypatch)
 
 
 def test_other_models_keep_to_their_own_code() -> None:

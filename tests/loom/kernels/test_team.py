@@ -8,17 +8,14 @@ from typing import Any
 
 import pytest
 
-from n8loom_tui.loom.kernels import blas, team
-from n8loom_tui.loom.kernels.apart import rows_apart
-from n8loom_tui.loom.kernels.team import WORTH_SHARING, shared_out, side_by_side
+from n8loom_tui import threads as setting
+from n8loom_tui.loom.kernels import team
+from n8loom_tui.loom.kernels.team import WORTH_SHARING, rows_apart, shared_out, side_by_side
 
 
 @pytest.fixture
 def threads_of_ours() -> None:
     """None, unless a test has them: it is tried here how they come and go."""
-
-
-needs_blas = pytest.mark.skipif(blas.placed() is None, reason="no OpenBLAS was placed in this process")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -169,21 +166,21 @@ def test_every_row_is_in_one_share_and_no_share_is_empty(
     assert rows_apart(rows, 0) == [(0, rows)]
 
 
-@needs_blas
-def test_work_is_shared_out_and_openblas_has_its_threads_back() -> None:
-    found = blas.placed()
-    assert found is not None
-    before = found.threads()
+def test_work_is_shared_out_among_as_many_threads_as_are_to_compute() -> None:
+    before = setting.number()
     try:
-        found.set_threads(2)
+        setting.use(2)
         with shared_out():
-            assert (found.threads(), team._workers) == (1, 2)
+            assert team._workers == 2
+            setting.use(3)
             with shared_out():
-                assert (found.threads(), team._workers) == (1, 2)
-            assert (found.threads(), team._workers) == (1, 2)
-        assert (found.threads(), team._workers) == (2, 0)
+                assert team._workers == 2
+            assert team._workers == 2
+        assert team._workers == 0
         with pytest.raises(ValueError, match="broken"), shared_out():
             raise ValueError("broken")
-        assert (found.threads(), team._workers) == (2, 0)
+        assert team._workers == 0
+        with shared_out():
+            assert team._workers == 3
     finally:
-        found.set_threads(before)
+        setting.use(before)

@@ -1,0 +1,95 @@
+"""Loops that are compiled for the processor at hand, and programs of them for threads that go together.
+
+A step of a program is a function and the whole numbers that it takes: addresses, sizes, the bits of a float32.
+`interface` says what each takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock, Thread
+
+from .interface import PROGRAM, Stored
+from .machine import Function, Machine, callable_at, compiled, machine
+
+__all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What was compiled. `steps`: the addresses of functions as steps of a program, by name."""
+
+    machine: Machine
+    run: Function
+    steps: dict[str, int]
+
+
+_compiling = Lock()
+
+
+def code() -> Code | None:
+    """What computes with float32, compiled at the first call (about a second); None where nothing can be."""
+    with _compiling:
+        return _code()
+
+
+def prepare() -> None:
+    """Begin to compile, on a thread of its own, for whoever will ask soon."""
+    Thread(target=code, name="compiling").start()
+
+
+@cache
+def _code() -> Code | None:
+    here = machine()
+    if here is None:
+        return None
+    try:
+        return _compiled_for(here)
+    except RuntimeError:  # LLVM's, say of a system that lets nothing be compiled
+        return None
+
+
+def _compiled_for(here: Machine) -> Code:
+    from llvmlite import ir
+
+    from .attention import Parts, emit_attention
+    from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
+    from .flow import emit_barrier, emit_run, emit_step
+    from .product import emit_crossing, emit_packing, emit_product
+
+    module = ir.Module("float32")
+    product = emit_product(module, here, Stored.FLOAT32.product, Stored.FLOAT32)
+    crossing = emit_crossing(module, here, "crossing", product, emit_packing(module, here, "packing"))
+    functions = [
+        product,
+        crossing,
+        emit_attention(module, here, "attention", Parts(product, crossing)),
+        emit_norm(module, here, "norm"),
+        emit_turn(module, here, "turn"),
+        emit_gate(module, here, "gate"),
+        emit_bias(module, here, "bias"),
+        emit_barrier(module, here, "barrier"),
+    ]
+    steps = {function.name: emit_step(module, here, function) for function in functions}
+    run = emit_run(module, here, "run")
+    addresses = compiled(module, [run, *steps.values()])
+    found = {name: addresses[step.name] for name, step in steps.items()}
+    return Code(here, callable_at(addresses[run.name], len(PROGRAM)), found)
+
+
+@cache
+def product_of(stored: Stored) -> int:
+    """The address of the product with a matrix that is stored like this, as a step. Only where there is `code`."""
+    known = code()
+    assert known is not None
+    if stored is Stored.FLOAT32:
+        return known.steps[stored.product]
+    from llvmlite import ir
+
+    from .flow import emit_step
+    from .product import emit_product
+
+    module = ir.Module(stored)
+    step = emit_step(module, known.machine, emit_product(module, known.machine, stored.product, stored))
+    return compiled(module, [step])[step.name]

@@ -1,0 +1,116 @@
+"""What the compiled functions take, and how much room they need."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from .machine import Machine
+
+
+class Stored(StrEnum):
+    """How the numbers of a matrix lie in memory."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+    @property
+    def size(self) -> int:
+        """Bytes of a number."""
+        return 4 if self is Stored.FLOAT32 else 2
+
+    @property
+    def product(self) -> str:
+        """The name of the product with such a matrix."""
+        return f"product {self}"
+
+
+PRODUCT = (
+    *("x", "rows", "inner", "x_step"),
+    *("w", "w_step", "panel_step", "outputs"),
+    *("out", "out_step", "adding", "space"),
+)
+"""What `emit_product` writes takes.
+
+`x` and `out`: addresses of float32 matrices, `x_step` and `out_step` floats from one row to the next. `w`: the
+address of a panel, `w_step` bytes from one `k` to the next, `panel_step` bytes from one panel to the next.
+`adding`: 1 adds to what stands in `out`, 0 does not read it. `space`: the address of room for `room` floats.
+"""
+PACKING = ("w", "inner", "w_step", "outputs", "panel")
+"""What `emit_packing` writes takes: matrix `w[j, k]`, `w_step` floats from one `j` to the next."""
+
+CROSSING = (
+    *("x", "rows", "inner", "x_step"),
+    *("w", "w_step", "outputs"),
+    *("out", "out_step", "adding", "space", "panels"),
+)
+"""What `emit_crossing` writes takes: `w[j, k]` as for packing. `panels`: room for `AT_ONCE` panels."""
+AT_ONCE = 8
+"""How many panels are packed, then used. The rows are gathered once for them."""
+
+
+def room(machine: Machine, rows: int, inner: int) -> int:
+    """How many floats a product needs for itself."""
+    return rows * inner + machine.rows + machine.width
+
+
+PLAN = (
+    *("queries", "rows", "group", "heads", "dim"),
+    *("scores", "columns", "tile"),
+    *("spans", "span_count", "visible"),
+    *("order", "lengths", "own_columns", "own_positions"),
+    *("panels", "space", "weighted", "totals"),
+)
+"""What an attention's plan says, whole numbers of 64 bits, the same for all layers.
+
+`queries`: address, `[heads, rows, group, dim]`. `scores`: address of room
+for `[tile, group, columns]`. `tile`: how many rows are done together. `spans`: address of one `SPAN` each, in the order
+of their positions. `visible`: address, `[spans, rows]`, how many of its columns a row sees. `order`, `lengths`,
+`own_positions`: addresses, `[rows]`: where a row's own columns are, how many, and the position of the first;
+`own_columns`: which of the scores' columns they begin at. `panels`, `space`, `weighted`, `totals`: addresses of room.
+"""
+SPAN = ("low", "high", "start", "width", "key_step", "value_step")
+"""Rows from `low` up to `high` share `width` columns from `start` on; floats from one head to the next."""
+ATTENTION = ("plan", "places", "own_keys", "own_values", "own_room", "out")
+"""`places`: address, `[spans, 2]`: addresses of keys and values. The own ones: addresses, and columns that each head
+of a row has room for. `out`: address, `[rows, heads, group, dim]`."""
+
+
+def rooms(machine: Machine, rows: int, group: int, dim: int, columns: int) -> dict[str, int]:
+    """How many floats attention needs of each kind of room, for so many rows at a time."""
+    return {
+        "panels": AT_ONCE * machine.panel * dim,
+        "space": rows * group * max(columns, dim) + machine.rows + machine.width,
+        "weighted": rows * group * dim,
+        "totals": rows * group,
+    }
+
+
+NORM = ("x", "x_step", "low", "high", "heads", "dim", "weight", "epsilon", "out", "out_step")
+"""What `emit_norm` writes takes: the rows from `low` up to `high`, `heads` stretches of `dim` numbers in each.
+
+`epsilon`: the bits of a float32. `out` may be `x`.
+"""
+TURN = (
+    *("made", "made_step", "low", "high", "heads", "group", "dim"),
+    *("cosines", "sines", "partners", "scale"),
+    *("queries", "kept"),
+)
+"""What `emit_turn` writes takes: rows of queries, keys and values that one product made, side by side.
+
+`cosines`, `sines`: addresses, `[rows, dim]`. `partners`: address, `[dim]`, whole numbers: number `i` becomes
+`x[i] · cosine + x[partner] · sine`. `scale`: the bits of a float32, for queries. `queries`: address,
+`[heads, high - low, group, dim]`. `kept`: address, `[rows, 3]`, whole numbers: where a row's keys and values are put,
+and floats from one head to the next there.
+"""
+GATE = ("gate", "up", "step", "rows", "columns")
+"""What `emit_gate` writes takes: `gate = silu(gate) · up`, in place; `step` floats from one row to the next."""
+BIAS = ("out", "step", "rows", "columns", "bias")
+"""What `emit_bias` writes takes."""
+BARRIER = ("state", "count")
+"""What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
+STATE = 24
+ABORTED = 16
+"""Which number of a barrier's state says, if it isn't zero, that nobody is to be waited for."""
+PROGRAM = ("steps", "count")
+"""What `emit_run` writes takes: the address of pairs, of a function and what it takes, and how many there are."""

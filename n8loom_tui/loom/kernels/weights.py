@@ -1,0 +1,139 @@
+"""A linear layer's weights, and what multiplies rows with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .native import Machine, Stored, code, product_of
+from .native.interface import AT_ONCE, room
+from .workspace import FLOAT, Floats, Workspace, address, aligned
+
+Step = tuple[int, tuple[int, ...]]
+"""The address of a function as a step of a program, and what it takes."""
+SAMPLE = 1 << 16
+"""How many numbers tell most weights that cannot be stored in 16 bits."""
+
+
+class Weight:
+    """A linear layer's weights, `[outputs, inputs]`, and its bias."""
+
+    def __init__(
+        self,
+        array: Floats,
+        bias: Floats | None = None,
+        packed: npt.NDArray[Any] | None = None,
+        stored: Stored = Stored.FLOAT32,
+    ) -> None:
+        """`packed`: the same in panels, `[panels, inputs, panel]`, stored as said."""
+        self.array = array
+        self.bias = bias
+        self._packed = packed
+        self._stored = stored
+
+    @staticmethod
+    def of(array: Floats, bias: Floats | None = None, *, pack: bool = False) -> Weight:
+        """`pack`: keep a second copy in the form that products are fastest with, if there is code for them.
+
+        It takes half the memory where 16 bits hold the very same numbers.
+        """
+        known = code()
+        if not pack or known is None:
+            return Weight(array, bias)
+        stored = exact_storage(array, known.machine)
+        return Weight(array, bias, _packed(array, known.machine, stored), stored)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.array)
+
+    def share(self, low: int, high: int) -> Weight:
+        """The outputs from one `cut` to another. Nothing is copied."""
+        panel = panel_width()
+        packed = None if self._packed is None else self._packed[low // panel : -(-high // panel)]
+        bias = self.bias[low:high] if self.bias is not None else None
+        return Weight(self.array[low:high], bias, packed, self._stored)
+
+    def of_rows(self, x: Floats) -> Floats:
+        """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
+        out: Floats = x @ self.array.T
+        if self.bias is not None:
+            out += self.bias
+        return out
+
+    def step(
+        self, x: int, rows: int, out: int, out_step: int, space: Workspace, *, adding: bool = False
+    ) -> Step:
+        """The step of a program that makes `out = x · weightᵀ`, or adds it. The bias is not in it.
+
+        `x`: address of `[rows, inputs]`. `out`: address of the first row, floats from one to the next. It computes in
+        `space`: two of one space must not run at the same time.
+        """
+        known = code()
+        assert known is not None
+        machine, inputs = known.machine, self.array.shape[1]
+        given = (x, rows, inputs, inputs)
+        into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
+        if self._packed is None:
+            panels = address(space.take("panels", AT_ONCE * machine.panel * inputs))
+            lying = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
+            return known.steps["crossing"], (*given, *lying, *into, panels)
+        size = machine.panel * int(self._packed.itemsize)
+        matrix = (address(self._packed), size, inputs * size, self.outputs)
+        return product_of(self._stored), (*given, *matrix, *into)
+
+
+def panel_width() -> int:
+    """How many outputs are computed at the same time."""
+    known = code()
+    return known.machine.panel if known is not None else 1
+
+
+def cut(outputs: int, number: int, count: int) -> tuple[int, int]:
+    """Of so many outputs the share `number` of `count`: from which to which, in whole panels."""
+    panel = panel_width()
+    panels = -(-outputs // panel)
+    low, high = (panels * share // count * panel for share in (number, number + 1))
+    return min(low, outputs), min(high, outputs)
+
+
+def exact_storage(array: Floats, machine: Machine) -> Stored:
+    """The smallest numbers that hold these without a loss."""
+    sample = array.ravel()[:SAMPLE]
+    for stored, holds in ((Stored.BFLOAT16, _fits_bfloat16), (Stored.FLOAT16, _fits_float16)):
+        if stored is Stored.FLOAT16 and not machine.halves:
+            continue
+        many = max(1, SAMPLE // max(1, array.shape[1]))
+        if holds(sample) and all(holds(array[first : first + many]) for first in range(0, len(array), many)):
+            return stored
+    return Stored.FLOAT32
+
+
+def _fits_bfloat16(numbers: Floats) -> bool:
+    return not bool((np.ascontiguousarray(numbers).view(np.uint32) & np.uint32(0xFFFF)).any())
+
+
+@np.errstate(over="ignore")
+def _fits_float16(numbers: Floats) -> bool:
+    return bool((numbers.astype(np.float16) == numbers).all())
+
+
+def _packed(array: Floats, machine: Machine, stored: Stored) -> npt.NDArray[Any]:
+    """Weights in panels. What the last one has too much is zero."""
+    outputs, inputs = array.shape
+    panel = machine.panel
+    kinds: dict[Stored, Any] = {
+        Stored.FLOAT32: np.float32,
+        Stored.FLOAT16: np.float16,
+        Stored.BFLOAT16: np.uint16,
+    }
+    packed = aligned((-(-outputs // panel), inputs, panel), kinds[stored])
+    for number, into in enumerate(packed):
+        some: npt.NDArray[Any] = array[number * panel : (number + 1) * panel].T
+        into[:, some.shape[1] :] = 0
+        if stored is Stored.BFLOAT16:
+            some = np.ascontiguousarray(some).view(np.uint32) >> np.uint32(16)
+        into[:, : some.shape[1]] = some
+    return packed

@@ -1,0 +1,181 @@
+"""The programs of a forward pass: what each thread does for so many rows.
+
+Threads share out products by their outputs, and everything else by rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .blocks import Block, Norm
+from .native.interface import TURN
+from .passes import Heads
+from .program import Program
+from .rotary import Rotary
+from .weights import Weight, cut
+from .workspace import FLOAT, Floats, Workspace, address
+
+QUERIES = TURN.index("queries")
+OUT = 5
+"""Which argument of attention says where its results are put."""
+
+
+class Rooms:
+    """What programs compute in: all threads together, and each by itself."""
+
+    def __init__(self) -> None:
+        self.shared = Workspace()
+        self._own: list[Workspace] = []
+
+    def own(self, thread: int) -> Workspace:
+        while len(self._own) <= thread:
+            self._own.append(Workspace())
+        return self._own[thread]
+
+    @property
+    def moves(self) -> int:
+        """How often a buffer was given up for a larger one: programs written before hold no more."""
+        return sum(space.moves for space in (self.shared, *self._own))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(space.nbytes for space in (self.shared, *self._own))
+
+
+class _Writer:
+    """Writes what all threads do, for so many rows."""
+
+    def __init__(self, program: Program, rooms: Rooms, rows: int) -> None:
+        self.program, self._rooms, self._rows = program, rooms, rows
+        count = program.threads
+        self.shares = [(rows * part // count, rows * (part + 1) // count) for part in range(count)]
+        """Which rows each thread takes care of."""
+
+    def product(self, weight: Weight, x: Floats, out: Floats, *, adding: bool = False) -> None:
+        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs."""
+        into = out.strides[0] // FLOAT
+        for thread in range(self.program.threads):
+            low, high = cut(weight.outputs, thread, self.program.threads)
+            if low == high:
+                continue
+            share = weight.share(low, high)
+            place = address(out) + low * FLOAT
+            own = self._rooms.own(thread)
+            self.program.add(thread, share.step(address(x), self._rows, place, into, own, adding=adding))
+            if share.bias is not None:
+                self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
+
+    def norm(self, norm: Norm, x: Floats, out: Floats, heads: int = 1) -> None:
+        """`heads` stretches of every row, normalised."""
+        steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
+        dim = norm.weight.size
+        for thread, (low, high) in enumerate(self.shares):
+            given = (address(x), steps[0], low, high, heads, dim, address(norm.weight), bits(norm.epsilon))
+            self.program.add(thread, "norm", *given, address(out), steps[1])
+
+
+class WrittenBlocks:
+    """The program that takes rows through all blocks."""
+
+    def __init__(
+        self,
+        program: Program,
+        heads: Heads,
+        blocks: Sequence[Block],
+        scale: float,
+        rooms: Rooms,
+        shape: tuple[int, ...],
+    ) -> None:
+        """`shape`: rows, and how many numbers each has."""
+        rows, width = shape
+        take, first = rooms.shared.take, blocks[0]
+        self.program, self._heads, self._scale = program, heads, scale
+        self._write = _Writer(program, rooms, rows)
+        self.shares = self._write.shares
+        self.hidden = take("hidden", rows, width)
+        self._normed = take("normed", rows, width)
+        self._made = take("made", rows, (heads.kv * heads.group + 2 * heads.kv) * heads.dim)
+        self._attended = take("attended", rows, heads.kv * heads.group * heads.dim)
+        self._gate, self._up = (take(name, rows, first.gate.outputs) for name in ("gate", "up"))
+        rotaries = {block.rotary for block in blocks}
+        self.angles: dict[Rotary, tuple[Floats, Floats]] = {
+            rotary: (take(f"cosines {number}", rows, heads.dim), take(f"sines {number}", rows, heads.dim))
+            for number, rotary in enumerate(rotaries)
+        }
+        """Cosines and sines of the rows' positions, to be filled before it runs."""
+        self.kept = np.zeros((len(blocks), rows, 3), dtype=np.int64)
+        """Where rows' keys and values are put, `[layers, rows, 3]`, as `TURN` says: to be filled before it runs."""
+        self.turns: list[list[int]] = [[] for _ in self.shares]
+        self.attention: list[list[int]] = [[] for _ in self.shares]
+        """By thread: which steps turn and attend. What they take is told before the program runs."""
+        for block, places in zip(blocks, self.kept, strict=True):
+            self._attention(block, address(places))
+            self._mlp(block)
+        program.finish()
+
+    def _attention(self, block: Block, kept: int) -> None:
+        write, program, heads = self._write, self.program, self._heads
+        sizes = [heads.kv * heads.group * heads.dim, heads.kv * heads.dim]
+        queries, keys, values = np.split(self._made, np.cumsum([sizes[0], sizes[1]]), axis=1)
+        write.norm(block.before_attention, self.hidden, self._normed)
+        program.meet()
+        for weight, out in ((block.queries, queries), (block.keys, keys), (block.values, values)):
+            write.product(weight, self._normed, out)
+        program.meet()
+        if block.query_norm is not None and block.key_norm is not None:
+            write.norm(block.query_norm, queries, queries, heads.kv * heads.group)
+            write.norm(block.key_norm, keys, keys, heads.kv)
+        cosines, sines = self.angles[block.rotary]
+        tables = (address(cosines), address(sines), address(block.rotary.partners), bits(self._scale))
+        step = self._made.shape[1]
+        for thread, (low, high) in enumerate(self.shares):
+            given = (address(self._made), step, low, high, heads.kv, heads.group, heads.dim)
+            self.turns[thread].append(program.add(thread, "turn", *given, *tables, 0, kept))
+        program.meet()
+        for thread, (low, high) in enumerate(self.shares):
+            if low < high:
+                into = address(self._attended[low:high])
+                self.attention[thread].append(program.add(thread, "attention", *[0] * OUT, into))
+        program.meet()
+        write.product(block.out, self._attended, self.hidden, adding=True)
+        program.meet()
+
+    def _mlp(self, block: Block) -> None:
+        write, program = self._write, self.program
+        write.norm(block.before_mlp, self.hidden, self._normed)
+        program.meet()
+        write.product(block.gate, self._normed, self._gate)
+        write.product(block.up, self._normed, self._up)
+        rows, step = self._gate.shape
+        for thread in range(program.threads):
+            low, high = cut(step, thread, program.threads)
+            places = (address(self._gate) + low * FLOAT, address(self._up) + low * FLOAT)
+            program.add(thread, "gate", *places, step, rows, high - low)
+        program.meet()
+        write.product(block.down, self._gate, self.hidden, adding=True)
+        program.meet()
+
+
+class WrittenHead:
+    """The program that makes logits."""
+
+    def __init__(
+        self, program: Program, norm: Norm, weight: Weight, rooms: Rooms, shape: tuple[int, ...]
+    ) -> None:
+        rows, width = shape
+        self.program = program
+        write = _Writer(program, rooms, rows)
+        self.hidden = rooms.shared.take("last", rows, width)
+        normed = rooms.shared.take("normed", rows, width)
+        self.logits = rooms.shared.take("logits", rows, weight.outputs)
+        write.norm(norm, self.hidden, normed)
+        program.meet()
+        write.product(weight, normed, self.logits)
+        program.finish()
+
+
+def bits(number: float) -> int:
+    """A float32 as a step takes it."""
+    return int(np.float32(number).view(np.int32))

@@ -1,0 +1,124 @@
+"""Products with weights equal NumPy's, in whichever form the weights are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from n8loom_tui.loom.kernels.native import Machine, Stored, code
+from n8loom_tui.loom.kernels.program import Program
+from n8loom_tui.loom.kernels.weights import Weight, cut, exact_storage
+from n8loom_tui.loom.kernels.workspace import FLOAT, Floats, Workspace, address
+
+needs_code = pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
+
+
+def numbers(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def bfloat16(array: Floats) -> Floats:
+    return (array.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def float16(array: Floats) -> Floats:
+    return array.astype(np.float16).astype(np.float32)
+
+
+def wide(array: Floats) -> Floats:
+    return array
+
+
+Kind = Callable[[Floats], Floats]
+KINDS = [float16, bfloat16, wide]
+
+
+def applied(
+    weight: Weight, x: Floats, out: Floats, space: Workspace | None = None, adding: bool = False
+) -> Floats:
+    """`out = x · weightᵀ + bias`, in compiled code. Returns `out`."""
+    known = code()
+    assert known is not None
+    program = Program(known, 1)
+    space = space if space is not None else Workspace()
+    into = out.strides[0] // FLOAT
+    program.add(0, weight.step(address(x), len(x), address(out), into, space, adding=adding))
+    if weight.bias is not None:
+        program.add(0, "bias", address(out), into, len(x), weight.outputs, address(weight.bias))
+    program.finish()
+    program.run()
+    return out
+
+
+def empty(*shape: int) -> Floats:
+    return np.full(shape, np.nan, dtype=np.float32)
+
+
+@needs_code
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("rows", [1, 2, 7, 12, 13, 32, 57, 300])
+@pytest.mark.parametrize(("outputs", "inputs"), [(96, 64), (33, 48), (5, 3), (64, 4000), (300, 17)])
+def test_a_weight_applied_equals_the_plain_product(
+    outputs: int, inputs: int, rows: int, pack: bool, kind: Kind
+) -> None:
+    array, bias, x = kind(numbers(outputs, inputs)), numbers(outputs, seed=1), numbers(rows, inputs, seed=2)
+    weight = Weight.of(array, bias, pack=pack)
+    wanted = x.astype(np.float64) @ array.astype(np.float64).T + bias
+    close = 2e-5 * inputs**0.5 + 1e-5
+    np.testing.assert_allclose(applied(weight, x, empty(rows, outputs)), wanted, atol=close)
+    np.testing.assert_allclose(weight.of_rows(x), wanted, atol=close)
+    before = numbers(rows, outputs, seed=3)
+    np.testing.assert_allclose(applied(weight, x, before.copy(), adding=True), before + wanted, atol=close)
+
+
+@needs_code
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("rows", [2, 60])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_shares_of_the_outputs_make_up_the_whole(count: int, rows: int, pack: bool) -> None:
+    array, bias, x = numbers(230, 70), numbers(230, seed=1), numbers(rows, 70, seed=2)
+    out, weight = empty(rows, 230), Weight.of(array, bias, pack=pack)
+    for number in range(count):
+        low, high = cut(230, number, count)
+        applied(weight.share(low, high), x, out[:, low:high])
+    np.testing.assert_allclose(out, x @ array.T + bias, atol=1e-4)
+
+
+@needs_code
+@pytest.mark.parametrize("adding", [True, False])
+def test_a_product_may_go_into_some_columns_of_a_table(adding: bool) -> None:
+    array, x = numbers(70, 40), numbers(3, 40, seed=2)
+    table = np.full((3, 100), 7.0, dtype=np.float32)
+    applied(Weight.of(array, pack=True), x, table[:, 20:90], adding=adding)
+    np.testing.assert_allclose(table[:, 20:90], x @ array.T + (7 if adding else 0), atol=1e-4)
+    assert (table[:, :20] == 7).all()
+    assert (table[:, 90:] == 7).all()
+
+
+@needs_code
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_comes_out_the_same_to_the_bit_whatever_is_beside_it(kind: Kind, pack: bool) -> None:
+    array, x = kind(numbers(170, 90)), numbers(41, 90, seed=1)
+    weight, space = Weight.of(array, pack=pack), Workspace()
+    together = applied(weight, x, empty(41, 170), space)
+    for count in (1, 2, 5, 12, 13, 30):
+        some = applied(weight, x[7 : 7 + count].copy(), empty(count, 170), space)
+        np.testing.assert_array_equal(some, together[7 : 7 + count])
+
+
+@pytest.mark.parametrize("halves", [True, False])
+def test_weights_are_stored_in_16_bits_only_where_nothing_is_lost(halves: bool) -> None:
+    machine, array = Machine(width=16, rows=12, halves=halves), numbers(40, 3000)
+    assert exact_storage(array, machine) is Stored.FLOAT32
+    assert exact_storage(bfloat16(array), machine) is Stored.BFLOAT16
+    assert exact_storage(float16(array), machine) is (Stored.FLOAT16 if halves else Stored.FLOAT32)
+    late = float16(array)
+    late[-1, -1] = np.float32(1) / 3
+    assert exact_storage(late, machine) is Stored.FLOAT32
+    large = float16(array)
+    large[0, 0] = 1e30
+    assert exact_storage(large, machine) is Stored.FLOAT32
