@@ -48,6 +48,7 @@ from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
@@ -124,7 +125,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
         self.filling = Filling(self, typed)
         self.opening = Opening(self)
         self.hearing = Hearing(self)
-        self.catch_up = CatchUp(self.document, None)
+        self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
         self._told = ("", 0.0)
         self.whereabouts = Whereabouts(self)
@@ -245,6 +246,9 @@ class LoomApp(Readable[int], inherit_bindings=False):
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self.whereabouts.moved = True
+        if node is not None:
+            ready = Spread(self.document.readying_path(node))
+            self.view.run_worker(ready, group="ready", exclusive=True)
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 

@@ -9,10 +9,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import AreaField, LineField
 
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -42,7 +43,7 @@ class Written:
     example: bool = False
 
 
-class EditorArea(TextArea):
+class EditorArea(AreaField):
     """A text field in which enter means done."""
 
     async def _on_key(self, event: events.Key) -> None:
@@ -54,7 +55,7 @@ class EditorArea(TextArea):
         await super()._on_key(event)
 
 
-class SystemInput(Input):
+class SystemInput(LineField):
     """The field for a system's message: enter and escape are the dialog's, as in the large field."""
 
     def __init__(self) -> None:

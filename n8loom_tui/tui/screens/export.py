@@ -18,6 +18,7 @@ from n8loom_tui.session.typed import is_folder, typed_path
 from n8loom_tui.tui.exporting import Export, unnamed
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 from n8loom_tui.tui.widgets.sanitize import visible
 
 SUFFIXES = {"jsonl": "jsonl", "markdown": "md", "text": "txt"}
@@ -60,7 +61,7 @@ class ExportScreen(ModalScreen[Export | None]):
             yield Static(id="export-part")
             formats = (Option(Text(one.title)) for one in self._formats)
             yield OptionList(*formats, id="export-formats", classes="flexible")
-            yield Input(id="export-target")
+            yield LineField(id="export-target")
             yield Static(id="export-said", classes="dialog-said")
             yield DialogKeys(KEYS)
 

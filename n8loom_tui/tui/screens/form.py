@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 
 Answers = dict[str, str]
 
@@ -74,7 +75,7 @@ class FormScreen(ModalScreen[Answers | None]):
                         if field.choices:
                             yield Chooser(field)
                         else:
-                            yield Input(
+                            yield LineField(
                                 field.value, id=f"field-{field.name}", compact=True, classes="field-input"
                             )
                         yield Static(Text(field.hint), classes="field-hint")

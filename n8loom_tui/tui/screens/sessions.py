@@ -27,6 +27,7 @@ from n8loom_tui.session.typed import mode_at
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 from n8loom_tui.tui.widgets.sanitize import truncate_cells, visible
 from n8loom_tui.tui.widgets.shown import last_line, one_line
 
@@ -71,7 +72,7 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
             yield Static(Text("Sessions", style="bold"), id="sessions-title", classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
-            yield Input(placeholder="type to search", id="sessions-search")
+            yield LineField(placeholder="type to search", id="sessions-search")
             yield OptionList(id="sessions-list", classes="flexible")
             yield Static(id="sessions-preview")
             yield Static(id="sessions-said", classes="dialog-said")
