@@ -285,7 +285,7 @@ class Saving:
             changes = await self.collected()
             self._held = []
             store = await asyncio.to_thread(made, target, changes)
-        except SessionError:
+        except BaseException:
             held, self._held = [*changes[1:], *self._held], None
             for waiting in held:
                 self._hand_over(waiting)
@@ -378,8 +378,8 @@ class Saving:
 
     @property
     def moving(self) -> bool:
-        """Whether the session's file is being moved just now."""
-        return self._held is not None
+        """Whether the session's file is being moved just now, or all of the session is being gone through."""
+        return self._held is not None or bool(self._heard_by)
 
     def _whole(self) -> Whole:
         return Whole(self.document.trees, self.document.history, self.models)
