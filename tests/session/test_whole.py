@@ -59,6 +59,7 @@ def test_what_changes_meanwhile_is_in_it_too(tmp_path: Path, seed: int) -> None:
     assert again.notices == []
     assert facts(again.document) == facts(document)
     assert thrown_away(again.document) == thrown_away(document)
+    assert [node.id for node in again.document.in_trash()] == [node.id for node in document.in_trash()]
     for one in (document, again.document):
         while one.history.undoable:
             one.undo()
