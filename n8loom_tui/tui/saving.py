@@ -192,7 +192,8 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
+        look = {HOISTED: self.look.hoisted, VISITED: self.look.visited}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **look, **self.kept}
 
     @property
     def size(self) -> str:
