@@ -37,8 +37,8 @@ def shared_out() -> Iterator[None]:
         if _workers:
             yield
             return
-        _workers = threads.number()
         try:
+            _workers = threads.number()
             yield
         finally:
             _workers = 0
@@ -118,8 +118,17 @@ def _open(lock: LockType) -> None:
 
 
 _team: list[_Worker] = []
+
+
+def _alone() -> None:
+    """In a process that was forked: no other thread is left, neither the team nor whoever had it."""
+    global _sharing, _workers
+    _team.clear()
+    _sharing, _workers = RLock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_team.clear)  # threads do not survive it
+    os.register_at_fork(after_in_child=_alone)
 
 
 def _nothing() -> None:
@@ -146,10 +155,10 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
         results.append(tasks[0]())
     except BaseException as error:  # noqa: BLE001 - raised below, when all are done
         failed.append(error)
-        for task in tasks:
-            getattr(task, "abort", _nothing)()
     while True:  # they are waited for whatever happens on this thread: they compute in memory that is in use
         try:
+            for task in tasks if failed else ():
+                getattr(task, "abort", _nothing)()
             for worker in workers:
                 worker.wait()
             break
