@@ -69,7 +69,6 @@ async def grow() -> None:
         await until(pilot, lambda: app.status.model is not None and not app.document.unencoded())
         root = app.document.roots[0]
         app.perform("ramify")
-        app.view.tree_view.go_rows(2)
         while not all(len(child.tokens) > 20 for child in root.children):
             await asyncio.sleep(0.02)
         take(app, "streaming")
@@ -110,6 +109,8 @@ async def shoot() -> None:
     await look("light", SIZE, "light")
     await look("narrow", (80, 24), "dark")
     await look("settings", (100, 34), "dark", "comma", "comma")
+    await look("keys", (100, 34), "dark", "comma", "k", *"jjjjjjjjjjjj", "enter", "u")
+    await look("tokens", SIZE, "dark", "g", "down", "P", "T", *["right"] * 9)
     await look("wide", (160, 40), "dark", "I")
     os.environ["NO_COLOR"] = "1"
     await look("colourless", (80, 24), "dark", "I")

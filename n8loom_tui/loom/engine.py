@@ -266,7 +266,10 @@ class Engine(Reader):
         if job.waiting or job.id not in self._queue:
             return
         self._queue.remove(job)
-        self._intake.close(job)
+        try:
+            self._intake.close(job)
+        except Exception as error:  # noqa: BLE001 - what was read can't be kept: it is read again by whoever wants it
+            self.last_error = without_frames(error)
         self._end_requests({job.id})
 
     def _end_requests(self, ended: set[str]) -> None:

@@ -76,7 +76,7 @@ def _begin(
         if held > len(path):
             engine.borrowed = held - len(path)
             path = [-1 - index for index in range(engine.borrowed)] + path
-        engine.adopt([], path[:held], frag_cache(cache))
+        engine.borrow(path[:held], frag_cache(cache))
     stops = options.pop("stop_strings", ())
     request = ramify_request(
         [[Segment(new_id(), tuple(path))]], batch_size, SamplingParams(stop_strings=stops, **options)

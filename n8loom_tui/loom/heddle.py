@@ -8,8 +8,8 @@ the tree did, a node goes on as a fresh run would.
 from __future__ import annotations
 
 import math
+import os
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ __all__ = ["Heddle", "Kind", "Loom", "new_id"]
 
 def new_id() -> str:
     """A fresh node id: 12 hexadecimal digits."""
-    return uuid.uuid4().hex[:12]
+    return os.urandom(6).hex()
 
 
 class Heddle(Weaving, Standing, Framed, Late):

@@ -106,6 +106,6 @@ class Intake:
 
     def close(self, job: Job) -> None:
         """What a request has read is kept, and need not stay in memory for it any more."""
-        if job.prefill is not None:
-            self._reader.close(job.prefill)
-            job.prefill = None
+        prefill, job.prefill = job.prefill, None
+        if prefill is not None:
+            self._reader.close(prefill)

@@ -41,7 +41,7 @@ def check_tokens(tokens: Sequence[int], vocabulary: int | None) -> None:
     Raises:
         ValueError: they aren't.
     """
-    if vocabulary and tokens and not 0 <= min(tokens) <= max(tokens) < vocabulary:
+    if tokens and (min(tokens) < 0 or (vocabulary and max(tokens) >= vocabulary)):
         raise ValueError(
             "there are token ids in the text that are not this model's: edit it to encode it anew"
         )

@@ -15,7 +15,7 @@ from .layers import Layout, layout_of
 from .paths import check_tokens
 from .prefill import Prefill, Together, ToRead
 from .radix import common_length
-from .store import FragmentStore, Held
+from .store import FragmentStore, Held, Pin
 from .strand import Row, Strand
 
 CHUNK = 64
@@ -43,12 +43,19 @@ class Reader:
         self.prefilled = self.recomputed = 0
         self.borrowed = 0
         """How many ids at the beginning of paths stand for tokens that are not known; their fragments are there."""
+        self._borrowing: Pin | None = None
         self.kept: Kept | None = None
         """What is kept of the fragments on disk."""
 
     def prefilling(self, wanted: Iterable[ToRead]) -> Prefill:
-        """What reads these paths, chunk by chunk."""
+        """What reads these paths, chunk by chunk.
+
+        Raises:
+            ValueError: they have tokens to be read that are not the model's.
+        """
         wanted = list(wanted)
+        for each in wanted:
+            check_tokens(each.path[self.store.match_length(each.path) :], self.vocabulary)
         recall = (
             self.kept.recall(self.store, [each.path for each in wanted]) if self.kept is not None else None
         )
@@ -77,22 +84,26 @@ class Reader:
     def fitting(self, wanted: Sequence[Waiting]) -> list[Waiting]:
         """Paths that are read next: as many as fit into half of what is free, so that their branches have the other.
 
-        One always where nothing runs, or nothing could ever be read.
+        Those that don't fit are left out, and keep none of the others waiting. One always where nothing runs, or
+        nothing could ever be read: the one that needs least.
         """
         bound, per_token = self.store.bound(), self.store.per_token
         limit = bound.nbytes + max(0, self.free) // 2
         fits: list[Waiting] = []
-        unread = 0
-        last: list[int] = []
+        unread, last = 0, list[int]()
+        least: tuple[int, Waiting] | None = None
         for each in sorted(wanted, key=lambda source: source.before):
-            covered = max(bound.add(each.before), common_length(last, each.before))
-            unread += len(each.before) - covered
+            covered, held = bound.cost(each.before)
+            more = len(each.before) - max(covered, common_length(last, each.before))
             # What is read takes its place twice: where it is computed, and in the store.
-            if bound.nbytes + 2 * unread * per_token > limit or not per_token:
-                return fits or ([] if self.running else [each])
-            fits.append(each)
-            last = each.before
-        return fits
+            needed = bound.nbytes + held + 2 * (unread + more) * per_token
+            if per_token and needed <= limit:
+                bound.add(each.before)
+                fits.append(each)
+                unread, last = unread + more, each.before
+            elif least is None or needed < least[0]:
+                least = needed, each
+        return fits or ([] if self.running or least is None else [least[1]])
 
     def strand(self, rows: Sequence[Row]) -> AnyStrand:
         """Rows to be read by hand, with all that stands before them in the store."""
@@ -110,7 +121,6 @@ class Reader:
         Raises:
             ValueError: it has tokens to be read that are not the model's.
         """
-        check_tokens(path[self.store.match_length(path) :], self.vocabulary)
         prefill = self.prefilling([ToRead(list(path))])
         try:
             while not prefill.done:
@@ -167,6 +177,15 @@ class Reader:
             if self.layout.plain and fragment is not None:
                 return fragment.caches()
             return Strand(self.model, self.layout, self.store, [Row(list(path), len(path), len(path))]).caches
+        finally:
+            self.store.release()
+
+    def borrow(self, path: Sequence[int], frags: list[KVFrag]) -> None:
+        """As `adopt` from the root on, and for good: where nobody knows the tokens they can't be computed again."""
+        self.store.hold()
+        try:
+            self.adopt([], path, frags)
+            self._borrowing = self.store.pin(path)
         finally:
             self.store.release()
 

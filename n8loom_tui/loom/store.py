@@ -85,13 +85,19 @@ class Bound:
             self.nbytes += edge.fragment.nbytes if edge.fragment is not None else 0
             edge = edge.parent
 
-    def add(self, path: Sequence[int]) -> int:
-        """Count what is held of a path as well. Returns how many of its tokens that covers."""
-        covered = 0
+    def cost(self, path: Sequence[int]) -> tuple[int, int]:
+        """How many tokens of a path are held, and how many bytes more may not be dropped if it is added."""
+        covered = more = 0
         for edge, position, length in walk(self._root, path):
             covered = position + length
+            if edge not in self._edges and edge.fragment is not None:
+                more += edge.fragment.nbytes
+        return covered, more
+
+    def add(self, path: Sequence[int]) -> None:
+        """Count what is held of a path as well."""
+        for edge, _, _ in walk(self._root, path):
             self._add(edge)
-        return covered
 
 
 class FragmentStore:

@@ -154,9 +154,9 @@ def check_name(name: str) -> None:
     if not name.strip():
         raise ModelError(f"no model is named: give a folder, a .gguf file, a hub id or {builtin.NAME}")
     try:
-        path = Path(name).expanduser()
+        path = _path_of(name)
         is_folder, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{name!r} cannot be looked up: {one_line(error)}") from error
     if is_folder or (is_file and _is_gguf(name)):
         return
@@ -179,12 +179,25 @@ def resolve(name: str, progress: ProgressCallback = ignore) -> Path:
     check_name(name)
     if name == builtin.NAME:
         return builtin.folder_for(cache_dir(), progress)
-    path = Path(name).expanduser()
+    path = _path_of(name)
     if path.is_dir():
         return path.absolute()
     if path.is_file():
         return gguf.folder_for(path.absolute(), cache_dir(), progress)
     return hub.folder_for(name, progress)
+
+
+def _path_of(name: str) -> Path:
+    """The path that a name may be.
+
+    Raises:
+        ModelError: it begins with the home folder of somebody who has none here.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        whose = Path(name).parts[0]
+        raise ModelError(f"there is no home folder {whose} here: write the folder out") from None
 
 
 def _is_gguf(name: str) -> bool:
@@ -193,7 +206,7 @@ def _is_gguf(name: str) -> bool:
 
 def _title(name: str) -> str:
     """What stands in a title for `name`: a path's last part, a hub id as it is."""
-    path = Path(name).expanduser()
+    path = _path_of(name)
     return path.absolute().name.removesuffix(".gguf") if path.exists() and name != builtin.NAME else name
 
 

@@ -19,8 +19,9 @@ class SessionError(Exception):
 
 def one_line(text: str, limit: int = 400) -> str:
     """`text` on one line of printable characters, `limit` at most: paths and ids may hold anything."""
-    flat = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    begun = text[: 8 * limit]  # a file may claim an id of megabytes
+    flat = "".join(c if c.isprintable() else "�" for c in " ".join(begun.split()))
+    return flat if len(flat) <= limit and len(begun) == len(text) else flat[: limit - 1] + "…"
 
 
 def explain(error: Exception, path: Path) -> str:

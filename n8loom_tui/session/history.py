@@ -75,6 +75,10 @@ class Step:
         """The operations as they are stored."""
         return pack_operations(self._operations) if self._packed is None else self._packed
 
+    def record(self, state: StepState) -> StepRecord:
+        """The step as it is stored, where it stands so."""
+        return StepRecord(self.id, self.label, self.at, state, self.packed)
+
     @property
     def empty(self) -> bool:
         """Whether nothing has happened in it yet: it was begun for what is to come."""
@@ -264,16 +268,12 @@ class History:
 
     def _store(self, step: Step) -> None:
         state = StepState.UNDONE if step in self._undone else StepState.DONE
-        self.trees.pending.step(self._record(step, state))
+        self.trees.pending.step(step.record(state))
 
-    @staticmethod
-    def _record(step: Step, state: StepState) -> StepRecord:
-        return StepRecord(step.id, step.label, step.at, state, step.packed)
-
-    def records(self) -> list[StepRecord]:
-        """All steps as they are stored, but for those that were left behind."""
-        done = [self._record(step, StepState.DONE) for step in self._done if not step.empty]
-        return done + [self._record(step, StepState.UNDONE) for step in reversed(self._undone)]
+    def standing(self) -> list[tuple[Step, StepState]]:
+        """All steps that are stored, but for those that were left behind, and where each stands."""
+        done = [(step, StepState.DONE) for step in self._done if not step.empty]
+        return done + [(step, StepState.UNDONE) for step in reversed(self._undone)]
 
 
 class _Gone:

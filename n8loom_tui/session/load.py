@@ -66,6 +66,12 @@ class LoadedSession:
     nodes: int = 0
     trashed: int = 0
 
+    def let_go(self) -> None:
+        """Have its memory free once nobody holds it: parents and children hold each other, and the cycle collector is
+        kept from them. The trees are of no use afterwards."""
+        for node in [node for top in (*self.roots, *self.trash) for node in top.walk()]:
+            node.parent, node.children = None, []
+
     def note(self, problem: str) -> None:
         """Add a problem. Behind the first `MOST_PROBLEMS` a last line only says that there are more."""
         if len(self.problems) < MOST_PROBLEMS:

@@ -15,6 +15,7 @@ from typing import Any
 
 LONGEST_JSON = 16 * 1024 * 1024
 MOST_BRACKETS = 1_000_000
+MOST_COMMAS = 4_000_000
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _BIG_ENDIAN = sys.byteorder == "big"
 
@@ -107,7 +108,8 @@ def read_json(text: str) -> Any:
     Raises:
         ValueError, TypeError, RecursionError: it is larger than any that is written, or no JSON.
     """
-    if len(text) > LONGEST_JSON or text.count("[") + text.count("{") > MOST_BRACKETS:
+    fills = len(text) > LONGEST_JSON or text.count("[") + text.count("{") > MOST_BRACKETS
+    if fills or text.count(",") > MOST_COMMAS:
         raise ValueError("larger than any that is written")
     return json.loads(text)
 

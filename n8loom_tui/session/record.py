@@ -200,30 +200,23 @@ def snapshot(
 def everything(
     roots: Sequence[Heddle],
     *,
-    trash: Sequence[Heddle] = (),
-    steps: Iterable[StepRecord] = (),
     models: Mapping[str, ModelRef] | None = None,
     current: str | None = None,
     folded: Iterable[str] = (),
     meta: Mapping[str, Any] | None = None,
 ) -> Changes:
-    """The whole of these trees, as `write_new` takes it when the session's own file cannot be written.
-
-    With what is in the trash, and the history, undo goes on in the new file.
-    """
-    nodes = [node for top in (*roots, *trash) for node in top.walk()]
+    """The whole of these trees, of which there is neither trash nor history (`whole.py` has these too)."""
+    nodes = [node for root in roots for node in root.walk()]
     made = snapshot(
         "everything",
         nodes,
         roots=roots,
-        deleted=[node.id for node in trash],
         models=models,
         current=current,
         folded=folded,
         meta=meta,
     )
-    marks = {node.id: node.marks for node in nodes if node.marks is not NO_MARKS}
-    return replace(made, marks=marks, steps=tuple(steps))
+    return replace(made, marks={node.id: node.marks for node in nodes if node.marks is not NO_MARKS})
 
 
 def to_json(value: Any, *, otherwise: str = "null") -> str:

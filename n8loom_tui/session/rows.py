@@ -19,7 +19,8 @@ Origins = Mapping[Any, dict[str, Any]]
 
 _FRAMINGS = {"chat": True, "raw": False}
 _KINDS = {str(kind): kind for kind in Kind}
-_PLAIN = re.compile(r'\{(?:"seed":\d{1,18},"time":\d{1,12}(?:\.\d{1,12})?)?\}').fullmatch
+_NUMBER = r"(?:0|[1-9][0-9]{0,17})"
+_PLAIN = re.compile(rf'\{{(?:"seed":{_NUMBER},"time":{_NUMBER}(?:\.[0-9]{{1,12}})?)?\}}').fullmatch
 """What almost every node has for itself of a provenance: there is nothing in it that could be out of order."""
 
 

@@ -122,11 +122,7 @@ def connect(path: Path, mode: Mode, *, immutable: bool = False) -> sqlite3.Conne
     """A connection in autocommit mode that trusts nothing in the file. `immutable`: take no locks, see no
     journal.
     """
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        need = ".".join(map(str, OLDEST_SQLITE))
-        raise SessionError(
-            f"Sessions need SQLite {need}; this Python brings {sqlite3.sqlite_version}. Use a newer Python."
-        )
+    _check_sqlite()
     uri = f"{path.absolute().as_uri()}?mode={mode.value}" + ("&immutable=1" if immutable else "")
     # The writer's thread is the only user of its connection, but another one may have to close it.
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -138,6 +134,22 @@ def connect(path: Path, mode: Mode, *, immutable: bool = False) -> sqlite3.Conne
         db.close()
         raise
     return db
+
+
+def in_memory() -> sqlite3.Connection:
+    """A session that no file has, as long as the connection is open."""
+    _check_sqlite()
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    initialise(db)
+    return db
+
+
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        need = ".".join(map(str, OLDEST_SQLITE))
+        raise SessionError(
+            f"Sessions need SQLite {need}; this Python brings {sqlite3.sqlite_version}. Use a newer Python."
+        )
 
 
 def make_durable(db: sqlite3.Connection) -> None:

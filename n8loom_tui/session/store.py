@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from n8loom_tui.paths import data_dir
@@ -80,8 +80,8 @@ def is_session(path: Path) -> bool:
     return True
 
 
-def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
-    """Make a session of `everything(…)`: for when the session's own file cannot be written.
+def write_new(path: Path, *changes: Changes, overwrite: bool = False) -> None:
+    """Make a session of these changes, one behind the other: for when the session's own file cannot be written.
 
     Raises:
         SessionError: there is a file already (without `overwrite`), it is open in a program, or the disk
@@ -91,13 +91,25 @@ def write_new(path: Path, changes: Changes, *, overwrite: bool = False) -> None:
         db = schema.connect(new, schema.Mode.CREATE)
         try:
             schema.initialise(db)
-            db.execute("BEGIN")
-            apply(db, changes)
-            db.execute("COMMIT")
+            _enter(db, changes)
         except UnicodeEncodeError as error:
             raise SessionError(f"{path}: {error}") from None
         finally:
             db.close()
+
+
+def held_in(changes: Sequence[Changes]) -> LoadedSession:
+    """What a session of these changes, one behind the other, would hold."""
+    with contextlib.closing(schema.in_memory()) as db:
+        _enter(db, changes)
+        return load_session(db)
+
+
+def _enter(db: sqlite3.Connection, changes: Iterable[Changes]) -> None:
+    db.execute("BEGIN")
+    for each in changes:
+        apply(db, each)
+    db.execute("COMMIT")
 
 
 class SessionStore:

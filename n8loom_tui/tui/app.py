@@ -18,30 +18,23 @@ from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import (
-    BranchToken,
-    EngineStats,
-    Event,
-    PrefillProgress,
     Request,
-    RequestFailed,
-    RequestFinished,
-    RequestStarted,
     Stop,
-    Weighed,
 )
-from n8loom_tui.loom.survey import Surveyed
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.commands import Commands
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
-from n8loom_tui.tui.engine_thread import EngineDied, EngineThread, LoadFailed, Loading, Ready, Told
+from n8loom_tui.tui.engine_thread import EngineThread
 from n8loom_tui.tui.evictions import Evictions
 from n8loom_tui.tui.filling import Filling
 from n8loom_tui.tui.finding.finder import Finder
+from n8loom_tui.tui.hearing import Hearing
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
@@ -55,6 +48,7 @@ from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.status import Status
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
@@ -63,17 +57,12 @@ from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
-BARS_EVERY = 0.2
-"""Seconds after which the lines at the edges are looked at again where nothing was told."""
 SAID = 4.0
 """Seconds within which the same line is not shown again."""
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
 FIRST_PAINT = 0.05
 """Seconds that what is shown first has to itself."""
-SAVE_EVERY = 0.5
-"""Seconds after which the text of growing branches is stored too: with what a commit takes, nothing is older than one
-second and not in the file."""
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
@@ -87,6 +76,8 @@ class Launch:
 
     prompt: str | None = None
     chat: bool = True
+    named: bool = False
+    """Whether a session was asked for by its name: then no other is offered."""
     settings: Settings = field(default_factory=Settings)
     given: Mapping[str, Any] = field(default_factory=dict)
     """Settings that count more than what the session remembers."""
@@ -96,7 +87,7 @@ class Launch:
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
 
-class LoomApp(App[int], inherit_bindings=False):
+class LoomApp(Readable[int], inherit_bindings=False):
     """n8loom-tui."""
 
     TITLE = "n8loom"
@@ -133,10 +124,9 @@ class LoomApp(App[int], inherit_bindings=False):
         typed = self._typed = TypeAhead(self, super().on_event)
         self.filling = Filling(self, typed)
         self.opening = Opening(self)
-        self.catch_up = CatchUp(self.document, None)
+        self.hearing = Hearing(self)
+        self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
-        self._saved_at = 0.0
-        self._bars_at = 0.0
         self._told = ("", 0.0)
         self.whereabouts = Whereabouts(self)
 
@@ -187,6 +177,8 @@ class LoomApp(App[int], inherit_bindings=False):
         self._load_model()
         if self.launch.prompt is not None:
             self.start_loom(Written(self.launch.prompt, self.launch.chat))
+        elif not self.document.roots and self.launch.named:
+            self.write_first_prompt()
         elif not self.document.roots:
             self.opening.welcome()
         self.refresh_bars()
@@ -248,95 +240,15 @@ class LoomApp(App[int], inherit_bindings=False):
 
     def drain(self) -> None:
         """Take what the engine told since the last time, and show it at once."""
-        if not self.screen_stack:
-            return  # the app is ending
-        told = list(self.engine.drain())
-        now = time.monotonic()
-        self.filling.look()
-        if told:
-            self._take(told, now)
-        for request in self.catch_up.requests():
-            self.ask_engine(request)
-        self.watching.look(now)
-        self.ask_engine(self.evictions.question(self.view.tree_view, self.status.stats, now))
-        self._store_now_and_then(now)
-        self.view.finder.refresh()
-        problems = list(self.saving.problems())
-        for message in problems:
-            self.tell(f"{message}{self._way_out()}", "error")
-        if told or problems or now - self._bars_at > BARS_EVERY:
-            self._bars_at = now
-            self.refresh_bars()
-
-    def _way_out(self) -> str:
-        """What to press where the session's own file takes nothing more."""
-        key = self.keymap.label("save_as")
-        return f" {key} stores all of it elsewhere." if key and self.saving.stuck else ""
-
-    def _take(self, told: list[Told], now: float) -> None:
-        events: list[Event] = []
-        for item in told:
-            match item:
-                case Loading(progress=progress):
-                    self.status.loading = progress
-                case Ready(info=info):
-                    self._model_ready(info)
-                case LoadFailed(message=message, error=error) | EngineDied(message=message, error=error):
-                    self._model_failed(message, error)
-                case EngineStats():
-                    self.status.stats = item
-                case Surveyed():
-                    self.evictions.take(item, self.view.tree_view)
-                case PrefillProgress():
-                    self.status.prefill = item
-                case RequestStarted(request_id=request) | RequestFinished(request_id=request):
-                    self.status.prefill_over(request)
-                case Weighed():
-                    self.watching.weighed(item)
-                case _:
-                    events.append(item)
-        tokens = sum(isinstance(event, BranchToken) for event in events)
-        if tokens:
-            self.status.meter.add(tokens, now)
-        change = self.document.apply(events)
-        for event in events:
-            if isinstance(event, RequestFailed):
-                self.status.prefill = None
-                self.catch_up.failed(event.request_id)
-                self.tell(event.message, "error")
-            if (learnt := self.lore.take(event)) is not None:
-                change.join(learnt)
-        self.show(change, "growing")
-        on_top: object = self.screen
-        if isinstance(on_top, Keyed) and events:
-            on_top.hear(events)
-
-    def _model_ready(self, info: ModelInfo) -> None:
-        self.status.loading = None
-        self.status.model = info
-        self.document.use_model(info)
-        self.saving.model(info)
-
-    def _model_failed(self, message: str, error: BaseException) -> None:
-        self.status.loading = None
-        self.status.failure = message
-        self.failure = error
-        self.watching.engine_gone()
-        change = self.document.cancel_all()
-        self.show(change)
-        self.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
-
-    def _store_now_and_then(self, now: float) -> None:
-        """Store the text of growing branches as far as it has come, and what else no operation has stored."""
-        if now - self._saved_at > SAVE_EVERY:
-            self._saved_at = now
-            self.document.growth.note_growing()
-            self.saving.save("growing")
-            self.whereabouts.store_changes(now)
+        if self.screen_stack:  # else the app is ending
+            self.hearing.drain()
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
         self.whereabouts.moved = True
+        if node is not None:
+            ready = Spread(self.document.readying_path(node))
+            self.view.run_worker(ready, group="ready", exclusive=True)
         if node is not None and not self.view.is_searching:
             self.view.show_change(self.document.read(node))
 
@@ -382,6 +294,13 @@ class LoomApp(App[int], inherit_bindings=False):
     def settings(self) -> Settings:
         """What the next branches grow by."""
         return self.tuning.settings
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Have the keys be these."""
+        self.keymap = keymap
+        self.view.use_keymap(keymap)
+        self.watching.hints.keymap = keymap
+        self.refresh_bars()
 
     def use_settings(self, settings: Settings) -> None:
         """Have the next branches grow by these."""

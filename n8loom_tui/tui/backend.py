@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 QUIET = 1.0
 """Seconds without work after which fragments are written to disk."""
-LAST_WRITES = 0.25
+BESIDE = 0.5
+"""Seconds of work after which one file is written all the same: little is left for the end."""
+LAST_WRITES = 0.15
 """Seconds that writing may take on leaving."""
 
 
@@ -91,7 +93,7 @@ class ModelBackend:
         self._threads = threads
         self._kv_budget = kv_budget
         self._kv_disk = kv_disk
-        self._worked = 0.0
+        self._worked = self._kept_at = 0.0
 
     def load(self, progress: Callable[[Progress], None]) -> ModelInfo:
         from n8loom_tui.models.blas import prepare_device, thread_choices
@@ -150,18 +152,24 @@ class ModelBackend:
         events = self._engine.step()
         if rows and not self._engine.reading:
             self._governor.record(rows, time.perf_counter() - begun)
+        if self._worked - self._kept_at > BESIDE:
+            self._keep_some()
         return events
 
     def stats(self) -> EngineStats:
         return self._engine.stats()
 
     def rest(self) -> float | None:
-        kept = self._engine.kept
-        if kept is None:
+        if self._engine.kept is None:
             return None
         early = self._worked + QUIET - time.monotonic()
-        if early > 0:
-            return early
+        return early if early > 0 else self._keep_some()
+
+    def _keep_some(self) -> float | None:
+        """Have a file written. Returns what `rest` does."""
+        kept, self._kept_at = self._engine.kept, self._worked
+        if kept is None:
+            return None
         try:
             return kept.rest()
         except Exception:  # noqa: BLE001 - a cache must not take the engine down with it

@@ -140,6 +140,10 @@ class Document:
         """The path down to a node, as a request to the engine holds it."""
         return self._encoding.path(node)
 
+    def readying_path(self, node: Heddle) -> Iterator[None]:
+        """Make ready, bit by bit, what the next request at a node takes."""
+        return self._encoding.readying(node)
+
     def score_request(self, node: Heddle) -> Score:
         """A request for what the model makes of each token of a node."""
         return Score(new_id(), self._encoding.path(node), frozenset({node.id}))
@@ -378,8 +382,9 @@ class Document:
         self._encoding.ask_for(change)
         return change
 
-    def undo(self) -> Change:
-        """Undo the last step; what it grew and still grows is stopped first.
+    def undo(self, *, ask: bool = True) -> Change:
+        """Undo the last step; what it grew and still grows is stopped first. Without `ask` nothing is asked of the
+        tokenizer: what waits for it is among the change's.
 
         Raises:
             EditError: there is nothing to undo, or it can't be.
@@ -400,14 +405,15 @@ class Document:
                 self.history.undo(change)
         except HistoryError as error:
             raise EditError(BROKEN.format("undone", error)) from None
-        self._encoding.ask_for(change)
+        if ask:
+            self._encoding.ask_for(change)
         return change
 
     def _is_last(self, step: Step) -> bool:
         return bool(self.history.undoable) and self.history.undoable[-1] is step
 
-    def redo(self) -> Change:
-        """Do the step again that was undone last.
+    def redo(self, *, ask: bool = True) -> Change:
+        """Do the step again that was undone last. `ask` as for `undo`.
 
         Raises:
             EditError: there is none, or it can't be done.
@@ -422,7 +428,8 @@ class Document:
             self.history.redo(change)
         except HistoryError as error:
             raise EditError(BROKEN.format("done again", error)) from None
-        self._encoding.ask_for(change)
+        if ask:
+            self._encoding.ask_for(change)
         return change
 
 

@@ -6,6 +6,8 @@ and an answer about a text that is no longer there is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from n8loom_tui.loom.heddle import Heddle, Loom, new_id
 from n8loom_tui.loom.protocol import Encode, Encoded, Framing, Segment
 from n8loom_tui.session.change import Change
@@ -13,6 +15,8 @@ from n8loom_tui.session.history_trees import Trees
 
 UNKNOWN = ""
 """In place of a fingerprint: token ids of no model that is known."""
+MOST_READY = 100_000
+"""Nodes."""
 
 
 class Encoding:
@@ -20,17 +24,49 @@ class Encoding:
 
     def __init__(self, trees: Trees) -> None:
         self._trees = trees
-        self.vocabulary: int | None = None
-        """How many token ids the model in use knows, once it is there."""
+        self._vocabulary: int | None = None
         self._asked: dict[str, tuple[str, str]] = {}
+        self._ready: dict[str, tuple[list[int], Segment]] = {}
+        """By node, the segment that was made of its tokens: a path may have 10,000."""
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many token ids the model in use knows, once it is there."""
+        return self._vocabulary
+
+    @vocabulary.setter
+    def vocabulary(self, size: int | None) -> None:
+        self._vocabulary = size
+        self._ready.clear()
 
     def path(self, node: Heddle) -> tuple[Segment, ...]:
         """The path down to a node, as a request to the engine holds it."""
-        return tuple(self._segment(above) for above in node.path())
+        return tuple(
+            found if (found := self._found(above)) is not None else self._segment(above)
+            for above in node.path()
+        )
+
+    def readying(self, node: Heddle) -> Iterator[None]:
+        """Make ready what `path` gives, bit by bit: the tokens of a session that was just opened are still packed."""
+        for above in node.path():
+            if above.encoded and self._found(above) is None:
+                self._segment(above)
+            yield
+
+    def _found(self, node: Heddle) -> Segment | None:
+        """What was made of a node's tokens, if they are the same still: a list of them is only ever added to."""
+        found = self._ready.get(node.id) if node.encoded else None
+        if found is None or found[0] is not node.tokens or len(found[0]) != len(found[1].tokens or ()):
+            return None
+        return found[1]
 
     def _segment(self, node: Heddle) -> Segment:
         if node.encoded and self._is_known(node):
-            return node.segment()
+            if len(self._ready) >= MOST_READY:
+                self._ready.clear()
+            made = node.segment()
+            self._ready[node.id] = node.tokens, made
+            return made
         name = new_id()
         self._asked[name] = node.id, node.source_text()
         return Segment(name, None, node.source_text(), node.framing(), node.system)

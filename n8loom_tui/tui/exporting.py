@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.formats import Chosen, Format, export_loaded, export_session
-from n8loom_tui.session.load import LoadedSession
+from n8loom_tui.session.record import Changes
+from n8loom_tui.session.store import held_in
 from n8loom_tui.tui.saving import Saving
 
 
@@ -44,18 +46,9 @@ async def write_export(saving: Saving, wanted: Export) -> list[str]:
         return await asyncio.to_thread(
             export_session, saving.path, wanted.format.name, wanted.target, node=node, path=path, nodes=nodes
         )
-    # What is in memory may change with every key: it is read here, in one go.
-    return export_loaded(_in_memory(saving), wanted.format, wanted.target, chosen)
+    changes = await saving.collected()
+    return await asyncio.to_thread(_export, changes, wanted)
 
 
-def _in_memory(saving: Saving) -> LoadedSession:
-    """What is open, as if it had just been read."""
-    document = saving.document
-    return LoadedSession(
-        roots=list(document.roots),
-        current_id=saving.current_id,
-        folded_ids=set(saving.folded_ids),
-        models=saving.models(document.nodes.values()),
-        meta=saving.meta(),
-        trashed=len(document.trees.trash),
-    )
+def _export(changes: Sequence[Changes], wanted: Export) -> list[str]:
+    return export_loaded(held_in(changes), wanted.format, wanted.target, wanted.chosen)

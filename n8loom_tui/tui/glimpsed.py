@@ -98,5 +98,9 @@ def begin_opening(path: Path | None, lines: int) -> Saving:
     if path is None:
         return Saving()
     store = SessionStore.open(resolve_session_path(path))
-    glimpse = store.glimpse(max(lines, LEAST_LINES))
-    return Saving(store) if glimpse is None else Glimpsed(store, glimpse)
+    try:
+        glimpse = store.glimpse(max(lines, LEAST_LINES))
+        return Saving(store) if glimpse is None else Glimpsed(store, glimpse)
+    except BaseException:
+        store.close()
+        raise

@@ -32,7 +32,7 @@ class Hint:
 
 HINTS = {
     Moment.GROWING: Hint(
-        "growing", (("row_down", "walk meanwhile"), ("ramify", "more, anywhere"), ("stop", "stop"))
+        "growing", (("row_down", "walk meanwhile"), ("ramify", "more from anywhere"), ("stop", "stop"))
     ),
     Moment.ENDED: Hint(
         "ended",
@@ -56,10 +56,10 @@ def text(hint: Hint, keymap: Keymap) -> str:
 
 
 class Hints:
-    """Which hint is shown now."""
+    """Which hint is shown now, by the keys of `keymap`."""
 
     def __init__(self, keymap: Keymap) -> None:
-        self._keymap = keymap
+        self.keymap = keymap
         self._grew = False
         self._large = False
 
@@ -77,7 +77,7 @@ class Hints:
     def give(self, moment: Moment, looks: Preferences) -> tuple[str, tuple[str, ...]] | None:
         """What to show, and the hints given by then; None if nothing is to be said."""
         hint = HINTS[moment]
-        told = text(hint, self._keymap)
+        told = text(hint, self.keymap)
         if not looks.hints or not told or looks.hints_given.count(hint.name) >= HINT_TIMES:
             return None
         return told, (*looks.hints_given, hint.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from n8loom_tui.tui.actions import ACTIONS, actions_by_group
@@ -78,16 +79,44 @@ def set_key(path: Path, shipped: Path, wanted: str, name: str = DEFAULT) -> str:
         FileProblem: it means nothing, or would make a mistake in the keymap `name`; nothing was changed.
     """
     action, keys = _understood(wanted)
-    try:
-        before = path.read_text("utf-8-sig") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileProblem(f"{path} can't be read: {error}") from None
-    after = _with_line(before, action, f"{action} = {_list(keys)}")
-    _refuse_mistakes(path, shipped, name, before, after)
-    replace_file(path, after)
+    change_keys(path, shipped, {action: keys}, name)
     keymap, _ = load_keymaps(name, shipped, path)
     shown = " or ".join(keymap.labels(action, ascii_only=True)) or "no key"
     return f"{ACTIONS[action].title}: {shown}"
+
+
+def change_keys(
+    path: Path, shipped: Path, changes: Mapping[str, list[str] | None], name: str = DEFAULT
+) -> tuple[str | None, str]:
+    """Give actions keys in a person's own file, all of them or none: lists of keys by action ids, None for what it
+    would have without a line of its own there. All else in the file stays as it is. Returns the file's text before
+    (None: there was none) and after.
+
+    Raises:
+        FileProblem: it would make a mistake in the keymap `name`; nothing was changed.
+    """
+    before = text_of(path)
+    after = before or ""
+    for action, keys in changes.items():
+        if keys is not None:
+            after = _with_line(after, action, f"{action} = {_list(keys)}")
+        else:
+            after = _without_line(after, action)
+    _refuse_mistakes(path, shipped, name, before or "", after)
+    replace_file(path, after)
+    return before, after
+
+
+def text_of(path: Path) -> str | None:
+    """What stands in a person's file; None if there is none.
+
+    Raises:
+        FileProblem: it can't be read.
+    """
+    try:
+        return path.read_text("utf-8-sig") if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileProblem(f"{path} can't be read: {error}") from None
 
 
 def _understood(wanted: str) -> tuple[str, list[str]]:
@@ -112,21 +141,47 @@ def _understood(wanted: str) -> tuple[str, list[str]]:
 def _with_line(text: str, action: str, line: str) -> str:
     """The file's text with this line under [override], in place of the action's line there."""
     lines = text.splitlines()
+    start, there = _own_lines(lines, action)
+    if start is None:
+        return "\n".join([*lines, *([""] if lines else []), f"[{OVERRIDE}]", line, ""])
+    at = next((at for at in there if _counts(lines[at])), there[0] if there else None)
+    if at is None:
+        lines.insert(start + 1, line)
+    else:
+        _refuse_several(lines, at)
+        lines[at] = line
+    return "\n".join(lines) + "\n"
+
+
+def _without_line(text: str, action: str) -> str:
+    """The file's text without the action's line under [override]; one that is commented out stays."""
+    lines = text.splitlines()
+    at = next((at for at in _own_lines(lines, action)[1] if _counts(lines[at])), None)
+    if at is None:
+        return text
+    _refuse_several(lines, at)
+    del lines[at]
+    return "\n".join(lines) + "\n"
+
+
+def _own_lines(lines: list[str], action: str) -> tuple[int | None, list[int]]:
+    """Where [override] begins, and which lines there are the action's, commented out or not."""
     heading = re.compile(rf"[ \t]*\[[ \t]*{OVERRIDE}[ \t]*\][ \t]*(#.*)?$")
     start = next((at for at, found in enumerate(lines) if heading.match(found)), None)
     if start is None:
-        return "\n".join([*lines, *([""] if lines else []), f"[{OVERRIDE}]", line, ""])
+        return None, []
     end = next((at for at in range(start + 1, len(lines)) if _HEADING.match(lines[at])), len(lines))
     own = re.compile(rf"[ \t]*(#[ \t]*)?[\"']?{re.escape(action)}[\"']?[ \t]*=")
-    there = [at for at in range(start + 1, end) if own.match(lines[at])]
-    at = next((at for at in there if not lines[at].lstrip().startswith("#")), there[0] if there else None)
-    if at is None:
-        lines.insert(start + 1, line)
-    elif lines[at].count("[") != lines[at].count("]"):
+    return start, [at for at in range(start + 1, end) if own.match(lines[at])]
+
+
+def _counts(line: str) -> bool:
+    return not line.lstrip().startswith("#")
+
+
+def _refuse_several(lines: list[str], at: int) -> None:
+    if _counts(lines[at]) and lines[at].count("[") != lines[at].count("]"):
         raise FileProblem(f"line {at + 1} goes on over several lines; change it by hand")
-    else:
-        lines[at] = line
-    return "\n".join(lines) + "\n"
 
 
 def _refuse_mistakes(path: Path, shipped: Path, name: str, before: str, after: str) -> None:

@@ -64,6 +64,7 @@ def run(wanted: Wanted) -> int:
     launch = Launch(
         wanted.prompt,
         wanted.chat,
+        wanted.session is not None,
         given=wanted.given,
         theme=wanted.theme,
         reduced_motion=wanted.reduced_motion,

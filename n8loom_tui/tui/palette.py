@@ -10,9 +10,14 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
+SAID_FROM = 3
+"""Letters from which on the sentences are searched, too."""
+LESS = 0.5
+"""What an action that only its sentence tells of counts beside one that is called so."""
+
 
 class ActionCommands(Provider):
-    """Every action, found by its title; the help tells its keys."""
+    """Every action, found by its title, its id or a word of its help, which tells its keys."""
 
     @property
     def _loom_app(self) -> LoomApp:
@@ -27,9 +32,11 @@ class ActionCommands(Provider):
             yield DiscoveryHit(title, partial(self._loom_app.perform, action), help=self._help(action, text))
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
+        matcher, wanted = self.matcher(query), query.casefold().strip()
         for action, title, text in self._loom_app.actions():
-            score = matcher.match(title)
+            says = len(wanted) >= SAID_FROM and wanted in text.casefold()
+            said = matcher.match(text) if says else 0.0
+            score = max(matcher.match(title), matcher.match(action), said * LESS)
             if score > 0:
                 yield Hit(
                     score,

@@ -20,7 +20,6 @@ from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.history import History
 from n8loom_tui.session.history_edits import counted
 from n8loom_tui.session.history_trees import Trees
-from n8loom_tui.session.library import rename
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
     ANSWERS,
@@ -31,18 +30,17 @@ from n8loom_tui.session.record import (
     VISITED,
     Changes,
     ModelRef,
-    everything,
     snapshot,
 )
 from n8loom_tui.session.recovery import recover
-from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path, write_new
+from n8loom_tui.session.store import SessionStore, default_session_path, resolve_session_path
+from n8loom_tui.session.whole import Whole
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.elsewhere import PATIENCE, made, moved, rescued
+from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.widgets.tree_shape import TreeShape
-
-PATIENCE = 5.0
-"""Seconds that the last changes get to reach the file on leaving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,8 @@ class Saving:
         self._unstored = False
         """Whether anything was done that no file has."""
         self._held: list[Changes] | None = None
+        self._heard_by: list[list[Changes]] = []
+        """What changes is put in these, too."""
         if store is not None:
             self._load(store, loaded or store.load())
 
@@ -91,7 +91,14 @@ class Saving:
         Raises:
             SessionError: it can't be had; the message says why and what to do.
         """
-        return cls(None if path is None else SessionStore.open(resolve_session_path(path)))
+        if path is None:
+            return cls()
+        store = SessionStore.open(resolve_session_path(path))
+        try:
+            return cls(store)
+        except BaseException:
+            store.close()
+            raise
 
     def _load(self, store: SessionStore, loaded: LoadedSession) -> None:
         self._show(loaded)
@@ -103,7 +110,10 @@ class Saving:
         """Take over what there is to be seen of a session."""
         self.document = _document(loaded)
         self.current_id = loaded.current_id
-        self.folded_ids = frozenset(name for name in loaded.folded_ids if loaded.by_id[name].children)
+        nodes = self.document.nodes  # without branches that had said nothing
+        self.folded_ids = frozenset(
+            name for name in loaded.folded_ids if name in nodes and nodes[name].children
+        )
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
         self.look = _look(loaded.meta)
 
@@ -190,6 +200,11 @@ class Saving:
         return counted(len(self.document.nodes), "node")
 
     def _put(self, changes: Changes) -> None:
+        for meanwhile in self._heard_by:
+            meanwhile.append(changes)
+        self._hand_over(changes)
+
+    def _hand_over(self, changes: Changes) -> None:
         if self._held is not None:
             self._held.append(changes)
             return
@@ -253,7 +268,7 @@ class Saving:
         """Move the session's file. What changes meanwhile waits in memory."""
         self._held, self._writer = [], None
         try:
-            store, problem = await asyncio.to_thread(_moved, store, target)
+            store, problem = await asyncio.to_thread(moved, store, target)
         except SessionError:
             self._held, self._unsavable, self._unstored = None, "not saved", True
             raise
@@ -263,15 +278,17 @@ class Saving:
             raise problem
 
     async def _go_on_in(self, target: Path) -> None:
-        """Store everything in another file, and go on there."""
-        changes, old = self._everything(), self._store
+        """Store everything in another file, and go on there. What changes meanwhile waits in memory."""
+        old, changes = self._store, list[Changes]()
         self._held = []
         try:
-            store = await asyncio.to_thread(_made, target, changes)
+            changes = await self.collected()
+            self._held = []
+            store = await asyncio.to_thread(made, target, changes)
         except SessionError:
-            held, self._held = self._held, None
+            held, self._held = [*changes[1:], *self._held], None
             for waiting in held:
-                self._put(waiting)
+                self._hand_over(waiting)
             raise
         self._unsavable, self._unstored, self._writer, self._named = "", False, None, True
         self._go_on(store)
@@ -284,7 +301,18 @@ class Saving:
         self._store = store
         self._begin_writing(store)
         for changes in held:
-            self._put(changes)
+            self._hand_over(changes)
+
+    async def collected(self) -> list[Changes]:
+        """All there is, as changes one behind the other, the last of which are what changes while the first is made."""
+        recorded, meanwhile = self._whole(), list[Changes]()
+        self._heard_by.append(meanwhile)
+        try:
+            await Spread(recorded.recording())
+            self.save("meanwhile")
+        finally:
+            self._heard_by = [other for other in self._heard_by if other is not meanwhile]
+        return [recorded.changes(self.current_id, self.folded_ids, self.meta()), *meanwhile]
 
     # ------------------------------------------------------------ what is said
 
@@ -340,7 +368,7 @@ class Saving:
         if (stored and not self._unstored) or not (self.document.roots or self.document.trees.trash):
             return []
         self._unstored = False
-        return [self._rescue()]
+        return [rescued(self._everything())]
 
     def way_back(self) -> list[str]:
         """How to go on with a session that nobody named, if there is one."""
@@ -353,30 +381,15 @@ class Saving:
         """Whether the session's file is being moved just now."""
         return self._held is not None
 
-    def _everything(self) -> Changes:
-        trees = self.document.trees
-        trash = list(trees.trash.values())
-        return everything(
-            trees.roots,
-            trash=trash,
-            steps=self.document.history.records(),
-            models=self.models(node for top in (*trees.roots, *trash) for node in top.walk()),
-            current=self.current_id,
-            folded=self.folded_ids,
-            meta=self.meta(),
-        )
+    def _whole(self) -> Whole:
+        return Whole(self.document.trees, self.document.history, self.models)
 
-    def _rescue(self) -> str:
-        """Write everything to a new file, since the session's own would not take it."""
-        name = time.strftime("rescued-%Y-%m-%d-%H%M%S")
-        for folder in (None, Path.home(), Path("/tmp")):
-            try:
-                path = default_session_path(name) if folder is None else folder / f"{name}.loom"
-                write_new(path, self._everything())
-            except (SessionError, OSError):
-                continue
-            return f"The session could not be stored in its own file; all of it is in {path}"
-        return "The session could not be stored anywhere: the disk refuses."
+    def _everything(self) -> Changes:
+        """All there is, at once."""
+        recorded = self._whole()
+        for _ in recorded.recording():
+            pass
+        return recorded.changes(self.current_id, self.folded_ids, self.meta())
 
 
 def _look(meta: Mapping[str, Any]) -> Look:
@@ -388,28 +401,6 @@ def _look(meta: Mapping[str, Any]) -> Look:
         tuple(name for name in names if isinstance(name, str)),
         {node: child for node, child in pairs if isinstance(child, str)},
     )
-
-
-def _moved(store: SessionStore, target: Path) -> tuple[SessionStore, SessionError | None]:
-    """Close a session, move its file and open it there; where it can't be moved, open it where it was.
-
-    Raises:
-        SessionError: its file does not take all of it; it is left as it is.
-    """
-    if not store.close(PATIENCE):
-        raise SessionError(
-            f"{store.path} does not take all of it. Save once more: all of it goes to another file."
-        )
-    try:
-        rename(store.path, target)
-    except SessionError as error:
-        return SessionStore.open(store.path), error
-    return SessionStore.open(target), None
-
-
-def _made(target: Path, changes: Changes) -> SessionStore:
-    write_new(target, changes)
-    return SessionStore.open(target)
 
 
 def _document(loaded: LoadedSession) -> Document:

@@ -57,7 +57,7 @@ class Status:
         view.title_bar.show([Fact(self._title(view.tree_view.hoisted))], list(self._facts()))
         doing = list(self._activity(document, view.current))
         idle = [] if doing else [Fact("ready", 1)]
-        told = [Fact(self.hint, 11)] if self.hint and not self.said else []
+        told = [Fact(self.hint, 4)] if self.hint and not self.said else []
         marked = [Fact(f"{self.marked:,} marked", 1)] if self.marked else []
         view.state_bar.show([Fact(self.said), *marked, *doing, *idle, *told], self._settings(settings))
 

@@ -24,7 +24,7 @@ class Watching:
 
     def __init__(self, app: LoomApp) -> None:
         self._app = app
-        self._hints = Hints(app.keymap)
+        self.hints = Hints(app.keymap)
         self._likelihood = Likelihood()
         self._grew: frozenset[str] = frozenset()
         self._shared = 0
@@ -67,14 +67,14 @@ class Watching:
             self._grew = frozenset(growing)
             self._shared = shared_tokens(growing.values())
         status.shared_bytes = self._shared * status.stats.kv_per_token
-        moment = self._hints.moment(bool(growing), len(document.nodes))
+        moment = self.hints.moment(bool(growing), len(document.nodes))
         if moment is not None:
             self._give(moment)
         if app.looks.now.details:
             self._show_details(current, now)
 
     def _give(self, moment: Moment) -> None:
-        given = self._hints.give(moment, self._app.looks.now)
+        given = self.hints.give(moment, self._app.looks.now)
         if given is not None:
             self._app.status.hint, told = given
             self._app.looks.remember(hints_given=told)

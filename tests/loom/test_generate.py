@@ -250,3 +250,15 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_verbose_prints_the_texts(capsys: pytest.CaptureFixture[str]) -> None:
     texts, *_ = generate_batched(MODEL, TOKENIZER, PROMPT, 2, max_tokens=3, verbose=True)
     assert texts[1] in capsys.readouterr().out
+
+
+def test_a_cache_whose_tokens_nobody_knows_is_not_dropped_for_want_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, _ = prompt_to_cache(MODEL, TOKENIZER, PROMPT)
+    wanted, *_ = generate_batched(MODEL, TOKENIZER, PROMPT[-1:], 3, prompt_cache=cache, max_tokens=8)
+    monkeypatch.setattr("n8loom_tui.loom.engine.default_budget", lambda: 1)
+    texts, caches, *_ = generate_batched(MODEL, TOKENIZER, PROMPT[-1:], 3, prompt_cache=cache, max_tokens=8)
+    assert [text.tokens for text in texts] == [text.tokens for text in wanted]
+    assert texts[0].tokens == greedy(MODEL, PROMPT, 8)
+    assert caches[0].offset == len(PROMPT) + 7

@@ -12,6 +12,16 @@ from tiny import build_model, tiny_tokenizer
 from n8loom_tui.loom.engine import Engine, engine_for
 from n8loom_tui.loom.fragments import KVFrag
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.jobs import Waiting
+from n8loom_tui.loom.protocol import (
+    BranchSpec,
+    Ramify,
+    RequestFinished,
+    SamplingParams,
+    Segment,
+    Source,
+    Stop,
+)
 
 TOKENIZER = tiny_tokenizer("plain")
 PATH = list(TOKENIZER.encode("the abc in the end"))
@@ -69,3 +79,47 @@ def test_a_reading_that_breaks_leaves_nothing_behind(
     assert not engine.store.pins
     engine.prefill(path)
     assert engine.store.match_length(path) == len(path)
+
+
+def test_a_path_that_does_not_fit_keeps_none_waiting_that_does() -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    engine.prefill(PATH)
+    per_token = engine.store.per_token
+    engine.store.budget = engine.store.nbytes + engine.store.headroom + 2 * 2 * 40 * per_token
+    long, short = [1] * 400, [2] * 12
+    wanted = [Waiting(path, (len(path),)) for path in (long, short)]
+    assert [each.path for each in engine.fitting(wanted)] == [short]
+    wanted = [Waiting(path, (len(path),)) for path in (long, [3] * 300)]
+    assert [each.path for each in engine.fitting(wanted)] == [[3] * 300], "one always: what needs least"
+
+
+def test_what_stands_for_an_unknown_token_is_never_fed() -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    engine.vocabulary, engine.borrowed = None, 2
+    segments = (Segment("a", (-1, -2, *PATH)),)
+    request = Ramify("r", (Source(segments, (BranchSpec("b", 1),)),), SamplingParams(max_tokens=2))
+    with pytest.raises(RuntimeError, match="not this model's"):
+        list(engine.run(request))
+    assert engine.store.nbytes == 0
+
+
+def test_a_request_that_is_stopped_ends_though_what_it_read_cannot_be_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Engine(build_model("llama"), TOKENIZER)
+    source = Source((Segment("a", tuple(PATH * 40)),), (BranchSpec("b", 1),))
+    engine.submit(Ramify("r", (source,), SamplingParams(max_tokens=2)))
+    engine.step()
+    assert engine.reading
+
+    def full(*_args: Any, **_options: Any) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.store, "put", full)
+        engine.submit(Stop())
+    told = engine.step()
+    assert RequestFinished("r") in told and not engine.busy
+    assert engine.store.reserved == 0 and not engine.store.pins
+    engine.prefill(PATH)
+    assert engine.store.match_length(PATH) == len(PATH)

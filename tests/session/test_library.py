@@ -9,7 +9,7 @@ import pytest
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
 from n8loom_tui.session import library
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.record import ModelRef, everything
+from n8loom_tui.session.record import ModelRef, everything, snapshot
 from n8loom_tui.session.store import SessionStore, read_session, write_new
 
 
@@ -33,8 +33,8 @@ def grown() -> tuple[Loom, Heddle, Heddle]:
 
 def store(path: Path) -> Heddle:
     root, kept, gone = grown()
-    changes = everything([root], trash=[gone], models={kept.id: ModelRef("smollm2")}, current=kept.id)
-    write_new(path, changes)
+    changes = everything([root], models={kept.id: ModelRef("smollm2")}, current=kept.id)
+    write_new(path, changes, snapshot("delete", gone.walk(), deleted=[gone.id]))
     return kept
 
 

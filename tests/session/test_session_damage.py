@@ -11,7 +11,7 @@ import pytest
 from support.session_mutations import bent
 
 from n8loom_tui.session import load
-from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.errors import SessionError, one_line
 from n8loom_tui.session.formats import export_session
 from n8loom_tui.session.record import everything, snapshot
 from n8loom_tui.session.store import SessionStore, read_session, write_new
@@ -269,3 +269,10 @@ def test_any_damage_opens_or_is_told_in_one_line(tmp_path, trees, seed: int) -> 
             export_session(path, "n8loom", tmp_path / "out.json")
         except SessionError as error:
             assert str(error).isprintable()
+
+
+def test_what_is_said_of_an_id_of_megabytes_is_short() -> None:
+    line = one_line("x\n" * 5_000_000)
+    assert len(line) == 400 and line.isprintable() and line.endswith("…")
+    assert one_line("a  b\n") == "a b"
+    assert one_line(" " * 10_000 + "a").endswith("…")

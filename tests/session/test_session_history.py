@@ -21,6 +21,7 @@ from n8loom_tui.session.history_ops import HistoryError, Operation
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.record import Changes, everything
 from n8loom_tui.session.store import SessionStore, read_session, write_new
+from n8loom_tui.session.whole import Whole
 
 LONG = 30.0
 
@@ -218,11 +219,9 @@ def test_what_came_out_of_the_trash_just_before_it_was_emptied_stays(tmp_path, t
 def test_a_rescued_session_keeps_its_trash_its_marks_and_its_history(tmp_path, trees) -> None:
     session = grown(tmp_path / "a.loom", trees)
     session.undo()
-    held = list(session.trees.trash.values())
-    write_new(
-        tmp_path / "b.loom",
-        everything(session.trees.roots, trash=held, steps=session.history.records()),
-    )
+    whole = Whole(session.trees, session.history, lambda _nodes: {})
+    assert list(whole.recording())
+    write_new(tmp_path / "b.loom", whole.changes(None, (), {}))
     before = facts(session, trees)
     assert session.store.close(LONG)
     rescued = Session(tmp_path / "b.loom")

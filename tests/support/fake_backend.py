@@ -116,10 +116,11 @@ class FakeBackend:
                     self._end(branch, Finish.CANCELLED)
 
     def _encode(self, request: Encode) -> None:
-        segment = request.path[-1]
-        if segment.text == "cannot be encoded":
+        unread = [segment for segment in request.path if segment.tokens is None]
+        if any(segment.text == "cannot be encoded" for segment in unread):
             self._events.append(RequestFailed(request.id, "the text could not be encoded"))
-        elif segment.tokens is None:
+            return
+        for segment in unread:
             count = len(segment.text)
             span = Encoded(
                 segment.node_id,

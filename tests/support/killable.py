@@ -81,7 +81,7 @@ async def use(path: Path, seed: int) -> None:
     backend = Streaming()
     backend.free()
     settings = Settings(n=4, params=SamplingParams(max_tokens=200))
-    app = LoomApp(backend, keys, saving, Launch("Once", False, settings))
+    app = LoomApp(backend, keys, saving, Launch("Once", False, settings=settings))
     teller = Teller(saving)
     drain = app.drain
 

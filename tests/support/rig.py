@@ -90,6 +90,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         theme: str | None = None,
         reduced_motion: bool = False,
         given: dict[str, Any] | None = None,
+        named: bool = False,
     ) -> AsyncIterator[Rig]:
         backend = backend or FakeBackend()
         keys, problems = load_keymaps(keymap, shipped_keymaps_path(), None)
@@ -97,7 +98,14 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         saving = begin_opening(session, size[1])
         settings = Settings(n=n, params=SamplingParams(max_tokens=max_tokens))
         wanted = Launch(
-            prompt, True, settings, given or {}, theme=theme, reduced_motion=reduced_motion, notices=notices
+            prompt,
+            True,
+            named,
+            settings,
+            given or {},
+            theme=theme,
+            reduced_motion=reduced_motion,
+            notices=notices,
         )
         app = LoomApp(backend, keys, saving, wanted)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.fake_backend import FakeBackend
 from support.rig import Launcher
+from textual.command import CommandList
 from textual.widgets import Input
 
 from n8loom_tui.tui.actions import ACTIONS
@@ -12,6 +13,7 @@ from n8loom_tui.tui.commands import PARTS
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
+from n8loom_tui.tui.screens.form import FormScreen
 from n8loom_tui.tui.screens.help import HelpScreen
 
 HOSTILE = "[/b] \x1b[31mred\x00 e\u0301 世界 \u202eright"
@@ -225,6 +227,16 @@ async def test_help_palette_new_loom_and_copy(launch: Launcher) -> None:
         assert rig.current is rig.app.document.roots[1]
         await rig.press("ctrl+n", "escape")
         assert len(rig.app.document.roots) == 2
+
+
+async def test_the_palette_finds_an_action_by_what_its_help_says(launch: Launcher) -> None:
+    async with launch() as rig:
+        await rig.ready()
+        await rig.press("ctrl+p", *"torn")
+        found = rig.app.screen.query_one(CommandList)
+        await rig.until(lambda: found.options and "Adaptive weave" in str(found.options[0].prompt))
+        await rig.press("enter")
+        await rig.until(lambda: isinstance(rig.app.screen, FormScreen))
 
 
 async def test_the_palette_performs_actions(launch: Launcher) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import sqlite3
+import threading
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from support.disk import SmallDisk
-from support.keys import free
+from support.fake_backend import FakeBackend
+from support.keys import answer, free
 from support.rig import Launcher, Rig
 
+from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.formats import Chosen, find_format, import_file
 from n8loom_tui.session.store import read_session
+from n8loom_tui.tui import elsewhere, exporting
+from n8loom_tui.tui.exporting import Export
 from n8loom_tui.tui.saving import Saving
 
 
@@ -189,3 +198,84 @@ async def test_a_damaged_session_goes_on_in_a_new_file(launch: Launcher, tmp_pat
         assert path.read_bytes() == content
         assert texts(tmp_path / f"{name}.loom") == kept
         assert read_session(tmp_path / f"{name}.loom").problems == []
+
+
+class Gate:
+    """Keeps a function waiting until it is opened. Whoever waits on the UI's thread waits in vain."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+        self._function = getattr(module, name)
+        self._open, self.reached = threading.Event(), threading.Event()
+        monkeypatch.setattr(module, name, self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.reached.set()
+        assert self._open.wait(20)
+        return self._function(*arguments)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def stuck(rig: Rig) -> None:
+    """Grow branches in a session whose file is taken away."""
+    await rig.ready()
+    await rig.until(lambda: rig.app.saving.state == "saved")
+    assert rig.app.saving.path is not None
+    rig.app.saving.path.unlink()
+    await rig.press("space")
+    await rig.until(lambda: rig.app.saving.stuck)
+
+
+async def test_keys_are_heard_while_a_session_that_no_file_has_is_exported(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, exporting, "export_loaded")
+    async with launch(FakeBackend(), session=tmp_path / "a.loom") as rig:
+        await stuck(rig)
+        rig.backend.grant(2)
+        await rig.until(lambda: all(len(node.tokens) == 2 for node in rig.root.children))
+        wanted = Export(find_format("jsonl"), Chosen(), tmp_path / "out")
+        export = asyncio.create_task(exporting.write_export(rig.app.saving, wanted))
+        await rig.until(gate.reached.is_set)
+        kept = shown(rig)
+        rig.app.show_there(rig.app.document.add_text(rig.root, "later"))
+        rig.backend.free()
+        await rig.grown()
+        gate.open()
+        assert await export == []
+        assert texts(import_file(tmp_path / "out", tmp_path / "back")[0]) == kept != shown(rig)
+
+
+async def test_keys_are_heard_while_a_session_that_no_file_has_is_stored_elsewhere(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, elsewhere, "write_new")
+    async with launch(FakeBackend(), session=tmp_path / "a.loom") as rig:
+        await stuck(rig)
+        await rig.press("ctrl+s")
+        await answer(rig, str(tmp_path / "b"))
+        await rig.until(gate.reached.is_set)
+        rig.app.show_there(rig.app.document.add_text(rig.root, "later"))
+        rig.backend.free()
+        await rig.grown()
+        gate.open()
+        await rig.until(lambda: rig.app.saving.path == tmp_path / "b.loom")
+        await rig.until(lambda: rig.app.saving.state == "saved")
+        kept = shown(rig)
+    assert texts(tmp_path / "b.loom") == kept
+
+
+async def test_another_place_that_refuses_loses_nothing(launch: Launcher, tmp_path: Path) -> None:
+    async with launch(free(), session=tmp_path / "a.loom") as rig:
+        await stuck(rig)
+        await rig.grown()
+        for name in ("c", "b"):
+            (tmp_path / "c.loom").write_text("somebody else's")
+            with contextlib.suppress(SessionError):
+                await rig.app.saving.save_as(tmp_path / f"{name}.loom")
+            rig.app.show_there(rig.app.document.add_text(rig.root, f"behind {name}"))
+        await rig.until(lambda: rig.app.saving.state == "saved")
+        kept = shown(rig)
+    assert texts(tmp_path / "b.loom") == kept and "behind c" in kept
+    assert (tmp_path / "c.loom").read_text() == "somebody else's"

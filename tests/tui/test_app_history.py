@@ -13,7 +13,7 @@ from support.rig import Launcher
 from textual.widgets import Input
 
 from n8loom_tui.session.store import read_session
-from n8loom_tui.tui import app
+from n8loom_tui.tui import hearing
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
@@ -293,7 +293,7 @@ async def test_a_cut_shows_and_a_dialog_outlives_its_node(launch: Launcher) -> N
 async def test_where_the_person_stands_and_what_is_folded_is_stored_meanwhile(
     launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(hearing, "SAVE_EVERY", 0.0)
     path = tmp_path / "a.loom"
     async with launch(free(), session=path) as rig:
         await rig.ready()

@@ -22,7 +22,7 @@ from n8loom_tui.tui.screens.form import FormScreen
 from n8loom_tui.tui.widgets.sanitize import one_cell, raw
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[31mred\x9b2J\u202eleft\u200b\x00\x7f 世界"
-SIGNS = "a␛]0;titleb␛[31mred�2J�left�␀␡ 世界"
+SIGNS = "a␛]0;title␇b␛[31mred�2J�left�␀␡ 世界"
 
 
 def rendered(rig: Rig) -> list[str]:
@@ -76,7 +76,7 @@ async def test_answers_of_a_session_from_elsewhere(launch: Launcher, tmp_path: P
         await rig.ready()
         await key(rig, "adaptive")
         assert isinstance(rig.app.screen, FormScreen)
-        assert_harmless(rig, shown="␛[2J␊")
+        assert_harmless(rig, shown="␛[2J␊␇")
         assert rig.app.screen.query_one("#field-text", Input).value == "\x1b[2J\n\x07"
 
 
@@ -96,13 +96,27 @@ async def test_what_is_pasted(launch: Launcher) -> None:
         assert_harmless(rig, shown="␛[2J␛[2J")
 
 
+async def test_what_rich_would_leave_out_has_a_place_of_its_own(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        await key(rig, "edit")
+        area = rig.app.screen.query_one(EditorArea)
+        area.text = ""
+        rig.app.post_message(events.Paste("a\x07\x08\x07b"))
+        await rig.until(lambda: area.text)
+        assert_harmless(rig, shown="a␇␈␇b")
+        await rig.press("left", "backspace")
+        assert area.text == "a\x07\x08b"
+        assert_harmless(rig, shown="a␇␈b")
+
+
 async def test_it_goes_with_signs_in_ascii(launch: Launcher) -> None:
     async with launch(free(), prompt=HOSTILE) as rig:
         await rig.ready()
         rig.app.looks.change(signs=SignSet.ASCII)
         await key(rig, "edit")
         await rig.pilot.pause()
-        assert_harmless(rig, shown="a?]0;titleb?[31mred?2J?left???")
+        assert_harmless(rig, shown="a?]0;title?b?[31mred?2J?left???")
 
 
 def test_a_line_is_as_wide_as_before_and_its_frame_stays() -> None:

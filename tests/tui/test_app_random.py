@@ -25,6 +25,7 @@ ELSEWHERE = {
     "help",
     "copy_text",
     "edit_external",
+    "change_keys",
     "sessions",
     "save_as",
     "export",

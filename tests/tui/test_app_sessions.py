@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.fake_backend import FakeBackend
-from support.keys import KEYMAPS, answer, free, key
+from support.keys import KEYMAPS, answer, free, key, write
 from support.rig import Launcher, Rig
 from textual.widgets import Input, OptionList, Static
 
@@ -272,3 +272,18 @@ async def test_a_name_is_not_given_where_not_all_could_be_stored_and_nothing_is_
         await rig.until(lambda: rig.app.saving.title == "second")
         await rig.press("q")
     assert read_session(library_path("second")).nodes == 4
+
+
+async def test_who_names_a_new_session_is_offered_no_other(launch: Launcher, tmp_path: Path) -> None:
+    last = library.sessions_dir() / "last.loom"
+    last.parent.mkdir(parents=True)
+    async with launch(free(), session=last) as rig:
+        await rig.ready()
+        await rig.press("q")
+    async with launch(free(), session=tmp_path / "new.loom", prompt=None, named=True) as rig:
+        await rig.until(lambda: isinstance(rig.app.screen, EditorScreen))
+        await write(rig, "a beginning")
+        await rig.ready()
+        assert "a beginning" in rig.root.text and rig.app.saving.title == "new"
+        await rig.press("q")
+    assert (tmp_path / "new.loom").exists()

@@ -342,6 +342,23 @@ async def test_a_hint_is_given_twice_and_then_no_more(launch: Launcher) -> None:
             assert "go in" not in rig.app.view.state_bar.left
 
 
+@pytest.mark.parametrize("size", [(120, 40), (100, 30)])
+async def test_the_first_hint_is_seen_whatever_else_is_told(launch: Launcher, size: tuple[int, int]) -> None:
+    backend = FakeBackend()
+    backend.snapshot = EngineStats(
+        kv_bytes=10**9, kv_budget=10**10, kv_per_token=10**6, prefilled=1, reused=99
+    )
+    async with launch(backend, size=size, n=8, max_tokens=64) as rig:
+        await rig.ready()
+        await rig.press("space")
+        backend.grant(3)
+        await rig.until(lambda: all(len(node.tokens) == 3 for node in rig.app.document.growing.values()))
+        rig.app.drain()
+        await rig.pilot.pause()
+        state = drawn(rig)[-2]
+        assert "weaving 8 of 8" in state and "walk meanwhile" in state and "esc stop" in state
+
+
 async def test_hints_can_be_turned_off(launch: Launcher, tmp_path: Path) -> None:
     async with launch(free()) as rig:
         await rig.ready()

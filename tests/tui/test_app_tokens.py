@@ -314,3 +314,23 @@ async def test_what_another_program_told_can_be_read_before_the_model_has_read_i
         steps = rig.app.view.reader.token_map(node)
         assert steps.bounds == [0, 2, 5, 11]
         assert [steps.step(index, ColourBy.PROBABILITY) for index in range(3)] == [0, 0, 4]
+
+
+@pytest.mark.parametrize("action", ["page_up", "page_down", "parent", "child", "top", "bottom"])
+async def test_the_cursor_moves_from_a_branch_that_has_said_nothing_yet(
+    launch: Launcher, action: str
+) -> None:
+    backend = FakeBackend()
+    async with launch(backend) as rig:
+        await rig.ready()
+        await key(rig, "continue_one")
+        backend.grant(4)
+        await rig.grown()
+        await rig.press("down", "T", "right", "space")
+        assert rig.app.document.growing
+        assert not rig.current.tokens
+        await key(rig, action)
+        backend.free()
+        await rig.grown()
+        await key(rig, action)
+        assert rig.app.commands.mode is not None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.keys import free
 from support.rig import Launcher, Rig
 
+from n8loom_tui.loom.protocol import Encode
 from n8loom_tui.session.change import Change
 from n8loom_tui.tui.commands import history
+from n8loom_tui.tui.saving import Saving
 
 STEPS = 250
 
@@ -80,3 +84,25 @@ async def test_escape_halts_it_and_what_waited_is_dropped(
         assert steps.undoable[-1].label == "write"
         rig.app.perform("undo")
         assert len(steps.redoable) == halted + 1, "the keys do again what they do"
+
+
+async def test_redo_of_what_no_tokenizer_has_read_asks_for_all_of_it_at_once(
+    launch: Launcher, tmp_path: Path
+) -> None:
+    saving = Saving.open(tmp_path / "a.loom")
+    node = saving.document.new_loom("Once", False).focus
+    for number in range(STEPS):
+        assert node is not None
+        node = saving.document.add_text(node, f" {number}").focus
+    for _ in range(STEPS):
+        saving.document.undo()
+    saving.save("x")
+    assert saving.close()
+    async with launch(free(), session=tmp_path / "a.loom", prompt=None) as rig:
+        await rig.ready()
+        asked = len(rig.backend.submitted)
+        await rig.press(*"999", "ctrl+r")
+        await rig.until(lambda: not rig.app.document.history.redoable)
+        await rig.until(lambda: not rig.app.document.unencoded())
+        requests = [request for request in rig.backend.submitted[asked:] if isinstance(request, Encode)]
+        assert sum(len(request.path) for request in requests) < 3 * STEPS

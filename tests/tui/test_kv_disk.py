@@ -14,11 +14,13 @@ from typer.testing import CliRunner
 from n8loom_tui.cli import app
 from n8loom_tui.loom.kept import writer as writer_module
 from n8loom_tui.loom.kept.keeper import Kept
+from n8loom_tui.loom.kept.names import Name
 from n8loom_tui.loom.protocol import (
     BranchSpec,
     BranchToken,
     EngineStats,
     Ramify,
+    RequestFinished,
     SamplingParams,
     Segment,
     Source,
@@ -81,6 +83,29 @@ def test_what_was_computed_before_leaving_is_there_afterwards(tmp_path: Path) ->
     assert (figures.prefilled, figures.restored) == (0, len(PATH) - 1)
     assert figures.saved == 1
     assert said == again == greedy(build_model("llama"), PATH, 4)
+
+
+def test_what_was_read_is_written_while_branches_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend_module, "BESIDE", 0)
+    monkeypatch.setattr(backend_module, "LAST_WRITES", 0)
+    thread = EngineThread(ModelBackend("tiny", threads=1, kv_disk=1 << 26))
+    thread.start()
+    branches = tuple(BranchSpec(f"b{number}", number) for number in range(4))
+    source = Source((Segment("s", tuple(PATH)),), branches)
+    thread.submit(Ramify("r", (source,), SamplingParams(temp=0, max_tokens=100_000)))
+    pause = threading.Event()
+    for _ in range(10_000):
+        names = [Name.parse(file.name) for file in (tmp_path / "kv").rglob("k-*")]
+        if any(name is not None and name.stop >= len(PATH) - 1 for name in names):
+            break
+        pause.wait(0.005)
+    assert not any(isinstance(each, RequestFinished) for each in thread.drain()), "they stream still"
+    assert thread.stop(120)
+    said, figures = run(kv_disk=1 << 26)
+    assert (figures.prefilled, figures.restored) == (0, len(PATH) - 1)
+    assert said == greedy(build_model("llama"), PATH, 4)
 
 
 def test_off_writes_nothing(tmp_path: Path) -> None:

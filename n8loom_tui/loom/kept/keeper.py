@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class Kept:
             self._muted = False
 
     def rest(self) -> float | None:
-        """Nothing else is to be done: hand something to the writer.
+        """A moment for what can wait: hand something to the writer.
 
         Returns the seconds after which this should be called again; None for when there is something new.
         """
@@ -214,6 +214,11 @@ class Kept:
     def forgot(self, entry: Entry) -> bool:
         """Whether a file was no good, and is out of the index."""
         return entry.name not in self.index
+
+    def forget(self, entries: Iterable[Entry]) -> None:
+        """Count no longer on files. They stay, until they are written anew."""
+        for entry in entries:
+            self.index.remove(str(entry.name))
 
     def load_keys(self, entry: Entry, path: Sequence[int]) -> Fragment | None:
         """The keys and values in a file, which is to agree with a path down to its end; None if it is no good."""

@@ -1,6 +1,7 @@
 """The key that signs this folder's files: random, made once, readable by its owner alone.
 
-It keeps out what somebody else made: a file that was sent by another, or changed by a program that can't read it.
+It keeps out what somebody else made: a file that was sent by another, or changed by a program that can't read it. In a
+folder that several people write to, a key that is another's, or that others may read or change, signs nothing here.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 NAME = "key"
 LENGTH = 32
+OTHERS = 0o077
+"""What anybody but the owner may do with a file."""
 
 
 def signing_key(top: Path) -> bytes:
@@ -27,15 +31,18 @@ def signing_key(top: Path) -> bytes:
             key = _read(path)
             if len(key) == LENGTH:
                 return key
-            path.unlink(missing_ok=True)  # damaged: what it signed is computed again
+            path.unlink(missing_ok=True)  # damaged, or not ours alone: what it signed is computed again
         _make(path)
     raise OSError(f"{path} cannot be kept")
 
 
 def _read(path: Path) -> bytes:
+    """The key; nothing where it is no file that is ours alone."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        return os.read(handle, LENGTH + 1)
+        found = os.fstat(handle)
+        alone = found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & OTHERS
+        return os.read(handle, LENGTH + 1) if stat.S_ISREG(found.st_mode) and alone else b""
     finally:
         os.close(handle)
 

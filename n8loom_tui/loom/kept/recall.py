@@ -69,6 +69,8 @@ class Recall:
                 yield path[:end]
             if bad is None or not self._kept.forgot(bad):
                 return  # all is there, or the memory has no room for it
+            # Nothing leads to what is behind it any more, and that may be no better: it is written anew.
+            self._kept.forget(each.entry for each in found if each.start > bad.name.start)
 
     def _held(self, path: Sequence[int]) -> int:
         """Up to where the path's keys and values are in memory."""

@@ -133,7 +133,7 @@ class Writer:
         self._jobs.put(None)
         self._thread.join(max(0.0, timeout))
         self._abandon.set()
-        self._thread.join(0.1)
+        self._thread.join(0.05)
         return not self._thread.is_alive()
 
     # ---------------------------------------------------------------- the thread

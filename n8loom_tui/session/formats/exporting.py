@@ -46,18 +46,24 @@ def export_session(
         SessionError: no such format, session or node, or the output can't be written.
     """
     format = find_format(to)
-    loaded = read_session(session)
-    if not loaded.roots:
-        raise SessionError(f"There is nothing in {session} yet.")
-    return export_loaded(loaded, format, output, Chosen(node, path, nodes))
+    return export_loaded(read_session(session), format, output, Chosen(node, path, nodes))
 
 
 def export_loaded(loaded: LoadedSession, format: Format, output: str | Path, chosen: Chosen) -> list[str]:
-    """The same for a session that is in memory.
+    """The same for a session that is read already, which is let go.
 
     Raises:
-        SessionError: no such node, or the output can't be written.
+        SessionError: there is nothing in it, no such node, or the output can't be written.
     """
+    try:
+        return _export(loaded, format, output, chosen)
+    finally:
+        loaded.let_go()
+
+
+def _export(loaded: LoadedSession, format: Format, output: str | Path, chosen: Chosen) -> list[str]:
+    if not loaded.roots:
+        raise SessionError("There is nothing in the session yet.")
     chunks, notices = write_foreign(loaded, format, chosen)
     if str(output) == STDOUT:
         encoding = sys.stdout.encoding or "utf-8"

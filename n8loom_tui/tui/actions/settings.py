@@ -22,6 +22,12 @@ def settings() -> Iterator[Action]:
         amount,
     )
     yield Action(
+        "change_keys",
+        group,
+        "Change keys",
+        "Every action with its keys; press others for any of them. They are stored in a file of yours.",
+    )
+    yield Action(
         "set_n",
         group,
         "Set n: branches",

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import Change, EditError
 from n8loom_tui.tui.slices import SLICE, Spread
@@ -26,8 +28,10 @@ class Undoing(Part):
     def do_redo(self, count: int | None) -> None:
         self._travel(self._app.document.redo, count or 1)
 
-    def _travel(self, step: Callable[[], Change], count: int) -> None:
+    def _travel(self, step: Callable[..., Change], count: int) -> None:
         """Undo or redo, as far as there is anything: the first stretch now, the others behind it."""
+        if count > AT_ONCE:
+            step = partial(step, ask=False)
         stretches = self._stretches(step, count)
         if next(stretches, self) is not self:
             self._app.commands.begin_work()
@@ -42,11 +46,11 @@ class Undoing(Part):
     def _stretches(self, step: Callable[[], Change], count: int) -> Iterator[None]:
         """The whole way. It ends where somebody halts it, or the history is no longer as it was left."""
         app, document = self._app, self._app.document
-        left, focus = count, None
+        left, focus, unread = count, None, False
         while left:
             change, left = self._stretch(step, left, first=left == count)
             app.show(change, "history")
-            focus = change.focus or focus
+            focus, unread = change.focus or focus, unread or bool(change.unencoded)
             if left:
                 stands = self._stands()
                 yield
@@ -55,6 +59,8 @@ class Undoing(Part):
                 if app.commands.halted or self._stands() != stands:
                     break
         app.view.go_to(focus)
+        if unread:
+            app.catch_up = CatchUp(document, app.view.current)
 
     def _stretch(self, step: Callable[[], Change], left: int, first: bool) -> tuple[Change, int]:
         """What some steps did together, and how many are left to do.

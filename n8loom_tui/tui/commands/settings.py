@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import EditError
 from n8loom_tui.tui.fields import FIELDS
+from n8loom_tui.tui.keymap import FILE_NAME, shipped_keymaps_path
+from n8loom_tui.tui.keymap_edit import KeyEditor
+from n8loom_tui.tui.screens.keys import KeysScreen
 from n8loom_tui.tui.screens.settings import SettingsScreen
 from n8loom_tui.tui.setting_lines import SettingLines, ask_value, widen
 
@@ -16,6 +20,11 @@ class Set(Part):
         app = self._app
         lines = SettingLines(app)
         app.push_screen(SettingsScreen(app.keymap, app.looks.signs, "Settings", lines.everything))
+
+    def do_change_keys(self, _count: int | None) -> None:
+        app = self._app
+        editor = KeyEditor(app.keymap, config_dir() / FILE_NAME, shipped_keymaps_path())
+        app.push_screen(KeysScreen(editor, app.looks.signs, app.use_keymap))
 
     def do_choose_preset(self, count: int | None) -> None:
         app = self._app

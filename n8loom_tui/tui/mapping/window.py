@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .layout import TreeMap
 
-MOST_LINES = 4
+MOST_LINES = 8
 """A level gets no more lines than this, however much room there is."""
 
 

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.field import LineField
 
 
 class AskScreen(ModalScreen[str | None]):
@@ -30,7 +31,7 @@ class AskScreen(ModalScreen[str | None]):
         with DialogBox(id="ask-box"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield Static(Text(self._hint), classes="dialog-intro")
-            yield Input(self._value, id="ask-input", select_on_focus=True)
+            yield LineField(self._value, id="ask-input", select_on_focus=True)
             yield Static(Text(""), id="ask-error", classes="dialog-said")
 
     def on_mount(self) -> None:

@@ -9,9 +9,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import AreaField, LineField
 
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
@@ -41,7 +43,7 @@ class Written:
     example: bool = False
 
 
-class EditorArea(TextArea):
+class EditorArea(AreaField):
     """A text field in which enter means done."""
 
     async def _on_key(self, event: events.Key) -> None:
@@ -53,7 +55,7 @@ class EditorArea(TextArea):
         await super()._on_key(event)
 
 
-class SystemInput(Input):
+class SystemInput(LineField):
     """The field for a system's message: enter and escape are the dialog's, as in the large field."""
 
     def __init__(self) -> None:
@@ -112,7 +114,7 @@ class EditorScreen(ModalScreen[Written | None]):
             )
             if self._system:
                 yield SystemInput()
-            yield Static(self._keys(), id="editor-keys", classes="dialog-keys")
+            yield DialogKeys(self._keys(), id="editor-keys")
 
     def on_mount(self) -> None:
         area = self.query_one(EditorArea)
@@ -132,13 +134,13 @@ class EditorScreen(ModalScreen[Written | None]):
     def _system_written(self) -> str:
         return self.query_one(SystemInput).value.strip() if self._system and self._chosen else ""
 
-    def _keys(self) -> Text:
+    def _keys(self) -> str:
         parts = ["enter done", "ctrl+j new line", "esc cancel"]
         if self._choice is not None:
             parts.insert(2, f"ctrl+t {self._choice.on if self._chosen else self._choice.off} (toggle)")
         if self._system and self._chosen:
             parts.insert(3, "tab system message")
-        return Text("   ".join(parts))
+        return "   ".join(parts)
 
     def _written(self) -> str:
         """What stands in the field. It may hold line ends of other kinds otherwise than they came; where nothing was
@@ -160,7 +162,7 @@ class EditorScreen(ModalScreen[Written | None]):
         elif event.key == "ctrl+t" and self._choice is not None:
             self._chosen = not self._chosen
             self._show_system()
-            self.query_one("#editor-keys", Static).update(self._keys())
+            self.query_one(DialogKeys).show(self._keys())
         else:
             return False
         return True

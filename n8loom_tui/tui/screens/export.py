@@ -17,6 +17,8 @@ from n8loom_tui.session.formats import FORMATS, Chosen, writable
 from n8loom_tui.session.typed import is_folder, typed_path
 from n8loom_tui.tui.exporting import Export, unnamed
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 from n8loom_tui.tui.widgets.sanitize import visible
 
 SUFFIXES = {"jsonl": "jsonl", "markdown": "md", "text": "txt"}
@@ -59,9 +61,9 @@ class ExportScreen(ModalScreen[Export | None]):
             yield Static(id="export-part")
             formats = (Option(Text(one.title)) for one in self._formats)
             yield OptionList(*formats, id="export-formats", classes="flexible")
-            yield Input(id="export-target")
+            yield LineField(id="export-target")
             yield Static(id="export-said", classes="dialog-said")
-            yield Static(Text(KEYS), classes="dialog-keys")
+            yield DialogKeys(KEYS)
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0

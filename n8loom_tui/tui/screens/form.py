@@ -13,6 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 
 Answers = dict[str, str]
 
@@ -73,12 +75,12 @@ class FormScreen(ModalScreen[Answers | None]):
                         if field.choices:
                             yield Chooser(field)
                         else:
-                            yield Input(
+                            yield LineField(
                                 field.value, id=f"field-{field.name}", compact=True, classes="field-input"
                             )
                         yield Static(Text(field.hint), classes="field-hint")
             yield Static(Text(""), id="form-error", classes="dialog-said")
-            yield Static(Text("enter done   ↑↓ or tab another field   esc cancel"), classes="dialog-keys")
+            yield DialogKeys("enter done   ↑↓ or tab another field   esc cancel")
 
     def on_mount(self) -> None:
         self._field(self._fields[0]).focus()

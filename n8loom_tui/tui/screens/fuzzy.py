@@ -16,6 +16,7 @@ from n8loom_tui.session.history_edits import counted
 from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.finding.fuzzy import MOST, FuzzyIndex, lit_places
 from n8loom_tui.tui.slices import Spread, advance
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 from n8loom_tui.tui.widgets.pick_list import PickList
 from n8loom_tui.tui.widgets.sanitize import tail_cells, truncate_cells, visible
 from n8loom_tui.tui.widgets.search_line import PlainInput
@@ -46,7 +47,7 @@ class FuzzyScreen(ModalScreen[Heddle | None]):
             yield PlainInput(placeholder=INTRO, id="fuzzy-input", compact=True)
             yield PickList(self._signs_of, self._lit_in, signs=self._signs, id="fuzzy-list")
             yield Static(id="fuzzy-preview")
-            yield Static(Text(KEYS), classes="dialog-keys")
+            yield DialogKeys(KEYS)
 
     def on_mount(self) -> None:
         self.query_one(PlainInput).focus()

@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 from n8loom_tui.tui.actions import actions_by_group
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.sanitize import visible
 
 WIDE = 100
 """From this many columns on the sentences are shown too."""
@@ -47,10 +49,13 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help-box", classes="dialog"):
-            yield Static(Text(f"Keys ({self._keymap.name})", style="bold"), classes="dialog-title")
+            change = self._keymap.label("change_keys")
+            how = f"   {change} changes them" if change else ""
+            title = Text.assemble((f"Keys ({visible(self._keymap.name, ' ')})", "bold"), how)
+            yield Static(title, classes="dialog-title")
             with VerticalScroll(id="help-scroll"):
                 yield Static(id="help-table")
-            yield Static(Text("↑↓ scroll   any other key closes"), classes="dialog-keys")
+            yield DialogKeys("↑↓ scroll   any other key closes")
 
     def on_mount(self) -> None:
         self._fill()

@@ -51,8 +51,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         self.tree_view.extra = self._row_signs
         self.reader = Reader(id="reader")
         self.page = MarkdownView(id="page")
-        growing = f"Nothing below yet: {keymap.label('ramify')} grows branches here."
-        self.preview = ChildrenPreview(growing, id="children")
+        self.preview = ChildrenPreview(_first_key(keymap), id="children")
         self.details = Details(id="details")
         self.divider = Divider(id="divider")
         self.alternatives = Alternatives(id="alternatives")
@@ -71,6 +70,12 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         """Whether finished texts are to be read as Markdown."""
         self._flipped = False
         """Whether the token cursor brought the reader into use."""
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Take keys by another keymap."""
+        self.route_by(keymap)
+        self.preview.placeholder = _first_key(keymap)
+        self.preview.refresh()
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
@@ -319,3 +324,8 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
     def show_pending(self, pending: str) -> None:
         """Show in the key bar what was typed and waits for more."""
         self.app.show_keys(pending)  # type: ignore[attr-defined]
+
+
+def _first_key(keymap: Keymap) -> str:
+    """What is said where nothing has grown yet."""
+    return f"Nothing below yet: {keymap.label('ramify')} grows branches here."

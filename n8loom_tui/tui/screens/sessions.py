@@ -26,6 +26,8 @@ from n8loom_tui.session.library import Summary
 from n8loom_tui.session.typed import mode_at
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
+from n8loom_tui.tui.widgets.field import LineField
 from n8loom_tui.tui.widgets.sanitize import truncate_cells, visible
 from n8loom_tui.tui.widgets.shown import last_line, one_line
 
@@ -70,11 +72,11 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
             yield Static(Text("Sessions", style="bold"), id="sessions-title", classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
-            yield Input(placeholder="type to search", id="sessions-search")
+            yield LineField(placeholder="type to search", id="sessions-search")
             yield OptionList(id="sessions-list", classes="flexible")
             yield Static(id="sessions-preview")
             yield Static(id="sessions-said", classes="dialog-said")
-            yield Static(Text(KEYS), id="sessions-keys", classes="dialog-keys")
+            yield DialogKeys(KEYS, id="sessions-keys")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -215,7 +217,7 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         self.query_one("#sessions-title", Static).update(
             Text("Sessions in the trash" if self._in_trash else "Sessions", style="bold")
         )
-        self.query_one("#sessions-keys", Static).update(Text(TRASH_KEYS if self._in_trash else KEYS))
+        self.query_one(DialogKeys).show(TRASH_KEYS if self._in_trash else KEYS)
         self._say("")
         self._list()
 

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from n8loom_tui.tui.screens.keyed import KeyedModal
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 
 if TYPE_CHECKING:
     from n8loom_tui.tui.keymap import Keymap
@@ -56,7 +57,7 @@ class SettingsScreen(KeyedModal[None]):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             yield self._list
             yield Static(id="settings-hint", classes="dialog-intro")
-            yield Static(Text(self._keys()), classes="dialog-keys")
+            yield DialogKeys(self._keys())
 
     def on_mount(self) -> None:
         self.fill()
@@ -68,12 +69,8 @@ class SettingsScreen(KeyedModal[None]):
         self.fill()
 
     def _keys(self) -> str:
-        words = (
-            ("child", "more"),
-            ("parent", "less"),
-            ("continue_one", "change"),
-            ("delete", "delete preset"),
-        )
+        steps = (("child", "more"), ("parent", "less"), ("continue_one", "change"))
+        words = (*((("continue_one", "choose"),) if self._once else steps), ("delete", "delete preset"))
         shown = [(self.keymap.label(action), word) for action, word in words]
         parts = [f"{key} {word}" for key, word in shown if key]
         return "   ".join([*parts, f"{self.keymap.label('stop')} close"])

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.history_edits import counted
 from n8loom_tui.tui.widgets.dialog_box import DialogBox
+from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 from n8loom_tui.tui.widgets.shown import one_line, shown_text
 
 MOST = 500
@@ -50,7 +51,7 @@ class TrashScreen(ModalScreen[BringBack | Empty | None]):
             yield OptionList(
                 *(Option(_line(node)) for node in self._found), id="trash-list", classes="flexible"
             )
-            yield Static(Text("enter bring back   E empty the trash   esc close"), classes="dialog-keys")
+            yield DialogKeys("enter bring back   E empty the trash   esc close")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()

@@ -78,7 +78,7 @@ class Alternatives(Widget, can_focus=False):
         background: $surface;
         color: $foreground;
 
-        & > .alternatives--head { color: $foreground 80%; }
+        & > .alternatives--head { color: $quiet; }
         & > .alternatives--text { text-style: none; }
         & > .alternatives--here { text-style: bold; }
         & > .alternatives--bar { color: $text-primary; }

@@ -78,13 +78,14 @@ class Blocks(Widget, can_focus=True, inherit_bindings=False):
 
         & > .blocks--even { background: $panel; color: $foreground; }
         & > .blocks--odd { background: $boost; color: $foreground; }
-        & > .blocks--way { text-style: bold; color: $text-primary; background: $primary-muted; }
+        & > .blocks--way { text-style: bold; color: $foreground; background: $lit; }
         & > .blocks--cursor {
             color: $block-cursor-foreground;
             background: $block-cursor-background;
             text-style: bold;
         }
-        & > .blocks--placeholder { color: $foreground 60%; text-style: italic; }
+        & > .blocks--placeholder { color: $quiet; text-style: italic; }
+        &:ansi > .blocks--way, &:nocolor > .blocks--way { text-style: bold underline; }
         &:nocolor > .blocks--cursor { text-style: reverse bold; }
     }
     """

@@ -37,11 +37,11 @@ class ChildrenPreview(Widget, can_focus=False):
         background: $surface;
         color: $foreground;
 
-        & > .childrenpreview--number { color: $foreground 60%; text-style: bold; }
+        & > .childrenpreview--number { color: $quiet; text-style: bold; }
         & > .childrenpreview--generated { text-style: none; }
         & > .childrenpreview--written { color: $text-accent; text-style: italic; }
         & > .childrenpreview--caret { color: $text-success; text-style: bold; }
-        & > .childrenpreview--placeholder { color: $foreground 60%; text-style: italic; }
+        & > .childrenpreview--placeholder { color: $quiet; text-style: italic; }
     }
     """
 

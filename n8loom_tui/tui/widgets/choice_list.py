@@ -44,7 +44,7 @@ class ChoiceList(LineView):
         & > .choicelist--heading { text-style: bold underline; }
         & > .choicelist--title { text-style: none; }
         & > .choicelist--value { text-style: bold; }
-        & > .choicelist--note { color: $foreground 60%; }
+        & > .choicelist--note { color: $quiet; }
         & > .choicelist--cursor {
             color: $block-cursor-foreground;
             background: $block-cursor-background;

@@ -71,13 +71,13 @@ class ChildColumns(Widget, can_focus=True, inherit_bindings=False):
         background: $surface;
         color: $foreground;
 
-        & > .columns--head { color: $foreground 70%; text-style: bold; }
+        & > .columns--head { color: $quiet; text-style: bold; }
         & > .columns--chosen {
             color: $block-cursor-foreground;
             background: $block-cursor-background;
             text-style: bold;
         }
-        & > .columns--rail { color: $foreground 40%; }
+        & > .columns--rail { color: $line; }
         & > .columns--generated { text-style: none; }
         & > .columns--written { color: $text-accent; text-style: italic; }
         & > .columns--caret { color: $text-success; text-style: bold; }

@@ -23,7 +23,7 @@ class Details(LineView):
 
     DEFAULT_CSS = """
     Details {
-        & > .details--name { color: $foreground 60%; }
+        & > .details--name { color: $quiet; }
         & > .details--value { text-style: none; }
         & > .details--more { text-style: reverse; }
     }

@@ -43,7 +43,7 @@ class DiffView(LineView):
         & > .diffview--same { text-style: none; }
         & > .diffview--removed { color: $text-error; text-style: bold; }
         & > .diffview--added { color: $text-success; text-style: bold underline; }
-        & > .diffview--edge { color: $foreground 40%; }
+        & > .diffview--edge { color: $line; }
     }
     """
 

@@ -17,7 +17,7 @@ class Divider(Widget):
     Divider {
         width: 1;
         height: 1fr;
-        color: $foreground 40%;
+        color: $line;
         &:hover { color: $text-accent; text-style: bold; }
     }
     """

@@ -42,15 +42,16 @@ class MapView(Widget, can_focus=True, inherit_bindings=False):
         color: $foreground;
 
         & > .mapview--bar { text-style: none; }
-        & > .mapview--edge { color: $foreground 40%; }
-        & > .mapview--path { background: $primary 35%; text-style: bold; }
+        & > .mapview--edge { color: $line; }
+        & > .mapview--path { background: $lit; color: $foreground; text-style: bold; }
         & > .mapview--cursor {
             color: $block-cursor-foreground;
             background: $block-cursor-background;
             text-style: bold;
         }
         & > .mapview--stream { color: $text-success; text-style: bold; }
-        & > .mapview--note { color: $foreground 60%; text-style: italic; }
+        & > .mapview--note { color: $quiet; text-style: italic; }
+        &:ansi > .mapview--path { text-style: bold underline; }
         &:nocolor > .mapview--path { text-style: bold underline; }
         &:nocolor > .mapview--cursor { text-style: bold reverse; }
     }

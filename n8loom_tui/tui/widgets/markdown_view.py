@@ -75,7 +75,7 @@ class MarkdownView(LineView):
     """Shows a text as Markdown once it is rendered; until then the last one."""
 
     DEFAULT_CSS = """
-    MarkdownView > .markdown--note { color: $foreground 60%; text-style: italic; }
+    MarkdownView > .markdown--note { color: $quiet; text-style: italic; }
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"markdown--note"}

@@ -29,7 +29,7 @@ class PickList(LineView):
     PickList {
         & > .picklist--text { text-style: none; }
         & > .picklist--hit { color: $text-warning; text-style: bold underline; }
-        & > .picklist--signs { color: $foreground 60%; }
+        & > .picklist--signs { color: $quiet; }
         & > .picklist--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
         &:nocolor > .picklist--cursor { text-style: reverse; }
     }

@@ -37,7 +37,7 @@ class Reader(TokenText):
         & > .reader--bar { color: $text-primary; text-style: bold; }
         & > .reader--hit { color: $text-warning; text-style: bold underline; }
         & > .reader--caret { color: $text-success; text-style: bold; }
-        & > .reader--placeholder { color: $foreground 60%; text-style: italic; }
+        & > .reader--placeholder { color: $quiet; text-style: italic; }
     }
     """
 

@@ -9,6 +9,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from .field import LineField
 from .sanitize import visible
 
 _EDITING = {
@@ -29,7 +30,7 @@ _EDITING = {
 }
 
 
-class PlainInput(Input):
+class PlainInput(LineField):
     """A text field of one line, on screens that keep keys from Textual's bindings. What is pasted into it is made fit
     for a terminal first."""
 

@@ -126,7 +126,8 @@ class TokenText(LineView):
 
     def token_below(self, place: int, index: int, lines: int) -> tuple[int, int]:
         """The token some lines below (above, if negative) another one: (number of its node in the path, its own)."""
-        start = self._flow.starts[place] + self.token_map(self._path[place]).span(index)[0]
+        known = self.token_map(self._path[place])  # a branch that has only begun has no tokens yet
+        start = self._flow.starts[place] + (known.span(index)[0] if index < len(known) else 0)
         line = self._flow.line_at(start)
         column = start - self._flow.lines[line].offset
         there = self._flow.lines[min(max(line + lines, 0), len(self._flow.lines) - 1)]

@@ -36,14 +36,14 @@ class LoomTree(ShapedTree):
 
     DEFAULT_CSS = """
     LoomTree {
-        & > .loomtree--guides { color: $foreground 40%; }
+        & > .loomtree--guides { color: $line; }
         & > .loomtree--prompt { text-style: bold; }
         & > .loomtree--generated { text-style: none; }
         & > .loomtree--written { color: $text-accent; text-style: italic; }
         & > .loomtree--stream { color: $text-success; text-style: bold; }
-        & > .loomtree--count { color: $foreground 60%; text-style: bold; }
+        & > .loomtree--count { color: $quiet; text-style: bold; }
         & > .loomtree--tags { color: $text-secondary; }
-        & > .loomtree--marks { color: $foreground 60%; }
+        & > .loomtree--marks { color: $quiet; }
         & > .loomtree--hit { color: $text-warning; text-style: bold underline; }
         & > .loomtree--cursor {
             color: $block-cursor-blurred-foreground;

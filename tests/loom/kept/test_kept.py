@@ -22,6 +22,7 @@ from n8loom_tui.loom.kept import writer as writer_module
 from n8loom_tui.loom.kept.files import signed
 from n8loom_tui.loom.kept.form import Form
 from n8loom_tui.loom.kept.keeper import Kept
+from n8loom_tui.loom.kept.key import signing_key
 from n8loom_tui.loom.kept.names import Name
 from n8loom_tui.loom.layers import layout_of
 from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingParams, Segment, Source
@@ -272,6 +273,30 @@ def test_files_signed_elsewhere_are_refused(tmp_path: Path) -> None:
     missing, refused = recomputed(tmp_path, model)
     assert missing == len(PATH) - 1
     assert refused >= 1
+    assert recomputed(tmp_path, model) == (0, 0), "what was computed instead has taken their places"
+
+
+@pytest.mark.parametrize("others", [0o640, 0o604, 0o666])
+def test_a_key_that_others_may_read_or_change_signs_nothing(tmp_path: Path, others: int) -> None:
+    key = signing_key(tmp_path)
+    (tmp_path / "key").chmod(others)
+    assert signing_key(tmp_path) != key
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert signing_key(tmp_path) == (tmp_path / "key").read_bytes()
+
+
+def test_a_key_of_somebody_else_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = signing_key(tmp_path)
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    monkeypatch.setattr(Path, "unlink", refused)  # as in a folder where all may write, and nobody take away
+    with pytest.raises(PermissionError):
+        signing_key(tmp_path)
+    assert (tmp_path / "key").read_bytes() == key
+
+
+def refused(path: Path, **_options: bool) -> None:
+    raise PermissionError(path)
 
 
 def test_another_precision_is_another_model(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -125,6 +126,17 @@ def test_names_without_end_are_refused_in_json_lines_too(monkeypatch) -> None:
     with pytest.raises(SessionError, match="more than 100 names"):
         read(many.encode())
     assert read(f'{{"text": "a"}}\n{many}\n'.encode())[0] == ["a"]
+
+
+def test_empty_lines_without_end_take_no_memory() -> None:
+    blank = b"\r\n" * 4_000_000
+    tracemalloc.start()
+    try:
+        texts, _ = read(b'{"text": "a", "id": 1}' + blank + b'{"text": "b", "id": 2, "parent_id": 1}')
+        assert texts == ["a", "b"]
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(blank)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_text_that_would_take_four_bytes_a_character(monkeypatch) -> None:

@@ -94,7 +94,8 @@ def test_a_chain_of_ten_thousand_and_ten_thousand_children() -> None:
         grow(below)
     tree = mapped(root)
     assert len(tree.heads) == 10_001
-    crowd = Window(tree, -1, 100, 20).row(4)
+    window = Window(tree, -1, 100, 20)
+    crowd = window.row(window.line_of(1))
     assert [run.count for run in crowd] == [100] * 100
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.children import ChildrenPreview
 
 Maker = Callable[..., Heddle]
 Look = Callable[[Widget], list[str]]
 
 
-class PreviewApp(App[None]):
+class PreviewApp(Readable[None]):
     def __init__(self) -> None:
         super().__init__()
         self.preview = ChildrenPreview("No branches yet.")

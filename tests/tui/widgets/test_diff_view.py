@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.tui.comparing import compare
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.diff_view import DiffView, wrap_pieces
 
 Look = Callable[[Widget], list[str]]
 
 
-class DiffApp(App[None]):
+class DiffApp(Readable[None]):
     """A comparison on a screen of its own."""
 
     def __init__(self) -> None:

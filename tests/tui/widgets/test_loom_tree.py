@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.events import MouseScrollDown
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.signs import ASCII
 from n8loom_tui.tui.widgets.tree import LoomTree, TreeMessage
 
@@ -17,7 +18,7 @@ Maker = Callable[..., Heddle]
 Look = Callable[[Widget], list[str]]
 
 
-class TreeApp(App[None]):
+class TreeApp(Readable[None]):
     """A tree on a screen of its own; it notes what the tree says."""
 
     def __init__(self, root: Heddle) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rich.segment import Segment
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.mapping.layout import TreeMap
 from n8loom_tui.tui.widgets.map_view import MapView
 from n8loom_tui.tui.widgets.signs import ASCII, UNICODE, Signs
@@ -25,7 +26,7 @@ def mapped(root: Heddle) -> TreeMap:
     return tree
 
 
-class MapApp(App[None]):
+class MapApp(Readable[None]):
     """A map on a screen of its own."""
 
     def __init__(self, root: Heddle, signs: Signs = UNICODE) -> None:

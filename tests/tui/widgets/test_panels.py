@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rich.cells import cell_len
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.ascii import in_ascii
 from n8loom_tui.tui.widgets.bars import Bar, Fact
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
@@ -16,7 +17,7 @@ from n8loom_tui.tui.widgets.details import Details
 Look = Callable[[Widget], list[str]]
 
 
-class Alone(App[None]):
+class Alone(Readable[None]):
     """One widget on a screen."""
 
     def __init__(self, widget: Widget) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.finding.fuzzy import lit_places
 from n8loom_tui.tui.widgets.pick_list import PickList
 
@@ -15,7 +16,7 @@ Maker = Callable[..., Heddle]
 Look = Callable[[Widget], list[str]]
 
 
-class PickApp(App[None]):
+class PickApp(Readable[None]):
     """A list on a screen of its own."""
 
     def __init__(self, signs_of: Callable[[Heddle], str]) -> None:

@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle, Kind, Loom
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.reader import Reader
 
 Maker = Callable[..., Heddle]
 Look = Callable[[Widget], list[str]]
 
 
-class ReaderApp(App[None]):
+class ReaderApp(Readable[None]):
     def __init__(self) -> None:
         super().__init__()
         self.reader = Reader("Write a prompt; [b]then[/b] press space.")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from n8loom_tui.loom.foresight import Possible
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.odds import Odds
+from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.widgets.alternatives import Alternatives, Candidate, Shown, bar
 from n8loom_tui.tui.widgets.blocks import Blocks, stack
 from n8loom_tui.tui.widgets.columns import ChildColumns
@@ -24,7 +25,7 @@ from n8loom_tui.tui.widgets.token_map import ColourBy, TokenMap
 Look = Callable[[Widget], list[str]]
 
 
-class OneApp(App[None]):
+class OneApp(Readable[None]):
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self._one = widget
