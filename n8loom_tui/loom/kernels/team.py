@@ -1,10 +1,11 @@
 """A team of threads that do parts of a step at the same time.
 
-One thread leads through a step, and where work is large it shares it out: products by their outputs, so that no
-weight is read by two cores, and attention by rows. The small work between it does by itself: two threads in small
-calls at once mostly wait for each other's hold on the interpreter.
+One thread leads through a step, and where work is large it shares it out: a program of compiled code, which all go
+through without the interpreter, or the choice of tokens, by rows. What is small it does by itself: two threads in
+small calls at once mostly wait for each other's hold on the interpreter.
 
-None of them spins while it waits, so that another program on the same cores costs no more than its share.
+Between tasks none of them spins, and within a program, where they meet, none does for long, so that another program
+on the same cores costs no more than its share.
 """
 
 from __future__ import annotations
