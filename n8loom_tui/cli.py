@@ -70,7 +70,7 @@ def weave(
     seed: Annotated[int | None, typer.Option(help="Make what is drawn repeatable.")] = None,
     dtype: Annotated[str, typer.Option(help="auto, native, float32, float16 or bfloat16.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="BLAS threads on the CPU; else one core is left free.")
+        int | None, typer.Option(help="Threads on the CPU; else one core is left free.")
     ] = None,
     kv_budget: Annotated[
         str | None,
@@ -158,7 +158,7 @@ def bench(
     dtype: Annotated[str, typer.Option(help="auto, native, float32, float16 or bfloat16.")] = "auto",
     threads: Annotated[
         int | None,
-        typer.Option(help="BLAS threads on the CPU; else those that the app would settle on.", min=1),
+        typer.Option(help="Threads on the CPU; else those that the app would settle on.", min=1),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,  # noqa: ARG001
 ) -> None:

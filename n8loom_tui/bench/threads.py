@@ -1,4 +1,4 @@
-"""How many BLAS threads to measure with: those that the app would settle on."""
+"""How many threads to measure with: those that the app would settle on."""
 
 from __future__ import annotations
 

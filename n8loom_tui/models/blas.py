@@ -64,8 +64,9 @@ _choice: BlasChoice | None = None
 
 
 def prepare_device(threads: int | None = None) -> BlasChoice:
-    """Place the fast BLAS and set its number of threads; call it before MLX is first imported.
+    """Place the fast BLAS and set the number of threads; call it before MLX is first imported.
 
+    The number is the BLAS's and, with it, that of what this program compiles (`n8loom_tui.threads`).
     `threads` is by default one less than the physical cores this process may use (at least 1), which
     leaves a core to the user interface; OpenBLAS's threads spin, so a shared core costs a lot. A later call
     with a number changes the number, one without keeps it. Never raises.

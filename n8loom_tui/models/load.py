@@ -91,7 +91,7 @@ def load(
         name: `smollm2` (built in; fetched once), a folder, a `.gguf` file, or a hub id (`OWNER/NAME`).
         dtype: `auto` (on a CPU float32 if it fits, else as stored), `native`, `float32`, `float16`,
             `bfloat16`.
-        threads: of the CPU's BLAS; by default the physical cores less one.
+        threads: on the CPU; by default the physical cores less one.
         progress: told of each step; may raise `Cancelled`, which passes through.
 
     Raises:

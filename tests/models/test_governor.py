@@ -1,4 +1,4 @@
-"""The number of BLAS threads follows what is faster."""
+"""The number of threads follows what is faster."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from mlx.nn.layers.embedding import Embedding
 from mlx.nn.layers.linear import Linear
 from mlx.nn.layers.normalization import RMSNorm
 
@@ -15,7 +16,8 @@ from .weights import Weight
 from .workspace import Floats
 
 QUANTISED = "quantised"
-"""The attribute in which a layer whose weights were unpacked has them as they were, a `Quantised`."""
+"""The attribute in which a layer whose weights were unpacked has them as they were: a `Quantised`; the `Codes` that it
+was packed to, once it was; None if it can't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,14 @@ class Block:
 
 
 def floats(array: mx.array) -> Floats:
-    """MLX's memory as a NumPy array."""
-    return np.array(array, copy=False)
+    """MLX's memory as a contiguous NumPy array; a copy, where it does not lie so.
+
+    Raises:
+        TypeError: it is not float32.
+    """
+    if array.dtype != mx.float32:
+        raise TypeError(f"{array.dtype} is not float32")
+    return np.ascontiguousarray(np.array(array, copy=False))
 
 
 def norm_of(module: Any) -> Norm:
@@ -63,11 +71,19 @@ def norm_of(module: Any) -> Norm:
     return Norm(floats(module.weight), float(module.eps))
 
 
-def _weight(layer: Any, pack: bool) -> Weight:
-    if type(layer) is not Linear or layer.weight.dtype != mx.float32:
-        raise TypeError(f"{type(layer).__name__} is no float32 Linear")
+def weight_of(layer: Any, pack: bool) -> Weight:
+    """
+    Raises:
+        TypeError: it is neither a linear layer nor an embedding, which may be one's weights too; or not float32.
+    """
+    if type(layer) not in (Linear, Embedding):
+        raise TypeError(f"{type(layer).__name__} is no Linear")
     bias = floats(layer.bias) if "bias" in layer else None
-    return Weight.of(floats(layer.weight), bias, quantised=getattr(layer, QUANTISED, None), pack=pack)
+    quantised = getattr(layer, QUANTISED, None)
+    weight = Weight.of(floats(layer.weight), bias, quantised=quantised, pack=pack)
+    if quantised is not None:  # what it was packed from is wanted no more
+        setattr(layer, QUANTISED, weight.codes)
+    return weight
 
 
 def blocks_of(layers: list[Any], dim: int, pack: bool) -> list[Block]:
@@ -83,14 +99,14 @@ def _block(layer: Any, dim: int, pack: bool, rotaries: list[Rotary]) -> Block:
     attention, mlp = layer.self_attn, layer.mlp
     return Block(
         before_attention=norm_of(layer.input_layernorm),
-        queries=_weight(attention.q_proj, pack),
-        keys=_weight(attention.k_proj, pack),
-        values=_weight(attention.v_proj, pack),
-        out=_weight(attention.o_proj, pack),
+        queries=weight_of(attention.q_proj, pack),
+        keys=weight_of(attention.k_proj, pack),
+        values=weight_of(attention.v_proj, pack),
+        out=weight_of(attention.o_proj, pack),
         before_mlp=norm_of(layer.post_attention_layernorm),
-        gate=_weight(mlp.gate_proj, pack),
-        up=_weight(mlp.up_proj, pack),
-        down=_weight(mlp.down_proj, pack),
+        gate=weight_of(mlp.gate_proj, pack),
+        up=weight_of(mlp.up_proj, pack),
+        down=weight_of(mlp.down_proj, pack),
         rotary=Rotary.of(attention.rope, dim, rotaries),
         query_norm=norm_of(attention.q_norm) if "q_norm" in attention else None,
         key_norm=norm_of(attention.k_norm) if "k_norm" in attention else None,

@@ -9,7 +9,7 @@ import numpy as np
 from .blocks import Block, Norm
 from .native import Code
 from .passes import Heads, Pass
-from .planned import Plan
+from .planned import Plan, check_place, check_reach
 from .program import Program, Programs
 from .team import parts_of
 from .weights import Weight
@@ -35,6 +35,7 @@ class CompiledPass:
 
     def run(self, what: Pass, hidden: Floats) -> Floats:
         """What the blocks make of the rows' embeddings, `[rows, hidden]`, valid until the next call."""
+        check_reach(what)
         threads = parts_of(what.rows * self._work)
         blocks = self._programs.get(
             ("blocks", what.rows, threads),
@@ -79,6 +80,7 @@ class CompiledPass:
         """Where keys and values of this pass are put."""
         dim = self._heads.dim
         for place in what.places:
+            check_place(place)
             steps = np.array([array.strides[0] for array in place.keys])[:, None]
             offsets = place.index * steps + place.columns * (dim * FLOAT)
             into = blocks.kept[:, place.low : place.high]

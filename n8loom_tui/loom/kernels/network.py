@@ -16,19 +16,17 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx.nn.layers.embedding import Embedding
-from mlx.utils import tree_flatten
 
 from n8loom_tui.loom.layers import Layout, Leaf, LeafKind
 from n8loom_tui.memory import available_memory
 
-from .blocks import QUANTISED, blocks_of, floats, norm_of
+from .blocks import QUANTISED, blocks_of, floats, norm_of, weight_of
 from .compiled import CompiledPass
 from .functions import on_cpu
 from .native import code
 from .passes import Heads, Pass, Place, Span
 from .plain import PlainPass
 from .team import shared_out
-from .weights import Weight
 from .workspace import Floats
 
 FAMILIES = frozenset({"llama", "qwen2", "qwen3", "smollm3"})
@@ -45,6 +43,16 @@ def network_for(model: Any, layout: Layout) -> Network | None:
 
     There is one on the CPU for float32 models of the families above that give the same logits.
     """
+    network = _tried(model, layout)
+    if network is None:
+        for module in model.modules():
+            if hasattr(module, QUANTISED):
+                delattr(module, QUANTISED)  # nobody else computes with it
+    return network
+
+
+@np.errstate(all="ignore")  # weights may be anything
+def _tried(model: Any, layout: Layout) -> Network | None:
     family = type(model).__module__.rpartition(".")[2]
     if not on_cpu() or family not in FAMILIES or layout.layers != (Leaf(LeafKind.KV),) * len(layout.layers):
         return None
@@ -56,8 +64,13 @@ def network_for(model: Any, layout: Layout) -> Network | None:
 
 
 def _room_to_pack(model: Any) -> bool:
-    """Whether there is memory for the weights a second time, with as much left again."""
-    size = sum(int(array.nbytes) for array in dict(tree_flatten(model.parameters())).values())
+    """Whether there is memory for the weights a second time, with as much left again.
+
+    Those of which there are codes are not copied.
+    """
+    copied = [module for module in model.modules() if getattr(module, QUANTISED, None) is None]
+    arrays = (array for module in copied for array in module.values() if isinstance(array, mx.array))
+    size = sum(int(array.nbytes) for array in arrays)
     free = available_memory()
     return free is None or 2 * size + PACKED_HEADROOM <= free
 
@@ -101,7 +114,7 @@ class Network:
         self._embedding = floats(inner.embed_tokens.weight)
         self._norm = norm_of(inner.norm)
         head = model.lm_head if "lm_head" in model else inner.embed_tokens
-        self._head = Weight.of(floats(head.weight), quantised=getattr(head, QUANTISED, None), pack=pack)
+        self._head = weight_of(head, pack)
         blocks = blocks_of(list(inner.layers), dim, pack)
         self.layers = len(blocks)
         known = code()

@@ -28,7 +28,8 @@ class Heads:
 class Span:
     """Keys and values that the rows from `low` up to `high` share, for the columns from `start` up to `stop`.
 
-    `keys[layer]` and `values[layer]`: `[kv_heads, at least stop - start, dim]`, each head's part contiguous.
+    `keys[layer]` and `values[layer]`: `[kv_heads, at least stop - start, dim]`, each head's part contiguous, and as far
+    from the next one's in all layers.
     """
 
     low: int

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .native import Code
 from .native.interface import PLAN, SPAN, rooms
-from .passes import Causal, Heads, Own, Pass, Span, Whole
+from .passes import Causal, Heads, Own, Pass, Place, Span, Whole
 from .workspace import FLOAT, Workspace, address, addresses
 
 TILE_FLOATS = 1 << 18
@@ -78,6 +78,34 @@ class Plan:
         if own is not None:
             self.arguments[:, 2], self.arguments[:, 3] = addresses(own.keys), addresses(own.values)
             self.arguments[:, 4] = [keys.shape[2] for keys in own.keys]
+
+
+def check_place(place: Place) -> None:
+    """
+    Raises:
+        IndexError: keys and values would be put where there is no room. Compiled code does not look.
+    """
+    if place.low < place.high:
+        _must_be_below(min(len(keys) for keys in place.keys), place.index)
+        _must_be_below(min(keys.shape[2] for keys in place.keys), place.columns)
+
+
+def check_reach(what: Pass) -> None:
+    """
+    Raises:
+        IndexError: a row would attend to what there is not. Compiled code does not look.
+    """
+    for span in what.spans:
+        if not 0 <= span.stop - span.start <= span.keys[0].shape[1]:
+            raise IndexError(f"columns from {span.start} to {span.stop} are not there")
+    if what.own is not None:
+        _must_be_below(min(len(keys) for keys in what.own.keys), what.own.order)
+        _must_be_below(min(keys.shape[2] for keys in what.own.keys) + 1, what.own.lengths)
+
+
+def _must_be_below(count: int, numbers: Whole) -> None:
+    if numbers.min() < 0 or numbers.max() >= count:
+        raise IndexError(f"{numbers.min()} to {numbers.max()} are not all among {count}")
 
 
 def _spans(what: Pass, low: int, high: int) -> list[tuple[Span, Whole]]:

@@ -93,9 +93,14 @@ class NumpyColumns:
         self.arrays = grown
 
 
-def _by_head(array: Floats) -> Floats:
-    """The array, with the tokens of each head one behind the other in memory."""
-    return array if array[:1].flags.c_contiguous else np.ascontiguousarray(array)
+def _by_head(arrays: Sequence[Floats]) -> Layers:
+    """The arrays of all layers, with the tokens of each head one behind the other in memory, in all alike."""
+    layers = Layers(
+        array if array[:1].flags.c_contiguous else np.ascontiguousarray(array) for array in arrays
+    )
+    if len({array.strides for array in layers}) > 1:
+        return Layers(np.array(array, order="C") for array in layers)
+    return layers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +114,7 @@ class Views:
     @staticmethod
     def of(pairs: Sequence[Pair]) -> Views:
         """The views of MLX's arrays, which are evaluated."""
-        keys, values = (
-            Layers(_by_head(np.array(pair[part], copy=False)) for pair in pairs) for part in range(2)
-        )
+        keys, values = (_by_head([np.array(pair[part], copy=False) for pair in pairs]) for part in range(2))
         return Views(pairs, keys, values)
 
 

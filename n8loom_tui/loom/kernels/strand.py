@@ -57,7 +57,7 @@ class _Read:
         self.keys = Layers(np.zeros(shape, dtype=np.float32))
         self.values = Layers(np.zeros(shape, dtype=np.float32))
         self.placed_keys, self.placed_values = (
-            [each[None] for each in part] for part in (self.keys, self.values)
+            Layers(each[None] for each in part) for part in (self.keys, self.values)
         )
         """The same as `Place` wants them."""
         if known is not None:

@@ -1,10 +1,11 @@
 """A team of threads that do parts of a step at the same time.
 
-One thread leads through a step, and where work is large it shares it out: products by their outputs, so that no
-weight is read by two cores, and attention by rows. The small work between it does by itself: two threads in small
-calls at once mostly wait for each other's hold on the interpreter.
+One thread leads through a step, and where work is large it shares it out: a program of compiled code, which all go
+through without the interpreter, or the choice of tokens, by rows. What is small it does by itself: two threads in
+small calls at once mostly wait for each other's hold on the interpreter.
 
-None of them spins while it waits, so that another program on the same cores costs no more than its share.
+Between tasks none of them spins, and within a program, where they meet, none does for long, so that another program
+on the same cores costs no more than its share.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def shared_out() -> Iterator[None]:
         if _workers:
             yield
             return
-        _workers = threads.number()
         try:
+            _workers = threads.number()
             yield
         finally:
             _workers = 0
@@ -118,8 +119,17 @@ def _open(lock: LockType) -> None:
 
 
 _team: list[_Worker] = []
+
+
+def _alone() -> None:
+    """In a process that was forked: no other thread is left, neither the team nor whoever had it."""
+    global _sharing, _workers
+    _team.clear()
+    _sharing, _workers = RLock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_team.clear)  # threads do not survive it
+    os.register_at_fork(after_in_child=_alone)
 
 
 def _nothing() -> None:
@@ -146,10 +156,10 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
         results.append(tasks[0]())
     except BaseException as error:  # noqa: BLE001 - raised below, when all are done
         failed.append(error)
-        for task in tasks:
-            getattr(task, "abort", _nothing)()
     while True:  # they are waited for whatever happens on this thread: they compute in memory that is in use
         try:
+            for task in tasks if failed else ():
+                getattr(task, "abort", _nothing)()
             for worker in workers:
                 worker.wait()
             break

@@ -32,19 +32,25 @@ class Weight:
         codes: Codes | None = None,
     ) -> None:
         """`packed`: the same in panels, `[panels, inputs, panel]`, stored as said. `codes`: the same, quantised."""
+        if bias is not None and bias.shape != array.shape[:1]:
+            raise ValueError(f"a bias of {bias.shape} does not fit {array.shape}")
         self.array = array
         self.bias = bias
         self._packed = packed
         self._stored = stored
-        self._codes = codes
+        self.codes = codes
 
     @staticmethod
     def of(
-        array: Floats, bias: Floats | None = None, *, quantised: Quantised | None = None, pack: bool = False
+        array: Floats,
+        bias: Floats | None = None,
+        *,
+        quantised: Quantised | Codes | None = None,
+        pack: bool = False,
     ) -> Weight:
         """
         Args:
-            quantised: what the weights were unpacked from.
+            quantised: what the weights were unpacked from, or the codes that it was packed to before.
             pack: keep a second copy in the form that products are fastest with, if there is code for them. It takes
                 half the memory where 16 bits hold the very same numbers; of quantised ones a sixth, in any case.
         """
@@ -52,7 +58,11 @@ class Weight:
         if known is None:
             return Weight(array, bias)
         if quantised is not None:
-            codes = packed_codes(quantised, array, known.machine)
+            codes = (
+                packed_codes(quantised, array, known.machine)
+                if isinstance(quantised, Quantised)
+                else quantised
+            )
             if codes is not None:
                 return Weight(array, bias, codes=codes)
         if not pack:
@@ -69,7 +79,7 @@ class Weight:
         panel = panel_width()
         packed = None if self._packed is None else self._packed[low // panel : -(-high // panel)]
         bias = self.bias[low:high] if self.bias is not None else None
-        codes = self._codes
+        codes = self.codes
         if codes is not None:
             codes = replace(codes, panels=codes.panels[low // panel : -(-high // panel)])
         return Weight(self.array[low:high], bias, packed, self._stored, codes)
@@ -96,8 +106,8 @@ class Weight:
         into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
         if self._packed is None:
             panel = address(space.take("panel", machine.panel * inputs))
-            if self._codes is not None:
-                codes = self._codes
+            if self.codes is not None:
+                codes = self.codes
                 lying = (address(codes.panels), codes.group, codes.panels.strides[0], self.outputs)
                 return known.steps[quantised_product(codes.bits)], (*given, *lying, *into, panel)
             across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)

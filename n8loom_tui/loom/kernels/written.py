@@ -54,7 +54,12 @@ class _Writer:
         """Which rows each thread takes care of."""
 
     def product(self, weight: Weight, x: Floats, out: Floats, *, adding: bool = False) -> None:
-        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs."""
+        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs.
+
+        Raises:
+            ValueError: the shapes do not fit together.
+        """
+        _must_be(weight.array.shape, (out.shape[1], x.shape[1]))
         into = out.strides[0] // FLOAT
         for thread in range(self.program.threads):
             low, high = cut(weight.outputs, thread, self.program.threads)
@@ -68,9 +73,14 @@ class _Writer:
                 self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
 
     def norm(self, norm: Norm, x: Floats, out: Floats, heads: int = 1) -> None:
-        """`heads` stretches of every row, normalised."""
+        """`heads` stretches of every row, normalised.
+
+        Raises:
+            ValueError: the norm is for rows of another size.
+        """
         steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
         dim = norm.weight.size
+        _must_be(norm.weight.shape, (x.shape[1] // heads,))
         for thread, (low, high) in enumerate(self.shares):
             given = (address(x), steps[0], low, high, heads, dim, address(norm.weight), bits(norm.epsilon))
             self.program.add(thread, "norm", *given, address(out), steps[1])
@@ -174,6 +184,12 @@ class WrittenHead:
         program.meet()
         write.product(weight, normed, self.logits)
         program.finish()
+
+
+def _must_be(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Compiled code looks at no shape: what does not fit would be read and written beyond its end."""
+    if shape != wanted:
+        raise ValueError(f"weights are {shape}, where {wanted} are needed")
 
 
 def bits(number: float) -> int:

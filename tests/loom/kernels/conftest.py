@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
+from n8loom_tui.loom.kernels import native, weights
+from n8loom_tui.loom.kernels.native import Code, Machine, Stored
 from n8loom_tui.loom.kernels.team import shared_out
+
+MACHINES = {
+    "vectors of 8": Machine(width=8, rows=6, halves=True),
+    "vectors of 4": Machine(width=4, rows=12, halves=True, x86=False),
+}
+"""What code is made for elsewhere. This processor runs it too: LLVM makes of any vector what it has."""
+
+
+@cache
+def code_for(name: str) -> Code:
+    return native._compiled_for(MACHINES[name])
+
+
+@cache
+def product_for(name: str, stored: Stored) -> int:
+    return native.product_of.__wrapped__(stored)  # by way of `code`, which `other_machine` has replaced
+
+
+@pytest.fixture(params=MACHINES)
+def other_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code is compiled as for another processor."""
+    if native.code() is None:
+        pytest.skip("no code can be compiled for this processor")
+    name: str = request.param
+    monkeypatch.setattr(native, "_code", lambda: code_for(name))
+    monkeypatch.setattr(weights, "product_of", lambda stored: product_for(name, stored))
 
 
 @pytest.fixture(autouse=True)

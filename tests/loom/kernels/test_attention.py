@@ -215,6 +215,12 @@ def test_the_parts_that_a_path_lies_in_make_no_difference_to_the_bit(heads: Head
     np.testing.assert_array_equal(among(rows, [30], [longer])[[0, 2]], wanted[[0, 2]])
 
 
+def test_other_processors_give_the_same_attention(heads: Heads, other_machine: None) -> None:
+    for way in (compiled, in_shares):
+        test_rows_of_a_tree(heads, 50, 40, way)
+        test_paths_that_are_read_together(heads, 9, 5, way)
+
+
 @pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is placed by hand")
 @pytest.mark.parametrize("dim", [1, 8, 40, 80])

@@ -8,6 +8,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx import nn
 from mlx.utils import tree_flatten
 from support.architectures import build
 from tiny import build_model, scratch_logits, tiny_tokenizer
@@ -15,13 +16,18 @@ from tiny import build_model, scratch_logits, tiny_tokenizer
 from n8loom_tui.loom.engine import Engine
 from n8loom_tui.loom.kernels import network as module
 from n8loom_tui.loom.kernels import weights
+from n8loom_tui.loom.kernels.blocks import QUANTISED
+from n8loom_tui.loom.kernels.codes import Codes
 from n8loom_tui.loom.kernels.native import code
 from n8loom_tui.loom.kernels.network import network_for
+from n8loom_tui.loom.kernels.passes import Own, Pass, Place, Span
 from n8loom_tui.loom.kernels.rows import NetworkBatch
+from n8loom_tui.loom.kernels.team import shared_out
 from n8loom_tui.loom.layers import layout_of
 from n8loom_tui.loom.prefill import ToRead
 from n8loom_tui.loom.protocol import BranchSpec, Ramify, RequestFailed, SamplingParams, Segment, Source
 from n8loom_tui.loom.rows import Joining
+from n8loom_tui.models.device import Dtype, apply_dtype
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -111,6 +117,14 @@ def test_a_path_gives_the_same_to_the_bit_alone_among_others_and_read_at_once(va
     np.testing.assert_array_equal(decoded(paths, 110), together)
 
 
+@pytest.mark.parametrize("variant", ["llama untied", "qwen3"])
+def test_code_for_other_processors_gives_the_same(
+    variant: str, other_machine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pack in (True, False):
+        test_rows_of_different_paths_get_their_own_logits(variant, pack, monkeypatch)
+
+
 def test_without_compiled_code_numpy_computes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "code", lambda: None)
     monkeypatch.setattr(weights, "code", lambda: None)
@@ -128,11 +142,112 @@ def test_half_precision_and_quantised_models_keep_to_their_own_code() -> None:
     half = build_model("llama")
     half.set_dtype(mx.float16)
     assert network_for(half, layout_of(half)) is None
-    from mlx import nn
-
     quantised = build_model("llama")
     nn.quantize(quantised, group_size=32, bits=4)
     assert network_for(quantised, layout_of(quantised)) is None
+
+
+def test_norms_of_another_precision_or_size_than_the_weights_are_left_to_the_models_own_code() -> None:
+    """Compiled code would read beyond their end."""
+    for spoilt in (lambda norm: norm.astype(mx.float16), lambda norm: norm[:-8]):
+        model = build_model("llama")
+        layout, norm = layout_of(model), model.model.layers[1].input_layernorm
+        norm.weight = spoilt(norm.weight)
+        assert network_for(model, layout) is None
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_weights_that_lie_across_in_memory_are_read_as_what_they_are(
+    pack: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_room_to_pack", lambda model: pack)
+    model = build_model("llama")
+    layer = model.model.layers[0].mlp.up_proj
+    layer.weight = mx.contiguous(layer.weight.T).T
+    mx.eval(layer.weight)
+    assert network_for(model, layout_of(model)) is not None
+
+
+def test_weights_that_are_no_numbers_are_found_out_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model("llama")
+    layer = model.model.layers[0].mlp.up_proj
+    layer.weight = layer.weight * np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert network_for(model, layout_of(model)) is None
+
+
+def unpacked(name: str) -> Any:
+    """A model that was quantised, as it is loaded on a CPU."""
+    model = build_model(name)
+    nn.quantize(model, group_size=32, bits=4)
+    apply_dtype(model, Dtype.FLOAT32)
+    return model
+
+
+def kept_codes(model: Any) -> list[Any]:
+    return [each.quantised for each in model.modules() if hasattr(each, QUANTISED)]
+
+
+@pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
+def test_what_was_packed_to_codes_is_not_held_a_second_time_and_serves_the_next_network_too() -> None:
+    model = unpacked("llama")
+    layout = layout_of(model)
+    assert network_for(model, layout) is not None
+    codes = kept_codes(model)
+    assert codes
+    assert all(isinstance(each, Codes) for each in codes)
+    again = network_for(model, layout)
+    assert again is not None
+    assert again._head.codes is not None
+    assert [id(each) for each in kept_codes(model)] == [id(each) for each in codes]
+
+
+def test_codes_that_nobody_computes_with_are_not_held() -> None:
+    model = unpacked("gemma")
+    assert kept_codes(model)
+    assert network_for(model, layout_of(model)) is None
+    assert not kept_codes(model)
+
+
+def test_weights_of_which_there_are_codes_need_no_room_for_a_second_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = module.PACKED_HEADROOM + (1 << 14)
+    monkeypatch.setattr(module, "available_memory", lambda: free)
+    assert module._room_to_pack(unpacked("llama"))
+    assert not module._room_to_pack(build_model("llama"))
+
+
+@pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
+@pytest.mark.parametrize("what", ["index", "columns", "order", "lengths", "span"])
+def test_nothing_is_written_or_read_where_there_is_no_room(what: str) -> None:
+    """What would be an IndexError in NumPy is one before compiled code runs, which does not look."""
+    model = build_model("llama")
+    network = network_for(model, layout_of(model))
+    assert network is not None
+    shape = (network.layers, 2, network.heads.kv, 8, network.heads.dim)
+    keys, values = (list(np.zeros(shape, dtype=np.float32)) for _ in range(2))
+    numbers = {name: np.array([0, 1]) for name in ("index", "order")} | {
+        "columns": np.array([3, 7]),
+        "lengths": np.array([4, 8]),
+    }
+    stop = 8
+
+    def run() -> None:
+        place = Place(0, 2, keys, values, numbers["index"], numbers["columns"])
+        own = Own(keys, values, numbers["order"], numbers["lengths"])
+        spans = [Span(0, 2, 0, stop, [each[0] for each in keys], [each[0] for each in values])]
+        with shared_out():
+            network.run(Pass(np.array([5, 6]), np.array([11, 15]), [place], spans, own))
+
+    run()
+    if what == "span":
+        stop = 9
+    else:
+        numbers[what] = numbers[what] + 1
+    with pytest.raises(IndexError):
+        run()
 
 
 def test_a_model_that_differs_in_the_least_keeps_to_its_own_code() -> None:

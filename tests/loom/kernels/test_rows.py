@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from n8loom_tui.loom.kernels.rows import NumpyColumns
+from n8loom_tui.loom.kernels.rows import NumpyColumns, Views
 
 HEADS, DIM = 2, 4
 
@@ -34,3 +34,17 @@ def test_a_failed_addition_leaves_the_rows_as_they_were(heads: int, monkeypatch:
         keys, values = columns.cut(row, 0, tokens)
         assert np.array(keys).shape == np.array(values).shape == (HEADS, tokens, DIM)
         assert (np.array(keys) == value).all() and (np.array(values) == value).all()
+
+
+def test_views_of_layers_that_lie_differently_in_memory_are_brought_to_one_form() -> None:
+    """What attends is told once, for all layers, how far it is from one head to the next."""
+    large = mx.arange(HEADS * 9 * DIM).reshape(HEADS, 9, DIM).astype(mx.float32)
+    across = mx.arange(HEADS * 5 * DIM).reshape(HEADS, DIM, 5).astype(mx.float32).swapaxes(1, 2)
+    pairs = [(large[:, 2:7], large[:, :5]), own(5, 3.0), (across, large[:, 4:])]
+    mx.eval(pairs)
+    views = Views.of(pairs)
+    for part, layers in enumerate((views.keys, views.values)):
+        assert len({array.strides for array in layers}) == 1
+        assert all(array[0].flags.c_contiguous for array in layers)
+        for pair, array in zip(pairs, layers, strict=True):
+            np.testing.assert_array_equal(array, pair[part])

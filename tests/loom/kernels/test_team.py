@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -151,6 +154,68 @@ def test_an_interrupt_while_tasks_are_handed_out_leaves_none_behind(
             side_by_side([lambda: None, lambda: task(1), lambda: task(2)])
         assert sorted(done) == [1, 2]
         assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+
+
+def test_an_interrupt_while_the_others_are_told_that_one_failed_ends_their_waiting_all_the_same(
+    workers: list[Any],
+) -> None:
+    interrupt = interrupt_once()
+    told = threading.Event()
+    done: list[int] = []
+
+    def failing() -> None:
+        raise ValueError("it failed")
+
+    def waiting() -> None:
+        assert told.wait(timeout=10), "nobody said that there is nothing to wait for"
+        done.append(1)
+
+    def abort() -> None:
+        interrupt()
+        told.set()
+
+    waiting.abort = abort  # type: ignore[attr-defined]
+    with shared_out():
+        with pytest.raises(ValueError, match="it failed"):
+            side_by_side([failing, waiting])
+        assert done == [1]
+        assert side_by_side([lambda: 1, lambda: 2]) == [1, 2]
+
+
+FORKED = """
+import os, signal, threading
+from n8loom_tui.loom.kernels.team import shared_out, side_by_side
+
+has, leave = threading.Event(), threading.Event()
+
+def have():
+    with shared_out():
+        side_by_side([lambda: 1, lambda: 2])
+        has.set()
+        leave.wait()
+
+threading.Thread(target=have).start()
+has.wait()
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    with shared_out():
+        os._exit(0 if side_by_side([lambda: 1, lambda: 2]) == [1, 2] else 1)
+leave.set()
+raise SystemExit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_forked_process_has_a_team_of_its_own_whoever_had_it_before() -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])

@@ -107,6 +107,32 @@ def test_codes_give_what_the_unpacked_weights_give_to_the_bit(
     np.testing.assert_array_equal(shared, wanted)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_processors_give_the_same_products(kind: Kind, other_machine: None) -> None:
+    for rows in (1, 7, 14):
+        for outputs, inputs in ((33, 48), (5, 3), (70, 129)):
+            for pack in (True, False):
+                test_a_weight_applied_equals_the_plain_product(outputs, inputs, rows, pack, kind)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_other_processors_unpack_codes_to_the_same_numbers(bits: int, other_machine: None) -> None:
+    for rows, outputs in ((1, 64), (13, 41), (3, 5)):
+        test_codes_give_what_the_unpacked_weights_give_to_the_bit(outputs, rows, 32, bits)
+
+
+@needs_code
+@pytest.mark.parametrize("pack", [True, False])
+def test_no_rows_give_nothing(pack: bool) -> None:
+    weight = Weight.of(numbers(40, 24), pack=pack)
+    assert applied(weight, numbers(0, 24), empty(0, 40)).shape == (0, 40)
+
+
+def test_a_bias_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="bias"):
+        Weight.of(numbers(40, 24), numbers(39))
+
+
 @needs_code
 def test_codes_that_do_not_give_the_very_same_numbers_are_left_alone() -> None:
     array, packed = quantised(numbers(64, 64), 32, 4)

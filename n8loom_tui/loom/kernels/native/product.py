@@ -65,7 +65,7 @@ def emit_multiply(module: ir.Module, machine: Machine, name: str, stored: Stored
     b, a = e.builder, e.arguments
     blocks = Blocks(e, machine, a["rows"])
     panels = b.sdiv(b.add(a["outputs"], whole(machine.panel - 1)), whole(machine.panel))
-    ahead = b.sdiv(a["panel_step"], b.mul(blocks.number, e.most(a["inner"], whole(1))))
+    ahead = b.sdiv(a["panel_step"], e.most(b.mul(blocks.number, a["inner"]), whole(1)))
     with e.count(panels) as panel:
         weights = b.add(a["w"], b.mul(panel, a["panel_step"]))
         done = b.mul(panel, whole(machine.panel))
