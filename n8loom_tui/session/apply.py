@@ -22,6 +22,8 @@ _UPSERT = """
         terminal = excluded.terminal, finish = excluded.finish, created = excluded.created,
         origin = excluded.origin, provenance = excluded.provenance, model = coalesce(excluded.model, model)
 """
+MOMENT = 1e-6
+"""Seconds between nodes that go into the trash together."""
 _PLACE = """
     UPDATE nodes SET parent = ?, position = ?, deleted = NULL
     WHERE id = ? AND (parent IS NOT ? OR position IS NOT ? OR deleted IS NOT NULL)
@@ -49,8 +51,11 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
             _PLACE, ((parent, place, child, parent, place) for place, child in enumerate(children))
         )
     db.executemany(
-        "UPDATE nodes SET deleted = ? WHERE id = ? AND deleted IS NULL",
-        ((changes.at, node) for node in changes.deleted),
+        "UPDATE nodes SET deleted = ? WHERE id = ? AND (deleted IS NULL OR deleted = ?)",
+        (
+            (changes.at + place * MOMENT, node, changes.at)  # what came last into the trash stays the last
+            for place, node in enumerate(changes.deleted)
+        ),
     )
     if changes.folded is not None:
         _fold(db, changes.folded)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from . import schema
@@ -27,6 +28,11 @@ MOST_CHILDREN = 2_000
 """Children of a node near by; with more there is no glimpse."""
 MOST_COUNTED = 20_000
 """Nodes below folded ones that are counted, in all."""
+MOST_ASKED = 20_000
+"""Nodes whose children are asked for: above a node may hang a branch of any depth, of which the last row is seen."""
+STEP, MOST_STEPS = 10_000, 500
+"""SQLite's steps between two looks at its work, and how many looks it gets: without its indexes each question would
+go through all nodes."""
 UNCOUNTED = -1
 
 _CHILDREN = "SELECT id, folded FROM nodes WHERE parent IS ? AND deleted IS NULL ORDER BY position, seq"
@@ -66,12 +72,17 @@ class Glimpse:
 
 def take_glimpse(db: sqlite3.Connection, page: int) -> Glimpse | None:
     """Look at a session, for a screen of `page` rows. None: it is to be loaded as a whole."""
-    with suppress(*UNREADABLE, *NOT_IN_ORDER, _Strange):
-        if schema.version(db) < schema.WITH_PARENTS:
-            return None
-        (rows,) = db.execute("SELECT coalesce(max(seq), 0) FROM nodes").fetchone()
-        if rows >= LARGE:
-            return _Around(db).glimpse(page, rows)
+    looks = count(1)
+    db.set_progress_handler(lambda: next(looks) > MOST_STEPS, STEP)
+    try:
+        with suppress(*UNREADABLE, *NOT_IN_ORDER, _Strange):
+            if schema.version(db) < schema.WITH_PARENTS:
+                return None
+            (rows,) = db.execute("SELECT coalesce(max(seq), 0) FROM nodes").fetchone()
+            if rows >= LARGE:
+                return _Around(db).glimpse(page, rows)
+    finally:
+        db.set_progress_handler(None, 0)
     return None
 
 
@@ -134,6 +145,8 @@ class _Around:
     def _children(self, name: str | None) -> list[str]:
         known = self._known.get(name)
         if known is None:
+            if len(self._known) > MOST_ASKED:
+                raise _Strange
             found = self._db.execute(_CHILDREN, (name,)).fetchall()
             self._folded.update(child for child, folded in found if folded)
             self._parents.update((child, name) for child, _ in found)

@@ -23,7 +23,7 @@ from .load import LoadedSession, load_session
 from .lock import LockedError, SessionLock
 from .record import Changes
 from .typed import expanded
-from .writer import SessionWriter
+from .writer import SessionWriter, identity_of
 
 SUFFIX = ".loom"
 COPY_PATIENCE = 10.0
@@ -122,6 +122,7 @@ class SessionStore:
         self.read_only_reason = reason
         self.damaged = False
         self._lock = lock
+        self._identity = identity_of(path) if lock is not None else None
         self._writer: SessionWriter | None = None
 
     @property
@@ -133,7 +134,8 @@ class SessionStore:
     def open(cls, path: Path) -> SessionStore:
         """Open a session, or make one where there is no file.
 
-        One that is open elsewhere, or that cannot be written, is opened read-only.
+        One that is open elsewhere, or that cannot be written, is opened read-only; so is one that is too damaged to
+        be brought up to date.
 
         Raises:
             SessionError: it is no session, a newer version's or damaged, or none can be made here. Whatever
@@ -151,14 +153,19 @@ class SessionStore:
                 raise SessionError(explain(error, path)) from None
             return cls._read_only(path, explain(error, path))
         try:
-            reason = _prepare(path)
+            refusal = _prepare(path)
+            if refusal is None:
+                return cls(path, lock, None)
+        except OSError as error:
+            lock.release()
+            raise SessionError(explain(error, path)) from None
         except BaseException:
             lock.release()
             raise
-        if reason is not None:
-            lock.release()
-            return cls._read_only(path, reason)
-        return cls(path, lock, None)
+        lock.release()
+        store = cls._read_only(path, explain(refusal, path))
+        store.damaged = _is_damage(refusal)
+        return store
 
     @classmethod
     def _read_only(cls, path: Path, reason: str) -> SessionStore:
@@ -169,6 +176,7 @@ class SessionStore:
         """What stands around the node that the person stood on, for a screen of `page` rows; None where the session is
         better loaded at once: it is small, or not in order."""
         with contextlib.suppress(SessionError), reading(self.path) as db:
+            db.execute("BEGIN")
             return take_glimpse(db, page)
         return None
 
@@ -176,9 +184,16 @@ class SessionStore:
         """What the session holds. A file too damaged to read to its end makes the store read-only.
 
         Raises:
-            SessionError: nothing of it can be read.
+            SessionError: nothing of it can be read, or another file was put in its place since it was opened.
         """
         loaded = _load(self.path)
+        if self._identity is not None and identity_of(self.path) != self._identity:
+            raise SessionError(
+                f"Another file was put in the place of {self.path} while it was opened; open it again."
+            )
+        if self.damaged and not loaded.damaged:
+            loaded.damaged = True
+            loaded.note(self.read_only_reason or "")
         self.damaged = loaded.damaged
         if loaded.damaged and not self.read_only:
             self.read_only_reason = (
@@ -201,7 +216,9 @@ class SessionStore:
             raise SessionError(self.read_only_reason)
         if self._writer is None:
             try:
-                self._writer = SessionWriter(self.path, on_error=on_error, on_saved=on_saved)
+                self._writer = SessionWriter(
+                    self.path, identity=self._identity, on_error=on_error, on_saved=on_saved
+                )
             except OSError as error:
                 raise SessionError(explain(error, self.path)) from None
         return self._writer
@@ -267,7 +284,7 @@ def _has_content(path: Path) -> bool:
         raise SessionError(explain(error, path)) from None
 
 
-def _prepare(path: Path) -> str | None:
+def _prepare(path: Path) -> Exception | None:
     """Make or upgrade the tables. Returns why it can only be read, if so. The lock is ours.
 
     Raises:
@@ -284,10 +301,16 @@ def _prepare(path: Path) -> str | None:
             schema.migrate(db)
             schema.try_writing(db)
     except UNREADABLE as error:
-        if fresh or not _only_unwritable(error):
+        if fresh or not (_only_unwritable(error) or _is_damage(error)):
             raise SessionError(explain(error, path)) from None
-        return explain(error, path)
+        return error
     return None
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether a part of a file is not as SQLite left it. Much of it may be read all the same."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return isinstance(error, UnicodeDecodeError) or name.startswith("SQLITE_CORRUPT")
 
 
 def _only_unwritable(error: Exception) -> bool:
@@ -335,6 +358,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 def _load(path: Path) -> LoadedSession:
     with reading(path) as db:
+        db.execute("BEGIN")  # whoever else has it open goes on writing meanwhile: all of one moment is read
         return load_session(db)
 
 

@@ -6,6 +6,7 @@ handed over as ever, as absolute values: entered behind the whole it makes good 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,6 +38,7 @@ class Whole:
         self._orders: dict[str | None, tuple[str, ...]] = {}
         self._marks: dict[str, Marks] = {}
         self._packed: list[StepRecord] = []
+        self._at = time.time()
 
     def recording(self) -> Iterator[None]:
         """Record one thing after the other."""
@@ -69,4 +71,5 @@ class Whole:
             orders={**made.orders, **self._orders},
             marks=self._marks,
             steps=tuple(self._packed),
+            at=self._at,  # what changes meanwhile comes behind it
         )

@@ -38,13 +38,15 @@ class SessionWriter:
         self,
         path: Path,
         *,
+        identity: tuple[int, int] | None = None,
         on_error: Callable[[str], None] = lambda _message: None,
         on_saved: Callable[[], None] = lambda: None,
     ) -> None:
+        """`identity`: the file that is written to, where it was looked at before; no other one in its place is."""
         self.path = path
         self._on_error = on_error
         self._on_saved = on_saved
-        self._identity = _identity(path)
+        self._identity = identity or identity_of(path)
         self._db: sqlite3.Connection | None = None
         self._sidecars: dict[Path, tuple[int, int]] = {}
         self._state = threading.Condition()
@@ -225,7 +227,7 @@ class SessionWriter:
             SessionError: it does not.
         """
         try:
-            found = _identity(self.path)
+            found = identity_of(self.path)
         except FileNotFoundError:
             raise SessionError(
                 f"{self.path} was deleted or moved while it was open; put it back, or save to another place."
@@ -241,7 +243,7 @@ class SessionWriter:
         """Take SQLite's journal of the lost file away from the file in its place, which it would damage."""
         for sidecar, identity in self._sidecars.items():
             with contextlib.suppress(OSError):
-                if _identity(sidecar) == identity:
+                if identity_of(sidecar) == identity:
                     sidecar.unlink()
         self._sidecars = {}
 
@@ -252,7 +254,7 @@ class SessionWriter:
         for suffix in SIDECARS:
             sidecar = self.path.with_name(self.path.name + suffix)
             with contextlib.suppress(OSError):
-                self._sidecars[sidecar] = _identity(sidecar)
+                self._sidecars[sidecar] = identity_of(sidecar)
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is None:
@@ -267,6 +269,7 @@ class SessionWriter:
                 db.close()
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity_of(path: Path) -> tuple[int, int]:
+    """Which file a path leads to."""
     found = path.stat()
     return found.st_dev, found.st_ino

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from n8loom_tui.tui.app import LoomApp
 
 WAITS = "The session is being opened; what you do waits a moment."
+GONE = "The node that you stood on is no longer there; what you did meanwhile was left undone."
 STEPS = {"row_up": -1, "row_down": 1}
 
 
@@ -32,7 +34,7 @@ class Filling:
         self._app = app
         self._typed = typed
         self._waits: tuple[str, int | None] | None = None
-        self._read: tuple[Glimpsed, Whole | Exception | None] | None = None
+        self._read: deque[tuple[Glimpsed, Whole | Exception | None]] = deque()
 
     @property
     def active(self) -> bool:
@@ -55,7 +57,7 @@ class Filling:
         if saving.left and isinstance(whole, Whole):
             whole.saving.close()
         else:
-            self._read = saving, whole
+            self._read.append((saving, whole))
 
     # -------------------------------------------------------------- meanwhile
 
@@ -82,7 +84,7 @@ class Filling:
         mouse = isinstance(event, events.MouseEvent) and not isinstance(event, events.MouseMove)
         if mouse and self.active:
             self._hold()
-        return mouse and self._typed.held
+        return mouse and self._typed.waiting
 
     def _hold(self) -> None:
         self._typed.held = True
@@ -93,10 +95,13 @@ class Filling:
 
     def look(self) -> None:
         """Show what was read, if all of it is. Called often."""
-        if self._read is None:
-            return
-        (glimpsed, whole), self._read = self._read, None
+        while self._read:
+            self._take(*self._read.popleft())
+
+    def _take(self, glimpsed: Glimpsed, whole: Whole | Exception | None) -> None:
         if glimpsed is not self._app.saving:
+            if isinstance(whole, Whole):
+                threading.Thread(target=whole.saving.close, name="leaving", daemon=True).start()
             return
         match whole:
             case Whole():
@@ -124,7 +129,10 @@ class Filling:
         app.whereabouts.moved = here is not None and here.id != whole.saving.current_id
         app.catch_up = whole.catch_up
         app.opened()
-        if self._typed.held:
+        if self._typed.held and here is not None and here.id not in document.nodes:
+            self._forget_what_waited()
+            app.tell(GONE, "warning")
+        elif self._typed.held:
             self._typed.release(self._do_what_waited)
 
     def _do_what_waited(self) -> None:
@@ -132,12 +140,15 @@ class Filling:
         if waits is not None:
             self._app.perform(*waits)
 
+    def _forget_what_waited(self) -> None:
+        self._waits = None
+        self._typed.drop()
+
     def _give_up(self, glimpsed: Glimpsed, error: SessionError) -> None:
         """Nothing can be read any more, though a part could: what was done meanwhile was meant for it."""
         app = self._app
         glimpsed.close()
-        self._waits = None
-        self._typed.drop()
+        self._forget_what_waited()
         app.tell(str(error), "error")
         app.take_up(Saving())
         app.view.use_document(app.document)

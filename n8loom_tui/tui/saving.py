@@ -192,7 +192,8 @@ class Saving:
 
     def meta(self) -> dict[str, Any]:
         """Values of the whole session."""
-        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **self.kept}
+        look = {HOISTED: self.look.hoisted, VISITED: self.look.visited}
+        return {LETTERS: self.document.letters, ANSWERS: self.document.answers, **look, **self.kept}
 
     @property
     def size(self) -> str:
@@ -285,7 +286,7 @@ class Saving:
             changes = await self.collected()
             self._held = []
             store = await asyncio.to_thread(made, target, changes)
-        except SessionError:
+        except BaseException:
             held, self._held = [*changes[1:], *self._held], None
             for waiting in held:
                 self._hand_over(waiting)
@@ -378,8 +379,8 @@ class Saving:
 
     @property
     def moving(self) -> bool:
-        """Whether the session's file is being moved just now."""
-        return self._held is not None
+        """Whether the session's file is being moved just now, or all of the session is being gone through."""
+        return self._held is not None or bool(self._heard_by)
 
     def _whole(self) -> Whole:
         return Whole(self.document.trees, self.document.history, self.models)

@@ -41,6 +41,11 @@ class TypeAhead:
         self._busy = False
         self.held = False
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything has to wait its turn, so that what comes now comes behind it."""
+        return self.held or bool(self._waiting)
+
     async def take(self, event: events.Event) -> None:
         """Give an event out now, or when those before it have been dealt with."""
         self._waiting.append(event)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.session_mutations import bent
 
-from n8loom_tui.session import load
+from n8loom_tui.session import load, schema
 from n8loom_tui.session.errors import SessionError, one_line
 from n8loom_tui.session.formats import export_session
 from n8loom_tui.session.record import everything, snapshot
@@ -276,3 +276,39 @@ def test_what_is_said_of_an_id_of_megabytes_is_short() -> None:
     assert len(line) == 400 and line.isprintable() and line.endswith("…")
     assert one_line("a  b\n") == "a b"
     assert one_line(" " * 10_000 + "a").endswith("…")
+
+
+def of_an_older_version(path: Path) -> bytearray:
+    """Make a session one that the next migration has not seen. Returns what is in its file then."""
+    meddle(path, "DROP INDEX nodes_parent", f"PRAGMA user_version = {schema.WITH_ODDS}", "VACUUM")
+    return bytearray(path.read_bytes())
+
+
+def test_a_damaged_session_of_an_older_version_is_opened_as_far_as_it_goes(tmp_path, trees) -> None:
+    path = tmp_path / "a.loom"
+    root = trees.loom()
+    for _ in range(400):
+        trees.node("some words " * 20, root)
+    write_new(path, everything([root]))
+    content = of_an_older_version(path)
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8192] = bytes(8192)
+    path.write_bytes(content)
+    store = SessionStore.open(path)
+    loaded = store.load()
+    assert store.read_only and store.damaged and loaded.damaged
+    assert 100 < loaded.nodes < 401
+    assert store.close()
+    assert path.read_bytes() == bytes(content)
+
+
+def test_what_cannot_be_brought_up_to_date_for_damage_counts_as_damaged_though_all_is_read(session) -> None:
+    content = of_an_older_version(session)
+    content[32:40] = (9999).to_bytes(4, "big") + (5).to_bytes(4, "big")  # free pages that are not there
+    session.write_bytes(content)
+    store = SessionStore.open(session)
+    loaded = store.load()
+    assert store.read_only and loaded.damaged and loaded.nodes == 6
+    assert any("damaged" in problem for problem in loaded.problems)
+    assert store.close()
+    assert session.read_bytes() == bytes(content)

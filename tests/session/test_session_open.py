@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from n8loom_tui.session import schema
+from n8loom_tui.loom.odds import Odds
+from n8loom_tui.session import load, schema
 from n8loom_tui.session.errors import SessionError
 from n8loom_tui.session.record import everything, snapshot
 from n8loom_tui.session.store import (
@@ -358,3 +359,58 @@ def test_sessions_load_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
+
+
+def test_what_somebody_else_stores_meanwhile_is_read_wholly_or_not_at_all(
+    tmp_path, trees, monkeypatch
+) -> None:
+    path = tmp_path / "a.loom"
+    root = trees.loom()
+    node = trees.node("a", root)
+    store = SessionStore.open(path)
+    writer = store.writer()
+    writer.put(everything([root]))
+    assert writer.flush(30)
+    models = load._models
+
+    def stored_meanwhile(db, loaded):
+        node.set_span([1, 2], "ab", [1, 2])
+        node.odds = Odds.of([-1.0, -2.0])
+        writer.put(snapshot("growing", [node]))
+        assert writer.flush(30)
+        return models(db, loaded)
+
+    monkeypatch.setattr(load, "_models", stored_meanwhile)
+    loaded = read_session(path)
+    assert loaded.problems == []
+    assert (loaded.by_id[node.id].text, loaded.by_id[node.id].odds) == ("a", None)
+    monkeypatch.undo()
+    assert read_session(path).by_id[node.id].odds is not None
+    assert store.close()
+
+
+def test_a_file_put_in_its_place_while_it_is_opened_is_neither_shown_nor_written_to(tmp_path, trees) -> None:
+    path, other = tmp_path / "a.loom", tmp_path / "other.loom"
+    for there in (path, other):
+        write_new(there, everything([trees.loom()]))
+    store = SessionStore.open(path)
+    other.replace(path)
+    with pytest.raises(SessionError, match="Another file"):
+        store.load()
+    assert store.close()
+
+
+def test_a_file_put_in_its_place_before_the_first_change_is_left_alone(tmp_path, trees) -> None:
+    path, other = tmp_path / "a.loom", tmp_path / "other.loom"
+    for there in (path, other):
+        write_new(there, everything([trees.loom()]))
+    store = SessionStore.open(path)
+    store.load()
+    content = other.read_bytes()
+    other.replace(path)
+    writer = store.writer()
+    writer.put(everything([trees.loom("mine")]))
+    assert not writer.flush(30)
+    assert writer.error is not None and "Another file" in writer.error
+    assert not store.close()
+    assert path.read_bytes() == content

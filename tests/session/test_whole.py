@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from n8loom_tui.session.record import Changes
 from n8loom_tui.session.store import held_in, write_new
 from n8loom_tui.session.whole import Whole
 from n8loom_tui.tui.document import Document
-from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.saving import Look, Saving
 
 
 def handed_over(document: Document) -> Changes:
@@ -59,6 +60,7 @@ def test_what_changes_meanwhile_is_in_it_too(tmp_path: Path, seed: int) -> None:
     assert again.notices == []
     assert facts(again.document) == facts(document)
     assert thrown_away(again.document) == thrown_away(document)
+    assert [node.id for node in again.document.in_trash()] == [node.id for node in document.in_trash()]
     for one in (document, again.document):
         while one.history.undoable:
             one.undo()
@@ -94,3 +96,17 @@ def test_what_is_brought_back_in_the_other_file_goes_where_it_was(tmp_path: Path
     (root,) = again.document.roots
     assert {child.text for child in root.children} == {" there", " upon"}
     assert again.close()
+
+
+def test_how_the_tree_was_looked_at_goes_along(tmp_path: Path) -> None:
+    saving = Saving.open(tmp_path / "a.loom")
+    root = saving.document.new_loom("Once", False).focus
+    assert root is not None
+    node = saving.document.add_text(root, " upon").focus
+    assert node is not None
+    saving.save("plant")
+    saving.store_look(Look((root.id,), {root.id: node.id}))
+    write_new(tmp_path / "b.loom", *asyncio.run(saving.collected()))
+    again = Saving.open(tmp_path / "b.loom")
+    assert again.look == Look((root.id,), {root.id: node.id})
+    assert saving.close() and again.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from support.rig import Launcher, Rig
 from textual.widgets import Input, OptionList, Static
 
 from n8loom_tui.session import library
-from n8loom_tui.session.store import SessionStore, read_session
+from n8loom_tui.session.store import SessionStore, held_in, read_session
+from n8loom_tui.session.whole import Whole
+from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
 from n8loom_tui.tui.screens.export import ExportScreen
@@ -287,3 +291,30 @@ async def test_who_names_a_new_session_is_offered_no_other(launch: Launcher, tmp
         assert "a beginning" in rig.root.text and rig.app.saving.title == "new"
         await rig.press("q")
     assert (tmp_path / "new.loom").exists()
+
+
+async def test_a_session_that_is_being_gone_through_for_another_file_is_not_left(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.loom"
+    assert Saving.open(other).close()
+    recording = Whole.recording
+    go_on: list[bool] = []
+
+    def held_up(self: Whole) -> Iterator[None]:
+        while not go_on:
+            yield
+        yield from recording(self)
+
+    monkeypatch.setattr(Whole, "recording", held_up)
+    async with launch(prompt="Once", session=tmp_path / "a.loom") as rig:
+        await rig.ready()
+        collected = asyncio.create_task(rig.app.saving.collected())
+        await rig.until(lambda: rig.app.saving.moving)
+        await rig.app.opening.open(other)
+        assert rig.app.saving.title == "a"
+        go_on.append(True)
+        changes = await collected
+        assert [root.text for root in held_in(changes).roots] == ["Once"]
+        await rig.app.opening.open(other)
+        assert rig.app.saving.title == "other"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from textual import events
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
+from n8loom_tui.session.record import snapshot
 from n8loom_tui.session.store import SessionStore, read_session
-from n8loom_tui.tui.glimpsed import Glimpsed
+from n8loom_tui.tui.backend import ModelInfo
+from n8loom_tui.tui.glimpsed import Glimpsed, Whole
 from n8loom_tui.tui.screens.sessions import SessionsScreen
 
 __all__ = ["gate"]
@@ -232,3 +236,68 @@ async def test_the_trees_of_a_session_that_was_left_are_freed(
         finally:
             gc.enable()
         assert rig.current is rig.app.document.nodes[rig.current.id] and len(rig.root.children) == 40
+
+
+async def test_the_rest_of_a_session_that_was_left_does_not_keep_the_next_one_from_being_filled(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    first, second = tmp_path / "first.loom", tmp_path / "second.loom"
+    plant(first)
+    nodes = plant(second)
+    gates = {"first": threading.Event(), "second": threading.Event()}
+    leaving = threading.Event()
+    gate.open()
+    whole, leave = Glimpsed.whole, Glimpsed.leave
+
+    def in_turn(saving: Glimpsed, model: ModelInfo | None) -> Whole | None:
+        gates[saving.title].wait(30)
+        return whole(saving, model)
+
+    def late(saving: Glimpsed) -> list[str]:
+        leaving.wait(30)
+        return leave(saving)
+
+    def reading() -> int:
+        return sum(thread.name == "filling" for thread in threading.enumerate())
+
+    monkeypatch.setattr(Glimpsed, "whole", in_turn)
+    monkeypatch.setattr(Glimpsed, "leave", late)
+    async with launch(free(), prompt=None, session=first) as rig:
+        await shown(rig)
+        await rig.until(lambda: reading() == 1)
+        opening = asyncio.create_task(rig.app.opening.open(second))
+        await rig.until(lambda: rig.app.saving.title == "second" and reading() == 2)
+        with monkeypatch.context() as still:
+            still.setattr(rig.app.filling, "look", lambda: None)
+            gates["second"].set()
+            await rig.until(lambda: reading() == 1)
+            gates["first"].set()
+            await rig.until(lambda: reading() == 0)
+        await rig.until(lambda: not rig.app.filling.active)
+        assert len(rig.app.document.nodes) == len(nodes)
+        leaving.set()
+        await opening
+    store = SessionStore.open(first)
+    assert not store.read_only and store.close()
+
+
+async def test_what_waited_is_not_done_to_another_node_where_its_own_is_gone(
+    launch: Launcher, gate: Gate, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.loom"
+    nodes = plant(path)
+    here = nodes[len(nodes) // 2]
+    other = SessionStore.open(path)
+    async with launch(free(), prompt=None, session=path) as rig:
+        await shown(rig)
+        assert rig.current.id == here.id
+        await key(rig, "delete")
+        writer = other.writer()
+        writer.put(snapshot("delete", deleted=[here.id]))
+        assert writer.flush(30)
+        await whole(rig, gate)
+        await rig.until(lambda: any("no longer there" in note.message for note in rig.app._notifications))
+        assert set(rig.app.document.nodes) == {node.id for node in nodes} - {node.id for node in here.walk()}
+        await key(rig, "bookmark")
+        assert rig.current.marks.bookmark, "what comes now is done"
+    assert other.close()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.large import Gate, gate, plant, wild
 
-from n8loom_tui.session import schema
+from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.session import glimpse, schema
 from n8loom_tui.session.glimpse import UNCOUNTED, take_glimpse
 from n8loom_tui.session.store import SessionStore
 from n8loom_tui.tui.glimpsed import LEAST_LINES, Glimpsed, begin_opening
@@ -112,4 +113,44 @@ def test_an_older_session_gets_what_a_glimpse_needs(gate: Gate, tmp_path: Path) 
         assert take_glimpse(db, PAGE) is None
     saving = begin_opening(path, LEAST_LINES)
     assert isinstance(saving, Glimpsed)
+    assert saving.close()
+
+
+def test_a_session_without_its_indexes_is_not_gone_through_again_and_again(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.loom"
+    nodes = plant(path)
+    monkeypatch.setattr(glimpse, "STEP", 1000)
+    monkeypatch.setattr(glimpse, "MOST_STEPS", 20)
+    saving = begin_opening(path, LEAST_LINES)
+    assert isinstance(saving, Glimpsed)
+    assert saving.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DROP INDEX nodes_parent")
+    saving = begin_opening(path, LEAST_LINES)
+    assert not isinstance(saving, Glimpsed)
+    assert len(saving.document.nodes) == len(nodes)
+    assert saving.close()
+
+
+def test_a_branch_too_deep_to_be_followed_to_its_end_is_loaded_with_the_rest(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.loom"
+    made = Saving.open(path)
+    top = made.document.new_loom("Once", False).focus
+    assert top is not None
+    node: Heddle | None = top
+    for number in range(300):
+        assert node is not None
+        node = made.document.add_text(node, f" {number}").focus
+    last = made.document.add_text(top, " beside").focus
+    made.save("plant")
+    made.place(last)
+    assert made.close()
+    monkeypatch.setattr(glimpse, "MOST_ASKED", 200)
+    saving = begin_opening(path, LEAST_LINES)
+    assert not isinstance(saving, Glimpsed)
+    assert saving.current_id == (last and last.id) and len(saving.document.nodes) == 302
     assert saving.close()

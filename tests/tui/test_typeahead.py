@@ -38,3 +38,25 @@ async def test_what_is_pasted_behind_a_key_is_not_lost(launch: Launcher) -> None
                 and rig.app.screen.query_one(EditorArea).text == "from the clipboard"
             )
         )
+
+
+async def test_a_click_behind_keys_waits_its_turn_among_them(launch: Launcher) -> None:
+    backend = FakeBackend()
+    backend.free()
+    async with launch(backend) as rig:
+        await rig.ready()
+        rig.app.show_there(rig.app.document.add_text(rig.root, "a place"))
+        here = rig.current
+        await rig.until(lambda: here in rig.app.view.tree_view.in_sight)
+        tree = rig.app.view.tree_view.region
+        x, y = tree.x + 8, tree.y
+        for key in ("i", *"king", "enter"):
+            rig.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        for kind in (events.MouseDown, events.MouseUp):
+            rig.app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, x, y))
+        rig.app.post_message(events.Key("b", "b"))
+        await rig.until(
+            lambda: here.children and (rig.root.marks.bookmark or here.children[0].marks.bookmark)
+        )
+        assert here.children[0].text == "king"
+        assert rig.root.marks.bookmark and rig.current is rig.root
