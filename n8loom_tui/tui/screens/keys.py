@@ -15,6 +15,7 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.keymap_edit import KeyEditor
 from n8loom_tui.tui.keys import MAX_SEQUENCE, Sequence, event_key, format_keys
 from n8loom_tui.tui.screens.keyed import KeyedModal
+from n8loom_tui.tui.screens.walked import Walked
 from n8loom_tui.tui.toml_file import FileProblem
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
 from n8loom_tui.tui.widgets.dialog_box import LOW
@@ -36,7 +37,7 @@ WORDS = (
 CAPTURE_KEYS = "enter take it   esc give up"
 
 
-class KeysScreen(KeyedModal[None]):
+class KeysScreen(Walked, KeyedModal[None]):
     """Lists the actions; while keys are being pressed for one (`_pressed` is not None) they are nothing else."""
 
     VERTICAL_BREAKPOINTS = LOW
@@ -127,24 +128,6 @@ class KeysScreen(KeyedModal[None]):
 
     def _say(self, what: str) -> None:
         self.query_one("#keys-said", Static).update(Text(visible(what)))
-
-    def do_row_up(self, count: int | None) -> None:
-        self._list.go(-(count or 1))
-
-    def do_row_down(self, count: int | None) -> None:
-        self._list.go(count or 1)
-
-    def do_page_up(self, count: int | None) -> None:
-        self._list.go(-(count or 1) * max(self._list.page - 1, 1))
-
-    def do_page_down(self, count: int | None) -> None:
-        self._list.go((count or 1) * max(self._list.page - 1, 1))
-
-    def do_top(self, _count: int | None) -> None:
-        self._list.go(-len(self._listed))
-
-    def do_bottom(self, _count: int | None) -> None:
-        self._list.go(len(self._listed))
 
     # ------------------------------------------------------------------- search
 

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from n8loom_tui.tui.screens.keyed import KeyedModal
+from n8loom_tui.tui.screens.walked import Walked
 from n8loom_tui.tui.widgets.choice_list import ChoiceList, Entry
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 
@@ -32,7 +33,7 @@ class Line:
     delete: Callable[[], None] | None = None
 
 
-class SettingsScreen(KeyedModal[None]):
+class SettingsScreen(Walked, KeyedModal[None]):
     """Lists lines and does with them what the keymap's keys for walking, entering and deleting say."""
 
     def __init__(
@@ -92,24 +93,6 @@ class SettingsScreen(KeyedModal[None]):
         return self._shown[at] if 0 <= at < len(self._shown) else None
 
     # ------------------------------------------------------------------- keys
-
-    def do_row_up(self, count: int | None) -> None:
-        self._list.go(-(count or 1))
-
-    def do_row_down(self, count: int | None) -> None:
-        self._list.go(count or 1)
-
-    def do_page_up(self, count: int | None) -> None:
-        self._list.go(-(count or 1) * max(self._list.page - 1, 1))
-
-    def do_page_down(self, count: int | None) -> None:
-        self._list.go((count or 1) * max(self._list.page - 1, 1))
-
-    def do_top(self, _count: int | None) -> None:
-        self._list.go(-(10**6))
-
-    def do_bottom(self, _count: int | None) -> None:
-        self._list.go(10**6)
 
     def do_child(self, count: int | None) -> None:
         self._step(count or 1)
