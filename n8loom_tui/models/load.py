@@ -233,10 +233,10 @@ def _weights(folder: Path, wanted: Dtype, *, from_gguf: bool) -> tuple[Any, Devi
     choice = choose_dtype(
         weights_as_float32(model), wanted, device=current_device(), memory=available_memory()
     )
-    if choice.dtype is Dtype.FLOAT32 and current_device() is Device.CPU:
-        from n8loom_tui.loom.kernels import native
+    if choice.dtype is Dtype.FLOAT32:
+        from n8loom_tui.loom.kernels.network import prepare_for
 
-        native.prepare()  # what will compute with them, while they are read
+        prepare_for(model)
     if from_gguf and choice.dtype is Dtype.NATIVE:
         _unify(model)
     in_use = apply_dtype(model, choice.dtype)

@@ -23,7 +23,7 @@ from n8loom_tui.memory import available_memory
 from .blocks import QUANTISED, blocks_of, floats, norm_of, weight_of
 from .compiled import CompiledPass
 from .functions import on_cpu
-from .native import code
+from .native import code, prepare
 from .passes import Heads, Pass, Place, Span
 from .plain import PlainPass
 from .team import shared_out
@@ -36,6 +36,16 @@ TRIED_TOKENS = 24
 """How many tokens a network is tried with."""
 PACKED_HEADROOM = 2 << 30
 """Bytes that are to stay free beside packed weights."""
+
+
+def prepare_for(model: Any) -> None:
+    """Begin to compile what may compute in a model's place, on a thread of its own, while its weights are read."""
+    if on_cpu() and _family(model) in FAMILIES:
+        prepare()
+
+
+def _family(model: Any) -> str:
+    return type(model).__module__.rpartition(".")[2]
 
 
 def network_for(model: Any, layout: Layout) -> Network | None:
@@ -53,7 +63,7 @@ def network_for(model: Any, layout: Layout) -> Network | None:
 
 @np.errstate(all="ignore")  # weights may be anything
 def _tried(model: Any, layout: Layout) -> Network | None:
-    family = type(model).__module__.rpartition(".")[2]
+    family = _family(model)
     if not on_cpu() or family not in FAMILIES or layout.layers != (Leaf(LeafKind.KV),) * len(layout.layers):
         return None
     try:
