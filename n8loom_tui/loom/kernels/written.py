@@ -1,6 +1,6 @@
 """The programs of a forward pass: what each thread does for so many rows.
 
-Threads share out products by their outputs, and everything else by rows.
+Threads take a product's outputs, some at a time, as they come to it; everything else is shared out by rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .native.interface import TURN
 from .passes import Heads
 from .program import Program
 from .rotary import Rotary
-from .weights import Weight, cut
+from .weights import Weight
 from .workspace import FLOAT, Floats, Workspace, address
 
 QUERIES = TURN.index("queries")
@@ -53,24 +53,33 @@ class _Writer:
         self.shares = [(rows * part // count, rows * (part + 1) // count) for part in range(count)]
         """Which rows each thread takes care of."""
 
-    def product(self, weight: Weight, x: Floats, out: Floats, *, adding: bool = False) -> None:
-        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs.
+    def products(self, x: Floats, *made: tuple[Weight, Floats], adding: bool = False) -> None:
+        """`out = x · weightᵀ`, or added to it, for some weights: threads take what is left of the outputs.
+
+        The biases are not in it.
 
         Raises:
             ValueError: the shapes do not fit together.
         """
-        _must_be(weight.array.shape, (out.shape[1], x.shape[1]))
-        into = out.strides[0] // FLOAT
-        for thread in range(self.program.threads):
-            low, high = cut(weight.outputs, thread, self.program.threads)
-            if low == high:
+        rows = address(x)
+        for weight, out in made:
+            _must_be(weight.array.shape, (out.shape[1], x.shape[1]))
+            taken = self.program.counter() if self.program.threads > 1 else 0
+            for thread in range(self.program.threads):
+                space, into = self._rooms.own(thread), out.strides[0] // FLOAT
+                step = weight.step(rows, self._rows, address(out), into, space, adding=adding, taken=taken)
+                self.program.add(thread, step)
+            rows = 0
+
+    def biases(self, *made: tuple[Weight, Floats]) -> None:
+        """Weights' biases are added. What the products made must be there."""
+        for weight, out in made:
+            if weight.bias is None:
                 continue
-            share = weight.share(low, high)
-            place = address(out) + low * FLOAT
-            own = self._rooms.own(thread)
-            self.program.add(thread, share.step(address(x), self._rows, place, into, own, adding=adding))
-            if share.bias is not None:
-                self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
+            step, bias = out.strides[0] // FLOAT, address(weight.bias)
+            for thread, (low, high) in enumerate(self.shares):
+                place = address(out) + low * step * FLOAT
+                self.program.add(thread, "bias", place, step, high - low, weight.outputs, bias)
 
     def norm(self, norm: Norm, x: Floats, out: Floats, heads: int = 1) -> None:
         """`heads` stretches of every row, normalised.
@@ -131,9 +140,10 @@ class WrittenBlocks:
         queries, keys, values = np.split(self._made, np.cumsum([sizes[0], sizes[1]]), axis=1)
         write.norm(block.before_attention, self.hidden, self._normed)
         program.meet()
-        for weight, out in ((block.queries, queries), (block.keys, keys), (block.values, values)):
-            write.product(weight, self._normed, out)
+        made = (block.queries, queries), (block.keys, keys), (block.values, values)
+        write.products(self._normed, *made)
         program.meet()
+        write.biases(*made)
         if block.query_norm is not None and block.key_norm is not None:
             write.norm(block.query_norm, queries, queries, heads.kv * heads.group)
             write.norm(block.key_norm, keys, keys, heads.kv)
@@ -149,23 +159,28 @@ class WrittenBlocks:
                 into = address(self._attended[low:high])
                 self.attention[thread].append(program.add(thread, "attention", *[0] * OUT, into))
         program.meet()
-        write.product(block.out, self._attended, self.hidden, adding=True)
-        program.meet()
+        self._add(block.out, self._attended)
 
     def _mlp(self, block: Block) -> None:
         write, program = self._write, self.program
         write.norm(block.before_mlp, self.hidden, self._normed)
         program.meet()
-        write.product(block.gate, self._normed, self._gate)
-        write.product(block.up, self._normed, self._up)
-        rows, step = self._gate.shape
-        for thread in range(program.threads):
-            low, high = cut(step, thread, program.threads)
-            places = (address(self._gate) + low * FLOAT, address(self._up) + low * FLOAT)
-            program.add(thread, "gate", *places, step, rows, high - low)
+        made = (block.gate, self._gate), (block.up, self._up)
+        write.products(self._normed, *made)
         program.meet()
-        write.product(block.down, self._gate, self.hidden, adding=True)
+        write.biases(*made)
+        step = self._gate.shape[1]
+        for thread, (low, high) in enumerate(self.shares):
+            places = (address(array) + low * step * FLOAT for array in (self._gate, self._up))
+            program.add(thread, "gate", *places, step, high - low, step)
         program.meet()
+        self._add(block.down, self._gate)
+
+    def _add(self, weight: Weight, x: Floats) -> None:
+        """What a weight makes of rows is added to the hidden ones, of which each thread goes on with its own."""
+        self._write.products(x, (weight, self.hidden), adding=True)
+        self.program.meet()
+        self._write.biases((weight, self.hidden))
 
 
 class WrittenHead:
@@ -182,7 +197,10 @@ class WrittenHead:
         self.logits = rooms.shared.take("logits", rows, weight.outputs)
         write.norm(norm, self.hidden, normed)
         program.meet()
-        write.product(weight, normed, self.logits)
+        write.products(normed, (weight, self.logits))
+        if weight.bias is not None:
+            program.meet()
+            write.biases((weight, self.logits))
         program.finish()
 
 
