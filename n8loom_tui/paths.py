@@ -30,6 +30,25 @@ def cache_dir() -> Path:
     return _overridden("N8LOOM_CACHE_DIR") or Path(_dirs().user_cache_path)
 
 
+class NoHomeFolder(Exception):
+    """A path begins with the home folder of somebody who has none here. Says so in a line."""
+
+    def __init__(self, whose: str) -> None:
+        super().__init__(f"there is no home folder {whose} here; write the folder out")
+
+
+def expanded(text: str | Path) -> Path:
+    """The path that a person means, where `~` is a home folder.
+
+    Raises:
+        NoHomeFolder: there is none.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise NoHomeFolder(Path(text).parts[0]) from None
+
+
 def _overridden(variable: str) -> Path | None:
     value = os.environ.get(variable, "")
     return Path(value).expanduser().absolute() if value else None

@@ -28,7 +28,7 @@ from n8loom_tui.models.device import (
 from n8loom_tui.models.errors import ModelError, one_line
 from n8loom_tui.models.progress import Progress, ProgressCallback, Stage, ignore
 from n8loom_tui.models.quiet import quiet
-from n8loom_tui.paths import cache_dir
+from n8loom_tui.paths import NoHomeFolder, cache_dir, expanded
 
 T = TypeVar("T")
 
@@ -194,10 +194,9 @@ def _path_of(name: str) -> Path:
         ModelError: it begins with the home folder of somebody who has none here.
     """
     try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        whose = Path(name).parts[0]
-        raise ModelError(f"there is no home folder {whose} here: write the folder out") from None
+        return expanded(name)
+    except NoHomeFolder as error:
+        raise ModelError(str(error)) from None
 
 
 def _is_gguf(name: str) -> bool:

@@ -6,6 +6,8 @@ import errno
 import stat
 from pathlib import Path
 
+from n8loom_tui import paths
+
 from .errors import SessionError
 
 
@@ -16,10 +18,9 @@ def expanded(text: str | Path) -> Path:
         SessionError: it begins with the home folder of somebody who has none here.
     """
     try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        whose = Path(text).parts[0]
-        raise SessionError(f"There is no home folder {whose} here; write the folder out.") from None
+        return paths.expanded(text)
+    except paths.NoHomeFolder as error:
+        raise SessionError(f"T{str(error)[1:]}.") from None
 
 
 def mode_at(path: Path) -> int | None:

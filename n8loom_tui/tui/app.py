@@ -14,7 +14,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import (
@@ -63,6 +63,8 @@ DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
 FIRST_PAINT = 0.05
 """Seconds that what is shown first has to itself."""
+LOW_SCREEN = 24
+"""Up to so many rows a notice lies over what a dialog asks."""
 INTRO = (
     "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
     "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
@@ -134,6 +136,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed and isinstance(self.screen, ModalScreen):
+            self._make_room()
         ordered = typed or self.filling.hold_mouse(event)
         await (self._typed.take(event) if ordered else super().on_event(event))
 
@@ -283,10 +287,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
         self.view.end_search(keep=True)
         self.view.take_no_key()
         self.status.said = ""
+        told = self._told
         try:
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
+        if isinstance(self.screen, ModalScreen) and self._told is told:
+            self._make_room()
         self.watching.acted(action)
         self.refresh_bars()
 
@@ -348,6 +355,11 @@ class LoomApp(Readable[int], inherit_bindings=False):
         if told[0] == message and now - told[1] < SAID:
             return
         self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def _make_room(self) -> None:
+        """Take away what was told before, where the screen is so low that it would lie over what a dialog asks."""
+        if self.size.height <= LOW_SCREEN:
+            self.clear_notifications()
 
     # --------------------------------------------------------------- the bars
 

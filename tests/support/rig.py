@@ -27,6 +27,8 @@ class Rig:
     app: LoomApp
     pilot: Pilot[int]
     backend: FakeBackend
+    told: list[tuple[str, str]]
+    """All that was told so far, with how bad it is: notices are gone from the screen after a while."""
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let the app run until a condition holds. Fails when it does not come to hold."""
@@ -38,8 +40,10 @@ class Rig:
         raise AssertionError("the app never got there")
 
     async def press(self, *keys: str) -> None:
+        """Press keys, and wait until each has been dealt with (or has to wait for a session to be read)."""
         await self.pilot.press(*keys)
-        await self.pilot.pause()
+        app, typed = self.app, self.app._typed
+        await self.until(lambda: app._exit or typed.held or not (typed.waiting or typed._busy))
 
     @property
     def root(self) -> Heddle:
@@ -64,6 +68,19 @@ class Rig:
         """All rows of the tree as they are drawn."""
         tree = self.app.view.tree_view
         return [tree.render_line(y).text for y in range(tree.size.height)]
+
+
+def notices_of(app: LoomApp) -> list[tuple[str, str]]:
+    """A list that fills with what the app tells from now on."""
+    told: list[tuple[str, str]] = []
+    notify = app.notify
+
+    def noted(message: str, **more: Any) -> None:
+        told.append((message, more.get("severity", "information")))
+        notify(message, **more)
+
+    app.notify = noted  # type: ignore[method-assign,assignment]
+    return told
 
 
 Launcher = Callable[..., AbstractAsyncContextManager[Rig]]
@@ -109,8 +126,9 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         )
         app = LoomApp(backend, keys, saving, wanted)
         try:
+            told = notices_of(app)
             async with app.run_test(size=size) as pilot:
-                yield Rig(app, pilot, backend)
+                yield Rig(app, pilot, backend, told)
         finally:
             assert app.engine.stop(5)
             saving.close()

@@ -50,4 +50,6 @@ async def test_text_selected_with_the_mouse_is_copied(launch: Launcher, copied: 
         assert "".join(drawn) == "flood came"
         await rig.press("ctrl+c")
         assert copied == ["flood came"]
+        await key(rig, "row_up")
+        assert not rig.app.view.get_selected_text(), "it was of another text"
         assert rig.app.is_running

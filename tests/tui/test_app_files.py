@@ -27,7 +27,7 @@ from n8loom_tui.tui.saving import Saving
 
 def told(rig: Rig) -> str:
     """What the app says at the edge of the screen."""
-    return "\n".join(notice.message for notice in rig.app._notifications)
+    return "\n".join(message for message, _ in rig.told)
 
 
 def texts(path: Path) -> list[str]:
@@ -58,8 +58,8 @@ async def work(rig: Rig) -> list[str]:
 
 async def fails(rig: Rig) -> None:
     await rig.until(lambda: "NOT SAVED" in rig.app.saving.state)
-    await rig.until(lambda: told(rig))
-    assert all(notice.message.isprintable() for notice in rig.app._notifications)
+    await rig.until(lambda: any(severity == "error" for _, severity in rig.told))
+    assert all(message.isprintable() for message, _ in rig.told)
     assert "NOT SAVED" in rig.app.view.title_bar.right
 
 

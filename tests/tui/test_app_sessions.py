@@ -14,8 +14,11 @@ from support.rig import Launcher, Rig
 from textual.widgets import Input, OptionList, Static
 
 from n8loom_tui.session import library
+from n8loom_tui.session.formats import Chosen, find_format
 from n8loom_tui.session.store import SessionStore, held_in, read_session
 from n8loom_tui.session.whole import Whole
+from n8loom_tui.tui.commands.files import Files
+from n8loom_tui.tui.exporting import Export
 from n8loom_tui.tui.saving import Saving
 from n8loom_tui.tui.screens.ask import AskScreen
 from n8loom_tui.tui.screens.editor import EditorArea, EditorScreen
@@ -182,6 +185,38 @@ async def test_export_says_what_is_left_out_and_asks_before_it_replaces(
         await rig.until(lambda: any("Left out" in toast.message for toast in rig.app._notifications))
     written = json.loads(target.read_text())
     assert written["text"] == "Once" and written["children"] == []
+
+
+async def test_a_click_on_a_format_only_chooses_it(
+    launch: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with launch(free()) as rig:
+        await rig.ready()
+        await key(rig, "export")
+        formats = rig.app.screen.query_one(OptionList)
+        await rig.pilot.click(formats, offset=(5, 5))
+        await rig.pilot.pause()
+        assert isinstance(rig.app.screen, ExportScreen) and formats.highlighted == 5
+        target = Path(rig.app.screen.query_one(Input).value).expanduser()
+        assert target.suffix == ".txt" and target.parent == tmp_path and not target.exists()
+        await rig.press("enter")
+        await rig.until(target.exists)
+
+
+async def test_an_export_holds_what_grows_as_far_as_it_has_come(launch: Launcher, tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    backend = FakeBackend()
+    async with launch(backend, session=tmp_path / "a.loom", n=1, max_tokens=50) as rig:
+        await rig.ready()
+        rig.app.hearing._store_now_and_then = lambda _now: None  # type: ignore[method-assign]
+        await key(rig, "ramify")
+        backend.grant(6)
+        await rig.until(lambda: rig.root.children and len(rig.root.children[0].tokens) >= 3)
+        await Files(rig.app)._export(
+            Export(find_format("text"), Chosen(rig.root.children[0].id, path=True), target)
+        )
+        assert rig.root.children[0].text in target.read_text()
 
 
 @KEYMAPS

@@ -281,3 +281,19 @@ async def test_a_session_that_was_deleted_meanwhile_is_not_opened_empty(launch: 
             await rig.until(lambda: prompts(rig) == ["Nothing like that."])
             assert not path.exists()
             await rig.press("escape")
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24)])
+async def test_what_was_told_before_does_not_lie_over_what_is_asked(
+    launch: Launcher, size: tuple[int, int]
+) -> None:
+    async with launch(free(), size=size) as rig:
+        await rig.ready()
+        assert rig.app._notifications, "a hint for the beginning"
+        await rig.press("X")
+        assert isinstance(rig.app.screen, ExportScreen) and not rig.app._notifications
+        rig.app.tell("Something came up meanwhile.")
+        await rig.pilot.pause()
+        assert len(rig.app._notifications) == 1
+        await rig.press("down")
+        assert not rig.app._notifications

@@ -66,7 +66,8 @@ class ExportScreen(ModalScreen[Export | None]):
             yield DialogKeys(KEYS)
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).highlighted = 0
+        formats = self.query_one(OptionList)
+        formats.can_focus, formats.highlighted = False, 0  # the keys stay with the field
         self.query_one(Input).focus()
         self._show_part()
 
@@ -87,8 +88,7 @@ class ExportScreen(ModalScreen[Export | None]):
         self._take_back()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self._write()
+        event.stop()  # a click: the format is chosen by that, and nothing is written yet
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

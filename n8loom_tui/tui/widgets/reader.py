@@ -121,6 +121,8 @@ class Reader(TokenText):
         if not same_node or common < len(path):
             self._place = 0
             self._show_span()
+        if not same_node and self.is_mounted and self.text_selection is not None:
+            self.screen.clear_selection()  # it was of another text
 
     def node_grew(self, node: Heddle) -> None:
         """A node has more text. Nothing happens unless it is on the path that is shown."""
