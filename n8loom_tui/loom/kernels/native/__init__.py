@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
 
-from .interface import PROGRAM, WIDTHS, Stored, quantised
+from .interface import PROGRAM, WEIGHING, WIDTHS, Stored, quantised
 from .machine import Function, Machine, callable_at, compiled, machine
 
-__all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of"]
+__all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of", "weighing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,12 @@ def code() -> Code | None:
 
 def prepare() -> None:
     """Begin to compile, on a thread of its own, for whoever will ask soon."""
-    Thread(target=code, name="compiling").start()
+    Thread(target=_prepare, name="compiling").start()
+
+
+def _prepare() -> None:
+    code()
+    weighing()
 
 
 @cache
@@ -112,3 +117,25 @@ def product_of(stored: Stored) -> int:
     multiply = emit_multiply(module, here, "multiply", stored)
     step = emit_step(module, here, emit_product(module, here, stored.product, gather, multiply))
     return compiled(module, [step])[step.name]
+
+
+@cache
+def weighing() -> Function | None:
+    """What goes through logits, as `WEIGHING` says; None where nothing can be compiled. For every model, on any device."""
+    here = machine()
+    if here is None:
+        return None
+    try:
+        return weighing_for(here)
+    except RuntimeError:  # LLVM's, as above
+        return None
+
+
+def weighing_for(here: Machine) -> Function:
+    from llvmlite import ir
+
+    from .logits import emit_weighing
+
+    module = ir.Module("weighing")
+    function = emit_weighing(module, here, "weighing")
+    return callable_at(compiled(module, [function])[function.name], len(WEIGHING))

@@ -130,6 +130,16 @@ GATE = ("gate", "up", "step", "rows", "columns")
 """What `emit_gate` writes takes: `gate = silu(gate) · up`, in place; `step` floats from one row to the next."""
 BIAS = ("out", "step", "rows", "columns", "bias")
 """What `emit_bias` writes takes."""
+WEIGHING = (
+    *("table", "size", "low", "high", "line"),
+    *("maxima", "best", "sums", "products"),
+)
+"""What `emit_weighing` writes takes: the rows from `low` up to `high` of a table of `size` logits each.
+
+Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for the largest of each column; what is no
+number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
+the sums of `exp(logit - best)`, and of these times `logit - best`.
+"""
 BARRIER = ("state", "count")
 """What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
 STATE = 24
