@@ -53,37 +53,58 @@ class _Writer:
         self.shares = [(rows * part // count, rows * (part + 1) // count) for part in range(count)]
         """Which rows each thread takes care of."""
 
-    def product(self, weight: Weight, x: Floats, out: Floats, *, adding: bool = False) -> None:
+    def product(
+        self, weight: Weight, x: Floats | Sequence[Floats], out: Floats, *, adding: bool = False
+    ) -> None:
         """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs.
+
+        `x`: one for all threads, or one for each.
 
         Raises:
             ValueError: the shapes do not fit together.
         """
-        _must_be(weight.array.shape, (out.shape[1], x.shape[1]))
+        given = [x] * self.program.threads if isinstance(x, np.ndarray) else x
+        _must_be(weight.array.shape, (out.shape[1], given[0].shape[1]))
         into = out.strides[0] // FLOAT
-        for thread in range(self.program.threads):
+        for thread, own_x in enumerate(given):
             low, high = cut(weight.outputs, thread, self.program.threads)
             if low == high:
                 continue
             share = weight.share(low, high)
             place = address(out) + low * FLOAT
             own = self._rooms.own(thread)
-            self.program.add(thread, share.step(address(x), self._rows, place, into, own, adding=adding))
+            self.program.add(thread, share.step(address(own_x), self._rows, place, into, own, adding=adding))
             if share.bias is not None:
                 self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
 
-    def norm(self, norm: Norm, x: Floats, out: Floats, heads: int = 1) -> None:
-        """`heads` stretches of every row, normalised.
+    def norm(self, norm: Norm, x: Floats, heads: int) -> None:
+        """`heads` stretches of every row, normalised in place.
 
         Raises:
             ValueError: the norm is for rows of another size.
         """
-        steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
+        for thread, share in enumerate(self.shares):
+            self._norm(thread, norm, x, x, share, heads)
+
+    def normed(self, norm: Norm, x: Floats) -> list[Floats]:
+        """All rows normalised, by each thread for itself: that takes less than to wait for the others.
+
+        Raises:
+            ValueError: the norm is for rows of another size.
+        """
+        outs = [self._rooms.own(thread).take("normed", *x.shape) for thread in range(self.program.threads)]
+        for thread, out in enumerate(outs):
+            self._norm(thread, norm, x, out, (0, self._rows), 1)
+        return outs
+
+    def _norm(
+        self, thread: int, norm: Norm, x: Floats, out: Floats, share: tuple[int, int], heads: int
+    ) -> None:
         dim = norm.weight.size
         _must_be(norm.weight.shape, (x.shape[1] // heads,))
-        for thread, (low, high) in enumerate(self.shares):
-            given = (address(x), steps[0], low, high, heads, dim, address(norm.weight), bits(norm.epsilon))
-            self.program.add(thread, "norm", *given, address(out), steps[1])
+        steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
+        given = (address(x), steps[0], *share, heads, dim, address(norm.weight), bits(norm.epsilon))
+        self.program.add(thread, "norm", *given, address(out), steps[1])
 
 
 class WrittenBlocks:
@@ -105,7 +126,6 @@ class WrittenBlocks:
         self._write = _Writer(program, rooms, rows)
         self.shares = self._write.shares
         self.hidden = take("hidden", rows, width)
-        self._normed = take("normed", rows, width)
         self._made = take("made", rows, (heads.kv * heads.group + 2 * heads.kv) * heads.dim)
         self._attended = take("attended", rows, heads.kv * heads.group * heads.dim)
         self._gate, self._up = (take(name, rows, first.gate.outputs) for name in ("gate", "up"))
@@ -129,14 +149,13 @@ class WrittenBlocks:
         write, program, heads = self._write, self.program, self._heads
         sizes = [heads.kv * heads.group * heads.dim, heads.kv * heads.dim]
         queries, keys, values = np.split(self._made, np.cumsum([sizes[0], sizes[1]]), axis=1)
-        write.norm(block.before_attention, self.hidden, self._normed)
-        program.meet()
+        normed = write.normed(block.before_attention, self.hidden)
         for weight, out in ((block.queries, queries), (block.keys, keys), (block.values, values)):
-            write.product(weight, self._normed, out)
+            write.product(weight, normed, out)
         program.meet()
         if block.query_norm is not None and block.key_norm is not None:
-            write.norm(block.query_norm, queries, queries, heads.kv * heads.group)
-            write.norm(block.key_norm, keys, keys, heads.kv)
+            write.norm(block.query_norm, queries, heads.kv * heads.group)
+            write.norm(block.key_norm, keys, heads.kv)
         cosines, sines = self.angles[block.rotary]
         tables = (address(cosines), address(sines), address(block.rotary.partners), bits(self._scale))
         step = self._made.shape[1]
@@ -154,10 +173,9 @@ class WrittenBlocks:
 
     def _mlp(self, block: Block) -> None:
         write, program = self._write, self.program
-        write.norm(block.before_mlp, self.hidden, self._normed)
-        program.meet()
-        write.product(block.gate, self._normed, self._gate)
-        write.product(block.up, self._normed, self._up)
+        normed = write.normed(block.before_mlp, self.hidden)
+        write.product(block.gate, normed, self._gate)
+        write.product(block.up, normed, self._up)
         rows, step = self._gate.shape
         for thread in range(program.threads):
             low, high = cut(step, thread, program.threads)
@@ -178,11 +196,8 @@ class WrittenHead:
         self.program = program
         write = _Writer(program, rooms, rows)
         self.hidden = rooms.shared.take("last", rows, width)
-        normed = rooms.shared.take("normed", rows, width)
         self.logits = rooms.shared.take("logits", rows, weight.outputs)
-        write.norm(norm, self.hidden, normed)
-        program.meet()
-        write.product(weight, normed, self.logits)
+        write.product(weight, write.normed(norm, self.hidden), self.logits)
         program.finish()
 
 
