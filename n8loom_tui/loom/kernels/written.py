@@ -118,9 +118,12 @@ class WrittenBlocks:
         scale: float,
         rooms: Rooms,
         shape: tuple[int, ...],
+        *,
+        apart: bool,
     ) -> None:
-        """`shape`: rows, and how many numbers each has."""
+        """`shape`: rows, and how many numbers each has. `apart`: no row attends to what another one puts."""
         rows, width = shape
+        self._apart = apart
         take, first = rooms.shared.take, blocks[0]
         self.program, self._heads, self._scale = program, heads, scale
         self._write = _Writer(program, rooms, rows)
@@ -162,7 +165,8 @@ class WrittenBlocks:
         for thread, (low, high) in enumerate(self.shares):
             given = (address(self._made), step, low, high, heads.kv, heads.group, heads.dim)
             self.turns[thread].append(program.add(thread, "turn", *given, *tables, 0, kept))
-        program.meet()
+        if not self._apart:
+            program.meet()
         for thread, (low, high) in enumerate(self.shares):
             if low < high:
                 into = address(self._attended[low:high])
