@@ -59,12 +59,11 @@ class Distributions:
     def __init__(self, table: Logits, count: int) -> None:
         """`count`: how many of the most probable tokens are to be known of each row at least."""
         self.table, self.count = table, max(count, 1)
-        rows, vocabulary = table.shape
         known = weighed(table)
         self._maxima, self.broken = known.maxima, known.broken
         self.best, self.total, self.entropy = known.best, known.total, known.entropy
         self._maxima[self.broken] = -math.inf
-        self.keys = self.ranked(np.arange(rows), self.count)
+        self.keys = self.ranked(np.arange(len(table)), self.count)
         self.values, self.tokens = unpacked(self.keys)
 
     def ranked(self, rows: Tokens, count: int) -> Keys:

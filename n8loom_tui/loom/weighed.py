@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from .kernels.native import weighing
+from .kernels.native import Choosing, choosing
 from .kernels.team import rows_apart, side_by_side
 from .kernels.workspace import address
 from .ranking import Logits
@@ -80,7 +80,8 @@ class _Sums:
 def weighed(table: Logits) -> Weighed:
     """What rows of logits, `[rows, vocabulary]`, weigh."""
     found = _Sums(table)
-    way = _compiled if weighing() is not None else _in_numpy
+    code = choosing()
+    way = partial(_compiled, code) if code is not None else _in_numpy
     with np.errstate(invalid="ignore", over="ignore"):
         side_by_side([partial(way, found, *some) for some in rows_apart(len(table), table.size * WORK)])
         best = found.best.astype(np.float64)
@@ -93,11 +94,9 @@ def weighed(table: Logits) -> Weighed:
     return Weighed(broken, best, total, entropy, found.maxima)
 
 
-def _compiled(found: _Sums, low: int, high: int) -> None:
-    code = weighing()
-    assert code is not None
+def _compiled(code: Choosing, found: _Sums, low: int, high: int) -> None:
     places = [address(array) for array in (found.maxima, found.best, found.sums, found.products)]
-    code(address(found.table), found.table.shape[1], low, high, found.maxima.shape[1], *places)
+    code.weigh(address(found.table), found.table.shape[1], low, high, found.maxima.shape[1], *places)
     found.shifts[low:high] = found.best[low:high]
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
 
-from .interface import PROGRAM, WEIGHING, WIDTHS, Stored, quantised
+from .interface import LOUD, PROGRAM, WEIGHING, WIDTHS, Stored, quantised
 from .machine import Function, Machine, callable_at, compiled, machine
 
-__all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of", "weighing"]
+__all__ = ["Code", "Function", "Machine", "Stored", "choosing", "code", "prepare", "product_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def prepare() -> None:
 
 def _prepare() -> None:
     code()
-    weighing()
+    choosing()
 
 
 @cache
@@ -119,23 +119,37 @@ def product_of(stored: Stored) -> int:
     return compiled(module, [step])[step.name]
 
 
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """What goes through a vocabulary, as `WEIGHING` and `LOUD` say. It is for every model, on any device."""
+
+    machine: Machine
+    weigh: Function
+    loud: Function
+
+
 @cache
-def weighing() -> Function | None:
-    """What goes through logits, as `WEIGHING` says; None where nothing can be compiled. For every model, on any device."""
+def choosing() -> Choosing | None:
+    """What was compiled at the first call (some 0.1 s); None where nothing can be."""
     here = machine()
     if here is None:
         return None
     try:
-        return weighing_for(here)
+        return choosing_for(here)
     except RuntimeError:  # LLVM's, as above
         return None
 
 
-def weighing_for(here: Machine) -> Function:
+def choosing_for(here: Machine) -> Choosing:
     from llvmlite import ir
 
-    from .logits import emit_weighing
+    from .logits import emit_loud, emit_weighing
 
-    module = ir.Module("weighing")
-    function = emit_weighing(module, here, "weighing")
-    return callable_at(compiled(module, [function])[function.name], len(WEIGHING))
+    module = ir.Module("choosing")
+    weigh, loud = emit_weighing(module, here, "weighing"), emit_loud(module, here, "loud")
+    found = compiled(module, [weigh, loud])
+    return Choosing(
+        here,
+        callable_at(found[weigh.name], len(WEIGHING)),
+        callable_at(found[loud.name], len(LOUD)),
+    )

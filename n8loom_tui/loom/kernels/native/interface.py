@@ -140,6 +140,9 @@ Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for t
 number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
 the sums of `exp(logit - best)`, and of these times `logit - best`.
 """
+LOUD = ("counter", "size", "least", "found")
+"""What `emit_loud` writes takes. `counter`, `least`: the bits of unsigned numbers. `found`: address of whole numbers,
+one more than vectors of tokens: first how many vectors have a token with a noise of at least `least`, then which."""
 BARRIER = ("state", "count")
 """What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
 STATE = 24

@@ -1,4 +1,4 @@
-"""The code that goes through logits: the largest, and the sums of exponentials."""
+"""The code that goes through a vocabulary: the largest logits, the sums of exponentials, the loudest noise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from llvmlite import ir
 
 from .elementwise import SMALLEST, exponential
 from .emitter import Emitter, Value, Variable, whole
-from .interface import WEIGHING
+from .interface import LOUD, WEIGHING
 from .machine import Machine
+
+ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+"""SplitMix64's finaliser, but for its last step: by how much it shifts, and what it multiplies by."""
 
 
 def emit_weighing(module: ir.Module, machine: Machine, name: str) -> ir.Function:
@@ -58,3 +61,22 @@ def _sums(e: Emitter, logits: Value, begin: Value, stop: Value, best: Value) -> 
         total.set(b.fadd(total.get(), share))
         product.set(e.fma(share, below, product.get()))
     return e.added(total.get()), e.added(product.get())
+
+
+def emit_loud(module: ir.Module, machine: Machine, name: str) -> ir.Function:
+    """The code that finds the tokens with a loud noise, as `LOUD` says; it is that of `noise.loud`."""
+    e = Emitter(module, name, LOUD, machine.width)
+    b, a = e.builder, e.arguments
+    first = b.add(e.everywhere(a["counter"]), ir.Constant(e.wholes, list(range(e.width))))
+    least, found = e.everywhere(a["least"]), Variable(e, whole(0))
+    with e.count(a["size"], step=e.width) as place:
+        x = b.add(first, e.everywhere(place))
+        for shift, factor in ROUNDS:
+            x = b.xor(x, b.lshr(x, ir.Constant(e.wholes, [shift] * e.width)))
+            x = b.mul(x, ir.Constant(e.wholes, [factor] * e.width))
+        loud = b.bitcast(b.icmp_unsigned(">=", x, least), ir.IntType(e.width))
+        with b.if_then(b.icmp_unsigned("!=", loud, ir.Constant(loud.type, 0)), likely=False):
+            found.add(whole(1))
+            e.store(b.sdiv(place, whole(e.width)), e.at(a["found"], found.get(), 8))
+    e.store(found.get(), a["found"])
+    return e.done()
