@@ -1,6 +1,6 @@
 """The programs of a forward pass: what each thread does for so many rows.
 
-Threads share out products by their outputs, and everything else by rows.
+Threads take a product's outputs, some at a time, as they come to it; everything else is shared out by rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .native.interface import TURN
 from .passes import Heads
 from .program import Program
 from .rotary import Rotary
-from .weights import Weight, cut
+from .weights import Weight
 from .workspace import FLOAT, Floats, Workspace, address
 
 QUERIES = TURN.index("queries")
@@ -53,29 +53,33 @@ class _Writer:
         self.shares = [(rows * part // count, rows * (part + 1) // count) for part in range(count)]
         """Which rows each thread takes care of."""
 
-    def product(
-        self, weight: Weight, x: Floats | Sequence[Floats], out: Floats, *, adding: bool = False
-    ) -> None:
-        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs.
+    def products(self, xs: Sequence[Floats], *made: tuple[Weight, Floats], adding: bool = False) -> None:
+        """`out = x · weightᵀ`, or added to it, for some weights: threads take what is left of the outputs.
 
-        `x`: one for all threads, or one for each.
+        `xs`: the rows, where each thread finds them. The biases are not in it.
 
         Raises:
             ValueError: the shapes do not fit together.
         """
-        given = [x] * self.program.threads if isinstance(x, np.ndarray) else x
-        _must_be(weight.array.shape, (out.shape[1], given[0].shape[1]))
-        into = out.strides[0] // FLOAT
-        for thread, own_x in enumerate(given):
-            low, high = cut(weight.outputs, thread, self.program.threads)
-            if low == high:
+        rows = [address(x) for x in xs]
+        for weight, out in made:
+            _must_be(weight.array.shape, (out.shape[1], xs[0].shape[1]))
+            taken = self.program.counter() if self.program.threads > 1 else 0
+            for thread in range(self.program.threads):
+                space, into = self._rooms.own(thread), out.strides[0] // FLOAT
+                given = (rows[thread], self._rows, address(out), into, space)
+                self.program.add(thread, weight.step(*given, adding=adding, taken=taken))
+            rows = [0] * len(xs)
+
+    def biases(self, *made: tuple[Weight, Floats]) -> None:
+        """Weights' biases are added. What the products made must be there."""
+        for weight, out in made:
+            if weight.bias is None:
                 continue
-            share = weight.share(low, high)
-            place = address(out) + low * FLOAT
-            own = self._rooms.own(thread)
-            self.program.add(thread, share.step(address(own_x), self._rows, place, into, own, adding=adding))
-            if share.bias is not None:
-                self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
+            step, bias = out.strides[0] // FLOAT, address(weight.bias)
+            for thread, (low, high) in enumerate(self.shares):
+                place = address(out) + low * step * FLOAT
+                self.program.add(thread, "bias", place, step, high - low, weight.outputs, bias)
 
     def norm(self, norm: Norm, x: Floats, heads: int) -> None:
         """`heads` stretches of every row, normalised in place.
@@ -152,10 +156,10 @@ class WrittenBlocks:
         write, program, heads = self._write, self.program, self._heads
         sizes = [heads.kv * heads.group * heads.dim, heads.kv * heads.dim]
         queries, keys, values = np.split(self._made, np.cumsum([sizes[0], sizes[1]]), axis=1)
-        normed = write.normed(block.before_attention, self.hidden)
-        for weight, out in ((block.queries, queries), (block.keys, keys), (block.values, values)):
-            write.product(weight, normed, out)
+        made = (block.queries, queries), (block.keys, keys), (block.values, values)
+        write.products(write.normed(block.before_attention, self.hidden), *made)
         program.meet()
+        write.biases(*made)
         if block.query_norm is not None and block.key_norm is not None:
             write.norm(block.query_norm, queries, heads.kv * heads.group)
             write.norm(block.key_norm, keys, heads.kv)
@@ -172,22 +176,28 @@ class WrittenBlocks:
                 into = address(self._attended[low:high])
                 self.attention[thread].append(program.add(thread, "attention", *[0] * OUT, into))
         program.meet()
-        write.product(block.out, self._attended, self.hidden, adding=True)
-        program.meet()
+        self._add(block.out, self._attended)
 
     def _mlp(self, block: Block) -> None:
         write, program = self._write, self.program
-        normed = write.normed(block.before_mlp, self.hidden)
-        write.product(block.gate, normed, self._gate)
-        write.product(block.up, normed, self._up)
-        rows, step = self._gate.shape
-        for thread in range(program.threads):
-            low, high = cut(step, thread, program.threads)
-            places = (address(self._gate) + low * FLOAT, address(self._up) + low * FLOAT)
-            program.add(thread, "gate", *places, step, rows, high - low)
+        made = (block.gate, self._gate), (block.up, self._up)
+        write.products(write.normed(block.before_mlp, self.hidden), *made)
         program.meet()
-        write.product(block.down, self._gate, self.hidden, adding=True)
+        write.biases(*made)
+        step = self._gate.shape[1]
+        for thread, (low, high) in enumerate(self.shares):
+            places = (address(array) + low * step * FLOAT for array in (self._gate, self._up))
+            program.add(thread, "gate", *places, step, high - low, step)
         program.meet()
+        self._add(block.down, self._gate)
+
+    def _add(self, weight: Weight, x: Floats) -> None:
+        """What a weight makes of rows is added to the hidden ones, of which each thread goes on with all."""
+        self._write.products([x] * self.program.threads, (weight, self.hidden), adding=True)
+        self.program.meet()
+        if weight.bias is not None:
+            self._write.biases((weight, self.hidden))
+            self.program.meet()
 
 
 class WrittenHead:
@@ -201,7 +211,10 @@ class WrittenHead:
         write = _Writer(program, rooms, rows)
         self.hidden = rooms.shared.take("last", rows, width)
         self.logits = rooms.shared.take("logits", rows, weight.outputs)
-        write.product(weight, write.normed(norm, self.hidden), self.logits)
+        write.products(write.normed(norm, self.hidden), (weight, self.logits))
+        if weight.bias is not None:
+            program.meet()
+            write.biases((weight, self.logits))
         program.finish()
 
 

@@ -62,27 +62,29 @@ def _compiled_for(here: Machine) -> Code:
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
     from .flow import emit_barrier, emit_run, emit_step
     from .product import (
-        Parts,
         emit_crossing,
-        emit_gather,
-        emit_multiply,
         emit_packing,
+        emit_parts,
         emit_product,
         emit_quantised,
         emit_unpacking,
     )
 
     module = ir.Module("float32")
-    gather = emit_gather(module, here, "gather")
-    parts = Parts(gather, emit_multiply(module, here, "multiply", Stored.FLOAT32))
-    product = emit_product(module, here, Stored.FLOAT32.product, parts.gather, parts.multiply)
+    parts = emit_parts(module, here)
+    product = emit_product(module, here, Stored.FLOAT32.product, parts)
     crossing = emit_crossing(module, here, "crossing", parts, emit_packing(module, here, "packing"))
     functions = [
         product,
         crossing,
         *(
             emit_quantised(
-                module, here, quantised(bits), parts, emit_unpacking(module, here, f"unpacking {bits}", bits)
+                module,
+                here,
+                quantised(bits),
+                parts,
+                emit_unpacking(module, here, f"unpacking {bits}", bits),
+                bits,
             )
             for bits in WIDTHS
         ),
@@ -110,12 +112,12 @@ def product_of(stored: Stored) -> int:
     from llvmlite import ir
 
     from .flow import emit_step
-    from .product import emit_gather, emit_multiply, emit_product
+    from .product import emit_parts, emit_widened, emit_widening
 
     module, here = ir.Module(stored), known.machine
-    gather = emit_gather(module, here, "gather")
-    multiply = emit_multiply(module, here, "multiply", stored)
-    step = emit_step(module, here, emit_product(module, here, stored.product, gather, multiply))
+    widening = emit_widening(module, here, "widening", stored)
+    product = emit_widened(module, here, stored.product, emit_parts(module, here), widening)
+    step = emit_step(module, here, product)
     return compiled(module, [step])[step.name]
 
 
