@@ -61,14 +61,8 @@ def _compiled_for(here: Machine) -> Code:
     from .attention import Products, emit_attention
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
     from .flow import emit_barrier, emit_run, emit_step
-    from .product import (
-        emit_crossing,
-        emit_packing,
-        emit_parts,
-        emit_product,
-        emit_quantised,
-        emit_unpacking,
-    )
+    from .panels import emit_packing, emit_unpacking
+    from .product import emit_crossing, emit_parts, emit_product, emit_quantised
 
     module = ir.Module("float32")
     parts = emit_parts(module, here)
@@ -112,7 +106,8 @@ def product_of(stored: Stored) -> int:
     from llvmlite import ir
 
     from .flow import emit_step
-    from .product import emit_parts, emit_widened, emit_widening
+    from .panels import emit_widening
+    from .product import emit_parts, emit_widened
 
     module, here = ir.Module(stored), known.machine
     widening = emit_widening(module, here, "widening", stored)
