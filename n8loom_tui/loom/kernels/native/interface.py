@@ -57,8 +57,8 @@ MULTIPLY = (
 """The two halves of a product: its rows are put side by side, then multiplied with one stretch of a panel after the
 other: with its lines `begin` up to `begin + count`, of which `w` is the first. Meanwhile so many bytes are fetched from
 the address `ahead`."""
-WIDENING = ("w", "count", "panel")
-"""What makes so many lines of a panel of 16-bit numbers."""
+WIDENING = ("w", "count", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of 16-bit numbers. What is fetched meanwhile: as in `MULTIPLY`."""
 WIDENED = (
     *("x", "rows", "inner", "x_step"),
     *("w", "panel_step", "outputs"),
@@ -74,10 +74,10 @@ CROSSING = (
     *("out", "out_step", "adding", "space", "panel", "taken"),
 )
 """What a product with a matrix takes that is not packed: `w[j, k]` as for packing."""
-UNPACKING = ("codes", "inner", "group", "panel")
-"""What makes a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then `group` lines of
-codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and the upper half
-of the byte is for the one in the second."""
+UNPACKING = ("codes", "count", "group", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then
+`group` lines of codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and
+the upper half of the byte is for the one in the second. What is fetched meanwhile: as in `MULTIPLY`."""
 QUANTISED = (
     *("x", "rows", "inner", "x_step"),
     *("w", "group", "panel_step", "outputs"),

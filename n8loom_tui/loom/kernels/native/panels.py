@@ -14,13 +14,17 @@ def emit_widening(module: ir.Module, machine: Machine, name: str, stored: Stored
     e = Emitter(module, name, WIDENING, machine.width)
     b, a = e.builder, e.arguments
     kind, wide = ir.VectorType(ir.IntType(16), e.width), ir.VectorType(SHORT, e.width)
-    with e.count(b.mul(a["count"], whole(machine.panel)), step=e.width) as place:
-        numbers = e.load(e.at(a["w"], place, 2), kind, align=2)
-        if stored is Stored.FLOAT16:
-            value = b.fpext(b.bitcast(numbers, ir.VectorType(ir.HalfType(), e.width)), e.vector)
-        else:
-            value = b.bitcast(b.shl(b.zext(numbers, wide), ir.Constant(wide, [16] * e.width)), e.vector)
-        e.store(value, e.at(a["panel"], place))
+    ahead = b.sdiv(a["ahead_size"], a["count"])
+    with e.count(a["count"]) as k:
+        e.prefetch(b.add(a["ahead"], b.mul(k, ahead)))
+        for v in range(VECTORS):
+            place = b.add(b.mul(k, whole(machine.panel)), whole(v * e.width))
+            numbers = e.load(e.at(a["w"], place, 2), kind, align=2)
+            if stored is Stored.FLOAT16:
+                value = b.fpext(b.bitcast(numbers, ir.VectorType(ir.HalfType(), e.width)), e.vector)
+            else:
+                value = b.bitcast(b.shl(b.zext(numbers, wide), ir.Constant(wide, [16] * e.width)), e.vector)
+            e.store(value, e.at(a["panel"], place))
     return e.done()
 
 
@@ -32,13 +36,16 @@ def emit_unpacking(module: ir.Module, machine: Machine, name: str, width: int) -
     small, wide = ir.VectorType(BYTE, e.width), ir.VectorType(SHORT, e.width)
     line = machine.panel * width // 8
     size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(line)))
-    with e.count(b.sdiv(a["inner"], a["group"])) as number:
+    ahead = b.sdiv(a["ahead_size"], a["count"])
+    with e.count(b.sdiv(a["count"], a["group"])) as number:
         begin = b.add(a["codes"], b.mul(number, size))
         scales = [e.load(e.at(begin, whole(v * e.width)), e.vector) for v in range(VECTORS)]
         biases = [e.load(e.at(begin, whole(machine.panel + v * e.width)), e.vector) for v in range(VECTORS)]
         codes = e.at(begin, whole(2 * machine.panel))
+        fetched = b.add(a["ahead"], e.product(number, a["group"], ahead))
         into = e.at(a["panel"], e.product(number, a["group"], whole(machine.panel)))
         with e.count(a["group"]) as k:
+            e.prefetch(b.add(fetched, b.mul(k, ahead)))
             place = b.add(codes, b.mul(k, whole(line)))
             for v in range(VECTORS):
                 if width == 8:

@@ -28,6 +28,9 @@ from .interface import (
 from .machine import VECTORS, Machine
 from .panels import transposed
 
+ROWS_OF_LINES = 4
+"""To unpack lines takes about as long as to multiply them with so many rows."""
+
 
 class Blocks:
     """Rows in blocks that fit the registers, as even as can be."""
@@ -172,6 +175,8 @@ class Stretch:
 
 Lines = tuple[Value, Value]
 """The address of a stretch's first line, and bytes from one to the next."""
+Memory = tuple[Value, Value]
+"""An address, and how many bytes there."""
 
 
 class Panels:
@@ -217,15 +222,17 @@ def _multiply(
     machine: Machine,
     parts: Parts,
     unit: Value,
-    lines: Callable[[Stretch], Lines],
-    ahead: Callable[[Stretch], Lines],
+    lines: Callable[[Stretch, Memory], Lines],
+    ahead: Callable[[Stretch], Memory],
+    rows_of_lines: int = ROWS_OF_LINES,
 ) -> ir.Function:
     """The code of a product, panel by panel, each in stretches that the first cache holds.
 
     Args:
         unit: of how many lines, or a multiple, stretches have to be.
-        lines: writes what gets a stretch ready.
-        ahead: writes what is to be fetched while another one is multiplied: an address, and how many bytes.
+        lines: writes what gets a stretch ready, and fetches something meanwhile.
+        ahead: writes where what is fetched lies, for a stretch that comes later.
+        rows_of_lines: to get lines ready takes about as long as to multiply so many rows.
     """
     b, a, panel = e.builder, e.arguments, machine.panel
     with b.if_then(b.icmp_signed("!=", a["x"], whole(0))):
@@ -237,12 +244,13 @@ def _multiply(
         with e.count(b.sdiv(b.add(a["inner"], b.sub(size, whole(1))), size)) as turn:
             begin = b.mul(turn, size)
             count = e.least(size, b.sub(a["inner"], begin))
-            w, w_step = lines(Stretch(number, begin, count))
-            fetched, fetched_size = ahead(Stretch(following, begin, count))
+            fetched, size_fetched = ahead(Stretch(following, begin, count))
+            early = b.sdiv(b.mul(size_fetched, whole(rows_of_lines)), b.add(a["rows"], whole(rows_of_lines)))
+            w, w_step = lines(Stretch(number, begin, count), (fetched, early))
             adding = b.select(b.icmp_signed("==", turn, whole(0)), a["adding"], whole(1))
             given = a | {"begin": begin, "count": count, "w": w, "w_step": w_step, "outputs": left}
             given |= {"out": e.at(a["out"], first), "adding": adding}
-            given |= {"ahead": fetched, "ahead_size": fetched_size}
+            given |= {"ahead": b.add(fetched, early), "ahead_size": b.sub(size_fetched, early)}
             values = [given[name] for name in MULTIPLY]
             with b.if_else(b.icmp_signed("==", left, whole(panel))) as (then, otherwise):
                 with then:
@@ -257,14 +265,16 @@ def emit_product(module: ir.Module, machine: Machine, name: str, parts: Parts) -
     e = Emitter(module, name, PRODUCT, machine.width)
     b, a = e.builder, e.arguments
 
-    def lines(stretch: Stretch) -> Lines:
-        start = b.add(b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, a["w_step"]))
-        return b.add(a["w"], start), a["w_step"]
+    def numbers(stretch: Stretch) -> Value:
+        return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, a["w_step"]))
 
-    def ahead(stretch: Stretch) -> Lines:
-        return lines(stretch)[0], b.mul(stretch.count, a["w_step"])
+    def ahead(stretch: Stretch) -> Memory:
+        return numbers(stretch), b.mul(stretch.count, a["w_step"])
 
-    return _multiply(e, machine, parts, whole(1), lines, ahead)
+    def lines(stretch: Stretch, _: Memory) -> Lines:
+        return numbers(stretch), a["w_step"]
+
+    return _multiply(e, machine, parts, whole(1), lines, ahead, rows_of_lines=0)
 
 
 def emit_widened(
@@ -278,11 +288,11 @@ def emit_widened(
     def numbers(stretch: Stretch) -> Value:
         return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, step))
 
-    def lines(stretch: Stretch) -> Lines:
-        e.call(widening, [numbers(stretch), stretch.count, a["panel"]])
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(widening, [numbers(stretch), stretch.count, a["panel"], *fetched])
         return a["panel"], whole(4 * machine.panel)
 
-    def ahead(stretch: Stretch) -> Lines:
+    def ahead(stretch: Stretch) -> Memory:
         return numbers(stretch), b.mul(stretch.count, step)
 
     return _multiply(e, machine, parts, whole(1), lines, ahead)
@@ -295,7 +305,7 @@ def emit_crossing(
     e = Emitter(module, name, CROSSING, machine.width)
     b, a = e.builder, e.arguments
 
-    def lines(stretch: Stretch) -> Lines:
+    def lines(stretch: Stretch, _: Memory) -> Lines:
         first = b.mul(stretch.number, whole(machine.panel))
         rows = e.at(a["w"], b.add(b.mul(first, a["w_step"]), stretch.begin))
         left = e.least(whole(machine.panel), b.sub(a["outputs"], first))
@@ -317,11 +327,11 @@ def emit_quantised(
         start = b.mul(stretch.number, a["panel_step"])
         return e.sum(a["w"], start, b.mul(b.sdiv(stretch.begin, a["group"]), group_size))
 
-    def lines(stretch: Stretch) -> Lines:
-        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"]])
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"], *fetched])
         return a["panel"], whole(4 * machine.panel)
 
-    def ahead(stretch: Stretch) -> Lines:
+    def ahead(stretch: Stretch) -> Memory:
         return codes(stretch), b.mul(b.sdiv(stretch.count, a["group"]), group_size)
 
     return _multiply(e, machine, parts, a["group"], lines, ahead)
