@@ -11,7 +11,7 @@ from .interface import ABORTED, BARRIER, PROGRAM
 from .machine import Machine
 
 SPINS = 4000
-"""How often a thread looks whether the others have come before it sleeps: some 100 µs."""
+"""How often a thread looks whether the others have come before it sleeps: some 70 µs."""
 NAP = 20
 """Microseconds it then sleeps before it looks again."""
 TIMER_SLACK, SLACK = 29, 1000
