@@ -34,13 +34,14 @@ def code() -> Code | None:
         return _code()
 
 
-def prepare() -> None:
-    """Begin to compile, on a thread of its own, for whoever will ask soon."""
-    Thread(target=_prepare, name="compiling").start()
+def prepare(*, steps: bool) -> None:
+    """Begin to compile, on a thread of its own, what chooses tokens, and what takes `steps` if that is to come."""
+    Thread(target=_prepare, args=(steps,), name="compiling").start()
 
 
-def _prepare() -> None:
-    code()
+def _prepare(steps: bool) -> None:
+    if steps:
+        code()
     choosing()
 
 
