@@ -228,14 +228,13 @@ def _weights(folder: Path, wanted: Dtype, *, from_gguf: bool) -> tuple[Any, Devi
     """The model with its weights evaluated, in the precision that suits the device."""
     from mlx_lm.utils import load_model as load_lazily
 
+    from n8loom_tui.loom.kernels.network import prepare_for
+
     model, _ = load_lazily(folder, lazy=True, trust_remote_code=False)
     choice = choose_dtype(
         weights_as_float32(model), wanted, device=current_device(), memory=available_memory()
     )
-    if choice.dtype is Dtype.FLOAT32:
-        from n8loom_tui.loom.kernels.network import prepare_for
-
-        prepare_for(model)
+    prepare_for(model, float32=choice.dtype is Dtype.FLOAT32)
     if from_gguf and choice.dtype is Dtype.NATIVE:
         _unify(model)
     in_use = apply_dtype(model, choice.dtype)

@@ -38,10 +38,9 @@ PACKED_HEADROOM = 2 << 30
 """Bytes that are to stay free beside packed weights."""
 
 
-def prepare_for(model: Any) -> None:
-    """Begin to compile what may compute in a model's place, on a thread of its own, while its weights are read."""
-    if on_cpu() and _family(model) in FAMILIES:
-        prepare()
+def prepare_for(model: Any, *, float32: bool) -> None:
+    """Begin to compile what may compute in a model's place, and what chooses its tokens, while its weights are read."""
+    prepare(steps=float32 and on_cpu() and _family(model) in FAMILIES)
 
 
 def _family(model: Any) -> str:

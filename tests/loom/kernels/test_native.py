@@ -22,7 +22,7 @@ from n8loom_tui.loom import kernels
 for module in pkgutil.iter_modules(kernels.__path__):
     importlib.import_module(f"n8loom_tui.loom.kernels.{module.name}")
 from n8loom_tui.loom.kernels import native
-native.prepare()
+native.prepare(steps=True)
 raise SystemExit(native.code() is not None)
 """
 

@@ -57,8 +57,8 @@ MULTIPLY = (
 """The two halves of a product: its rows are put side by side, then multiplied with one stretch of a panel after the
 other: with its lines `begin` up to `begin + count`, of which `w` is the first. Meanwhile so many bytes are fetched from
 the address `ahead`."""
-WIDENING = ("w", "count", "panel")
-"""What makes so many lines of a panel of 16-bit numbers."""
+WIDENING = ("w", "count", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of 16-bit numbers. What is fetched meanwhile: as in `MULTIPLY`."""
 WIDENED = (
     *("x", "rows", "inner", "x_step"),
     *("w", "panel_step", "outputs"),
@@ -74,10 +74,10 @@ CROSSING = (
     *("out", "out_step", "adding", "space", "panel", "taken"),
 )
 """What a product with a matrix takes that is not packed: `w[j, k]` as for packing."""
-UNPACKING = ("codes", "inner", "group", "panel")
-"""What makes a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then `group` lines of
-codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and the upper half
-of the byte is for the one in the second."""
+UNPACKING = ("codes", "count", "group", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then
+`group` lines of codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and
+the upper half of the byte is for the one in the second. What is fetched meanwhile: as in `MULTIPLY`."""
 QUANTISED = (
     *("x", "rows", "inner", "x_step"),
     *("w", "group", "panel_step", "outputs"),
@@ -153,6 +153,19 @@ GATE = ("gate", "up", "step", "rows", "columns")
 """What `emit_gate` writes takes: `gate = silu(gate) · up`, in place; `step` floats from one row to the next."""
 BIAS = ("out", "step", "rows", "columns", "bias")
 """What `emit_bias` writes takes."""
+WEIGHING = (
+    *("table", "size", "low", "high", "line"),
+    *("maxima", "best", "sums", "products"),
+)
+"""What `emit_weighing` writes takes: the rows from `low` up to `high` of a table of `size` logits each.
+
+Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for the largest of each column; what is no
+number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
+the sums of `exp(logit - best)`, and of these times `logit - best`.
+"""
+LOUD = ("counter", "size", "least", "found")
+"""What `emit_loud` writes takes. `counter`, `least`: the bits of unsigned numbers. `found`: address of whole numbers,
+one more than vectors of tokens: first how many vectors have a token with a noise of at least `least`, then which."""
 BARRIER = ("state", "count")
 """What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
 STATE = 24

@@ -15,21 +15,21 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from .emitter import BYTE, FLOAT, POINTER, SHORT, Emitter, Value, Variable, whole
+from .emitter import FLOAT, POINTER, Emitter, Value, Variable, whole
 from .interface import (
     CROSSING,
     GATHER,
     MULTIPLY,
-    PACKING,
     PRODUCT,
     QUANTISED,
     STRETCH,
-    UNPACKING,
     WIDENED,
-    WIDENING,
-    Stored,
 )
 from .machine import VECTORS, Machine
+from .panels import transposed
+
+ROWS_OF_LINES = 4
+"""To unpack lines takes about as long as to multiply them with so many rows."""
 
 
 class Blocks:
@@ -134,7 +134,7 @@ def _gather(e: Emitter, machine: Machine, first: Value, count: Value) -> None:
     with e.count(squares) as square:
         k = b.mul(square, whole(width))
         lines = [e.load(e.at(source, k), e.vector) for source in sources]
-        turned = [_transposed(e, lines[some : some + width]) for some in range(0, len(lines), width)]
+        turned = [transposed(e, lines[some : some + width]) for some in range(0, len(lines), width)]
         for lane, parts in enumerate(zip(*turned, strict=True)):
             place = e.at(room, b.mul(b.add(k, whole(lane)), count))
             for number, vector in enumerate(parts):
@@ -156,6 +156,7 @@ class Parts:
 
 
 def emit_parts(module: ir.Module, machine: Machine) -> Parts:
+    """The code that all products of a module share."""
     return Parts(
         emit_gather(module, machine, "gather"),
         emit_multiply(module, machine, "multiply", ragged=False),
@@ -174,6 +175,8 @@ class Stretch:
 
 Lines = tuple[Value, Value]
 """The address of a stretch's first line, and bytes from one to the next."""
+Memory = tuple[Value, Value]
+"""An address, and how many bytes there."""
 
 
 class Panels:
@@ -219,15 +222,17 @@ def _multiply(
     machine: Machine,
     parts: Parts,
     unit: Value,
-    lines: Callable[[Stretch], Lines],
-    ahead: Callable[[Stretch], Lines],
+    lines: Callable[[Stretch, Memory], Lines],
+    ahead: Callable[[Stretch], Memory],
+    rows_of_lines: int = ROWS_OF_LINES,
 ) -> ir.Function:
     """The code of a product, panel by panel, each in stretches that the first cache holds.
 
     Args:
         unit: of how many lines, or a multiple, stretches have to be.
-        lines: writes what gets a stretch ready.
-        ahead: writes what is to be fetched while another one is multiplied: an address, and how many bytes.
+        lines: writes what gets a stretch ready, and fetches something meanwhile.
+        ahead: writes where what is fetched lies, for a stretch that comes later.
+        rows_of_lines: to get lines ready takes about as long as to multiply so many rows.
     """
     b, a, panel = e.builder, e.arguments, machine.panel
     with b.if_then(b.icmp_signed("!=", a["x"], whole(0))):
@@ -239,12 +244,13 @@ def _multiply(
         with e.count(b.sdiv(b.add(a["inner"], b.sub(size, whole(1))), size)) as turn:
             begin = b.mul(turn, size)
             count = e.least(size, b.sub(a["inner"], begin))
-            w, w_step = lines(Stretch(number, begin, count))
-            fetched, fetched_size = ahead(Stretch(following, begin, count))
+            fetched, size_fetched = ahead(Stretch(following, begin, count))
+            early = b.sdiv(b.mul(size_fetched, whole(rows_of_lines)), b.add(a["rows"], whole(rows_of_lines)))
+            w, w_step = lines(Stretch(number, begin, count), (fetched, early))
             adding = b.select(b.icmp_signed("==", turn, whole(0)), a["adding"], whole(1))
             given = a | {"begin": begin, "count": count, "w": w, "w_step": w_step, "outputs": left}
             given |= {"out": e.at(a["out"], first), "adding": adding}
-            given |= {"ahead": fetched, "ahead_size": fetched_size}
+            given |= {"ahead": b.add(fetched, early), "ahead_size": b.sub(size_fetched, early)}
             values = [given[name] for name in MULTIPLY]
             with b.if_else(b.icmp_signed("==", left, whole(panel))) as (then, otherwise):
                 with then:
@@ -259,14 +265,16 @@ def emit_product(module: ir.Module, machine: Machine, name: str, parts: Parts) -
     e = Emitter(module, name, PRODUCT, machine.width)
     b, a = e.builder, e.arguments
 
-    def lines(stretch: Stretch) -> Lines:
-        start = b.add(b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, a["w_step"]))
-        return b.add(a["w"], start), a["w_step"]
+    def numbers(stretch: Stretch) -> Value:
+        return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, a["w_step"]))
 
-    def ahead(stretch: Stretch) -> Lines:
-        return lines(stretch)[0], b.mul(stretch.count, a["w_step"])
+    def ahead(stretch: Stretch) -> Memory:
+        return numbers(stretch), b.mul(stretch.count, a["w_step"])
 
-    return _multiply(e, machine, parts, whole(1), lines, ahead)
+    def lines(stretch: Stretch, _: Memory) -> Lines:
+        return numbers(stretch), a["w_step"]
+
+    return _multiply(e, machine, parts, whole(1), lines, ahead, rows_of_lines=0)
 
 
 def emit_widened(
@@ -280,11 +288,11 @@ def emit_widened(
     def numbers(stretch: Stretch) -> Value:
         return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, step))
 
-    def lines(stretch: Stretch) -> Lines:
-        e.call(widening, [numbers(stretch), stretch.count, a["panel"]])
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(widening, [numbers(stretch), stretch.count, a["panel"], *fetched])
         return a["panel"], whole(4 * machine.panel)
 
-    def ahead(stretch: Stretch) -> Lines:
+    def ahead(stretch: Stretch) -> Memory:
         return numbers(stretch), b.mul(stretch.count, step)
 
     return _multiply(e, machine, parts, whole(1), lines, ahead)
@@ -297,7 +305,7 @@ def emit_crossing(
     e = Emitter(module, name, CROSSING, machine.width)
     b, a = e.builder, e.arguments
 
-    def lines(stretch: Stretch) -> Lines:
+    def lines(stretch: Stretch, _: Memory) -> Lines:
         first = b.mul(stretch.number, whole(machine.panel))
         rows = e.at(a["w"], b.add(b.mul(first, a["w_step"]), stretch.begin))
         left = e.least(whole(machine.panel), b.sub(a["outputs"], first))
@@ -319,99 +327,11 @@ def emit_quantised(
         start = b.mul(stretch.number, a["panel_step"])
         return e.sum(a["w"], start, b.mul(b.sdiv(stretch.begin, a["group"]), group_size))
 
-    def lines(stretch: Stretch) -> Lines:
-        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"]])
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"], *fetched])
         return a["panel"], whole(4 * machine.panel)
 
-    def ahead(stretch: Stretch) -> Lines:
+    def ahead(stretch: Stretch) -> Memory:
         return codes(stretch), b.mul(b.sdiv(stretch.count, a["group"]), group_size)
 
     return _multiply(e, machine, parts, a["group"], lines, ahead)
-
-
-def emit_widening(module: ir.Module, machine: Machine, name: str, stored: Stored) -> ir.Function:
-    """The code that makes lines of a panel of 16-bit numbers."""
-    e = Emitter(module, name, WIDENING, machine.width)
-    b, a = e.builder, e.arguments
-    kind, wide = ir.VectorType(ir.IntType(16), e.width), ir.VectorType(SHORT, e.width)
-    with e.count(b.mul(a["count"], whole(machine.panel)), step=e.width) as place:
-        numbers = e.load(e.at(a["w"], place, 2), kind, align=2)
-        if stored is Stored.FLOAT16:
-            value = b.fpext(b.bitcast(numbers, ir.VectorType(ir.HalfType(), e.width)), e.vector)
-        else:
-            value = b.bitcast(b.shl(b.zext(numbers, wide), ir.Constant(wide, [16] * e.width)), e.vector)
-        e.store(value, e.at(a["panel"], place))
-    return e.done()
-
-
-def emit_unpacking(module: ir.Module, machine: Machine, name: str, width: int) -> ir.Function:
-    """The code that makes a panel, `[inner, panel]`, of codes of `width` bits, 4 or 8: `scale · code + bias`, rounded
-    after each operation, as MLX does."""
-    e = Emitter(module, name, UNPACKING, machine.width)
-    b, a = e.builder, e.arguments
-    small, wide = ir.VectorType(BYTE, e.width), ir.VectorType(SHORT, e.width)
-    line = machine.panel * width // 8
-    size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(line)))
-    with e.count(b.sdiv(a["inner"], a["group"])) as number:
-        begin = b.add(a["codes"], b.mul(number, size))
-        scales = [e.load(e.at(begin, whole(v * e.width)), e.vector) for v in range(VECTORS)]
-        biases = [e.load(e.at(begin, whole(machine.panel + v * e.width)), e.vector) for v in range(VECTORS)]
-        codes = e.at(begin, whole(2 * machine.panel))
-        into = e.at(a["panel"], e.product(number, a["group"], whole(machine.panel)))
-        with e.count(a["group"]) as k:
-            place = b.add(codes, b.mul(k, whole(line)))
-            for v in range(VECTORS):
-                if width == 8:
-                    code = b.zext(e.load(b.add(place, whole(v * e.width)), small, align=1), wide)
-                else:
-                    code = b.zext(e.load(place, small, align=1), wide)
-                    shift = ir.Constant(wide, [4 * v] * e.width)
-                    code = b.and_(b.lshr(code, shift), ir.Constant(wide, [15] * e.width))
-                value = b.fadd(b.fmul(b.uitofp(code, e.vector), scales[v]), biases[v])
-                e.store(value, e.at(into, b.add(b.mul(k, whole(machine.panel)), whole(v * e.width))))
-    return e.done()
-
-
-def emit_packing(module: ir.Module, machine: Machine, name: str) -> ir.Function:
-    """The code that makes a panel, `[inner, panel]`, of up to so many rows of a matrix; the rest of it is undefined.
-
-    It turns squares of numbers over in registers.
-    """
-    e = Emitter(module, name, PACKING, machine.width)
-    b, a, width = e.builder, e.arguments, machine.width
-    squares = b.sdiv(a["inner"], whole(width))
-    for v in range(VECTORS):
-        sources = []
-        for lane in range(width):
-            row = e.least(whole(v * width + lane), b.sub(a["outputs"], whole(1)))
-            sources.append(e.at(a["w"], b.mul(row, a["w_step"])))
-        with e.count(squares) as square:
-            k = b.mul(square, whole(width))
-            turned = _transposed(e, [e.load(e.at(source, k), e.vector) for source in sources])
-            for lane, vector in enumerate(turned):
-                place = b.add(b.mul(b.add(k, whole(lane)), whole(machine.panel)), whole(v * width))
-                e.store(vector, e.at(a["panel"], place))
-        with e.count(a["inner"], b.mul(squares, whole(width))) as k:
-            for lane, source in enumerate(sources):
-                place = b.add(b.mul(k, whole(machine.panel)), whole(v * width + lane))
-                e.store(e.load(e.at(source, k), FLOAT), e.at(a["panel"], place))
-    return e.done()
-
-
-def _transposed(e: Emitter, vectors: list[Value]) -> list[Value]:
-    """A square of numbers turned over: in each round pairs of vectors exchange halves of ever smaller blocks."""
-    width, order = e.width, ir.VectorType(SHORT, e.width)
-    block = width // 2
-    while block:
-        result = list(vectors)
-        for low in range(width):
-            if low & block:
-                continue
-            high = low | block
-            upper = [(place - block + width) if place & block else place for place in range(width)]
-            lower = [place + width if place & block else place + block for place in range(width)]
-            pair = vectors[low], vectors[high]
-            result[low] = e.builder.shuffle_vector(*pair, ir.Constant(order, upper))
-            result[high] = e.builder.shuffle_vector(*pair, ir.Constant(order, lower))
-        vectors, block = result, block // 2
-    return vectors
