@@ -174,7 +174,12 @@ class Batch(Generic[T]):
             return Plan([None] * len(joining))
         width = max((row.length for row in self.rows), default=0)
         running = Running([span.level for span in self.spans], len(self.rows), width)
-        return plan(wanted, running, self._level_cost, trial=trial)
+        rows = len(self.rows) + sum(one.rows for one in wanted)
+        return plan(wanted, running, self._sharing_cost(rows), trial=trial)
+
+    def _sharing_cost(self, rows: int) -> int:  # noqa: ARG002 - for those to whom it matters
+        """What a level costs where so many rows run, in tokens read."""
+        return self._level_cost
 
     @property
     def _level_cost(self) -> int:

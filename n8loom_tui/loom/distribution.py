@@ -1,15 +1,12 @@
 """What rows of logits say of the next tokens, before any temperature or filter. In NumPy, on the CPU.
 
-Nothing here sorts a vocabulary. A row of 49,152 logits (196 KB) fits a core's own cache, so one row is done
-with before the next is begun: one exponential of it serves the total and the entropy, and the largest logits of
-its columns lead to the few tokens that are worth sorting. These few are sorted for all rows together, as a call
-of NumPy costs more than they do.
+Nothing here sorts a vocabulary. The largest logits of a row's columns lead to the few tokens that are worth sorting.
+These few are sorted for all rows together, as a call of NumPy costs more than they do.
 """
 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,16 +14,12 @@ import numpy.typing as npt
 
 from .protocol import Alternative
 from .ranking import Keys, Logits, Tokens, arranged, packed, unpacked
+from .weighed import LINE, weighed
 
 Values = npt.NDArray[np.float64]
 
-LINE = 4096
-"""In how many columns a row is folded. BLAS takes longer lines to its threads, which then stay awake for a while."""
 COLUMNS = 256
 """In how many columns a row is folded to find a threshold that its largest values reach."""
-UNSHIFTED = (-20.0, 60.0)
-"""Where the best logit lies between these, exponentials of the others neither overflow nor all vanish."""
-_ONES = np.ones(LINE, np.float32)
 _LEAST = np.finfo(np.float32).min
 
 
@@ -37,21 +30,6 @@ class BrokenLogits(ValueError):
         super().__init__(
             "the model gave logits that are not numbers; its weights or dtype do not suit this device"
         )
-
-
-class _Scratch(threading.local):
-    """Two rows to compute in, kept from one call to the next: fresh memory costs more than the sums in it."""
-
-    def __init__(self) -> None:
-        self._rows: tuple[Logits, Logits] = (np.empty(0, np.float32), np.empty(0, np.float32))
-
-    def rows(self, size: int) -> tuple[Logits, Logits]:
-        if self._rows[0].size != size:
-            self._rows = (np.empty(size, np.float32), np.empty(size, np.float32))
-        return self._rows
-
-
-_scratch = _Scratch()
 
 
 class Distributions:
@@ -81,45 +59,12 @@ class Distributions:
     def __init__(self, table: Logits, count: int) -> None:
         """`count`: how many of the most probable tokens are to be known of each row at least."""
         self.table, self.count = table, max(count, 1)
-        rows, vocabulary = table.shape
-        self._maxima = np.empty((rows, min(LINE, vocabulary)), np.float32)
-        self.broken = np.zeros(rows, np.bool_)
-        self.best, self.total, self.entropy = np.zeros(rows), np.ones(rows), np.zeros(rows)
-        with np.errstate(invalid="ignore"):
-            self._weigh()
+        known = weighed(table)
+        self._maxima, self.broken = known.maxima, known.broken
+        self.best, self.total, self.entropy = known.best, known.total, known.entropy
         self._maxima[self.broken] = -math.inf
-        self.keys = self.ranked(np.arange(rows), self.count)
+        self.keys = self.ranked(np.arange(len(table)), self.count)
         self.values, self.tokens = unpacked(self.keys)
-
-    def _weigh(self) -> None:
-        """Find the largest logits, the totals and the entropies."""
-        rows, vocabulary = self.table.shape
-        line = self._maxima.shape[1]
-        whole = vocabulary - vocabulary % line
-        sums, products = np.zeros((2, rows, -(-vocabulary // line)), np.float32)
-        shifts = np.zeros(rows)
-        shifted, weights = _scratch.rows(vocabulary)
-        for index, row in enumerate(self.table):
-            best = _fold(row, whole, self._maxima[index])
-            if not math.isfinite(best):
-                self.broken[index] = True
-                continue
-            self.best[index] = best
-            if not UNSHIFTED[0] < best < UNSHIFTED[1]:
-                shifts[index] = best
-                row = np.subtract(row, np.float32(best), out=shifted)  # noqa: PLW2901
-            np.exp(row, out=weights)
-            _dots(weights, None, whole, sums[index])
-            _dots(weights, row, whole, products[index])
-            if math.isnan(products[index].sum()):  # a token that the model rules out: 0 times minus infinity
-                np.copyto(shifted, row)
-                shifted[weights == 0] = 0
-                _dots(weights, shifted, whole, products[index])
-        totals = sums.sum(axis=1, dtype=np.float64)
-        totals[self.broken] = 1.0
-        self.total = np.maximum(totals * np.exp(shifts - self.best), 1.0)
-        means = products.sum(axis=1, dtype=np.float64) / totals
-        self.entropy = np.maximum(np.log(totals) - means, 0.0)
 
     def ranked(self, rows: Tokens, count: int) -> Keys:
         """The `count` most probable tokens of some rows, best first, as keys, `[rows, count]`.
@@ -164,24 +109,6 @@ class Distributions:
         if (self.values[:, :most] == -math.inf).any():
             told = [tuple(other for other in others if other.logprob > -math.inf) for others in told]
         return told
-
-
-def _fold(row: Logits, whole: int, maxima: Logits) -> float:
-    """Fill in the largest of each column, the row laid out in as many columns. The largest of all is returned."""
-    np.maximum.reduce(row[:whole].reshape(-1, maxima.size), axis=0, out=maxima)
-    rest = row[whole:]
-    if rest.size:
-        np.maximum(maxima[: rest.size], rest, out=maxima[: rest.size])
-    return float(np.maximum.reduce(maxima))
-
-
-def _dots(a: Logits, b: Logits | None, whole: int, out: Logits) -> None:
-    """The sums of `a`, or of its products with `b`, line by line."""
-    line = whole // (out.size - (whole < a.size))
-    factors = _ONES[:line] if b is None else b[:whole].reshape(-1, line)
-    np.vecdot(a[:whole].reshape(-1, line), factors, out=out[: whole // line])
-    if whole < a.size:
-        out[-1] = np.vecdot(a[whole:], _ONES[: a.size - whole] if b is None else b[whole:])
 
 
 def _reached(maxima: Logits, count: int, vocabulary: int) -> Logits:

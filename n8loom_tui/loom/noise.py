@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from .kernels.native import Choosing, choosing
+from .kernels.workspace import address
 from .ranking import Tokens
 from .seeds import GOLDEN, MASK
 
@@ -75,6 +77,10 @@ def loud(counter: np.uint64, size: int, noise: float) -> Tokens:
 
     The last step of the finaliser leaves the upper 31 bits as they are, and those are enough here.
     """
+    least = max(int(math.exp(-math.exp(-noise)) * 2.0**31) - 2, 0) << 33
+    code = choosing()
+    if code is not None:
+        return _loud(code, int(counter), size, least)
     numbers, x, spare = _scratch.rows(size)
     np.add(numbers, counter, out=x)
     high = int(counter) >> 30
@@ -85,5 +91,15 @@ def loud(counter: np.uint64, size: int, noise: float) -> Tokens:
         _scramble_on(x, spare)
     else:
         _scramble(x, spare)
-    least = max(int(math.exp(-math.exp(-noise)) * 2.0**31) - 2, 0) << 33
     return np.flatnonzero(x >= np.uint64(least))
+
+
+def _loud(code: Choosing, counter: int, size: int, least: int) -> Tokens:
+    """The loud tokens, among those of the vectors that have one."""
+    width = code.machine.width
+    found = np.empty(-(-size // width) + 1, np.int64)
+    code.loud(counter, size, least, address(found))
+    tokens = (found[1 : found[0] + 1, None] * width + np.arange(width)).reshape(-1)
+    x = tokens.astype(np.uint64) + np.uint64(counter)
+    _scramble(x, np.empty_like(x))
+    return tokens[(tokens < size) & (x >= np.uint64(least))]

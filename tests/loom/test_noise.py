@@ -31,6 +31,7 @@ def test_noise_has_the_mean_and_the_variance_of_a_gumbel_variable() -> None:
     assert noise.var() == pytest.approx(math.pi**2 / 6, abs=0.03)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("noise", [-5.0, 0.0, 3.0, 8.0, 40.0])
 def test_all_loud_tokens_are_found(noise: float) -> None:
     for seed in range(5):
@@ -41,6 +42,7 @@ def test_all_loud_tokens_are_found(noise: float) -> None:
         assert (every[found] >= noise - 1e-3).all()
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("counter", [(7 << 30) - 2000, (1 << 64) - 2000, 1 << 30])
 def test_loud_tokens_are_found_across_a_carry(counter: int) -> None:
     every = gumbel(np.uint64(counter), np.arange(5000))

@@ -135,6 +135,7 @@ def hostile_rows(rng: np.random.Generator, size: int) -> np.ndarray:
     return usual
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("size", [1, 2, 63, 700, 4096, 9001, 12288])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_table_of_hostile_rows_is_chosen_from_as_the_long_way_does(size: int, seed: int) -> None:
@@ -159,6 +160,7 @@ def test_branches_with_the_same_parameters_are_chosen_for_as_the_long_way_does()
             assert_as_the_long_way(table, [Draw(params, seed, 7, context) for seed in range(8)])
 
 
+@pytest.mark.usefixtures("way")
 def test_a_row_does_not_depend_on_the_others() -> None:
     table = hostile_rows(np.random.default_rng(3), 6000)[:12]
     draws = [Draw(SamplingParams(temp=1.0, min_p=0.0, top_p=0.9), seed, 2) for seed in range(12)]
@@ -231,6 +233,7 @@ def test_all_that_reach_a_forks_probability_are_told() -> None:
     assert {a.token for a in choice.alternatives if math.exp(a.logprob) >= 0.05} == set(range(100, 119))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 40.0])
 def test_entropy_is_that_of_the_model_itself(spread: float) -> None:
     logits = random_logits(15, 20001, spread)
@@ -309,6 +312,7 @@ def test_the_penalty_acts_on_greedy_choices_too() -> None:
     assert chosen(logits, params, 0, 0, context=[1]).token == 2
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("temp", [0.0, 0.8])
 def test_logits_that_are_not_numbers_raise(value: float, temp: float) -> None:
@@ -320,6 +324,7 @@ def test_logits_that_are_not_numbers_raise(value: float, temp: float) -> None:
         chosen(np.full(30, -np.inf, dtype=np.float32), SamplingParams(temp=temp), 0, 0)
 
 
+@pytest.mark.usefixtures("way")
 def test_tokens_that_the_model_rules_out_are_never_drawn() -> None:
     logits = np.full(40, -np.inf, dtype=np.float32)
     logits[[3, 8]] = 1.0

@@ -37,8 +37,9 @@ class CompiledPass:
         """What the blocks make of the rows' embeddings, `[rows, hidden]`, valid until the next call."""
         check_reach(what)
         threads = parts_of(what.rows * self._work)
+        apart = not what.causal
         blocks = self._programs.get(
-            ("blocks", what.rows, threads),
+            ("blocks", what.rows, threads, apart),
             lambda: WrittenBlocks(
                 Program(self._code, threads),
                 self._heads,
@@ -46,6 +47,7 @@ class CompiledPass:
                 self._scale,
                 self._rooms,
                 hidden.shape,
+                apart=apart,
             ),
         )
         blocks.hidden[:] = hidden

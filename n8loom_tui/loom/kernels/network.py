@@ -39,9 +39,8 @@ PACKED_HEADROOM = 2 << 30
 
 
 def prepare_for(model: Any) -> None:
-    """Begin to compile what may compute in a model's place, on a thread of its own, while its weights are read."""
-    if on_cpu() and _family(model) in FAMILIES:
-        prepare()
+    """Begin to compile what may compute in a model's place, and what chooses its tokens, while its weights are read."""
+    prepare(steps=on_cpu() and _family(model) in FAMILIES)
 
 
 def _family(model: Any) -> str:

@@ -98,7 +98,8 @@ class Pass:
 
     Args:
         tokens, positions: `[rows]`.
-        spans, own, causal: what the rows attend to, with what is put into `places` in this very pass.
+        spans, own, causal: what the rows attend to, with what is put into `places` in this very pass. Where nothing is
+            causal no row attends to what another one puts.
     """
 
     tokens: Whole

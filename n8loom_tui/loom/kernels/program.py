@@ -19,6 +19,10 @@ MOST_KEPT = 24
 """How many programs are kept."""
 MOST = 16
 """How many whole numbers a step takes at most."""
+PAGE = 64
+"""How many counters are made at a time."""
+LINE = 8
+"""How many whole numbers a line of the caches has: counters are not to be in each other's way."""
 
 
 class Program:
@@ -27,6 +31,8 @@ class Program:
     def __init__(self, known: Code, threads: int) -> None:
         self._code, self.threads = known, threads
         self._state = np.zeros(STATE, dtype=np.int64)
+        self._counters: list[Whole] = []
+        self._counted = 0
         self._written: list[list[Step]] = [[] for _ in range(threads)]
         self._given: list[Whole] = []
         self._steps: list[Whole] = []
@@ -43,6 +49,14 @@ class Program:
         for thread in range(self.threads):
             self.add(thread, "barrier", address(self._state), self.threads)
 
+    def counter(self) -> int:
+        """The address of a whole number that threads count with: zero whenever the program begins."""
+        page, place = divmod(self._counted, PAGE)
+        if page == len(self._counters):
+            self._counters.append(np.zeros((PAGE, LINE), dtype=np.int64))
+        self._counted += 1
+        return address(self._counters[page][place:])
+
     def finish(self) -> None:
         """Nothing is added any more."""
         for written in self._written:
@@ -58,7 +72,7 @@ class Program:
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in (*self._given, *self._steps))
+        return sum(array.nbytes for array in (*self._given, *self._steps, *self._counters))
 
     def change(self, thread: int, steps: Sequence[int], first: int, arguments: Whole) -> None:
         """What some of a thread's steps take, `[steps, arguments]`, from their argument number `first` on."""
@@ -66,7 +80,8 @@ class Program:
 
     def run(self) -> None:
         """Do the steps, each thread its own. Only within `shared_out` if there are several."""
-        self._state[:] = 0
+        for counted in (self._state, *self._counters):
+            counted[:] = 0
         side_by_side([_Part(self._code, steps, self._state) for steps in self._steps])
 
 

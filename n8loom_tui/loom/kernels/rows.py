@@ -133,6 +133,10 @@ class NetworkBatch(Batch[T]):
         self._views: list[Views] = []
         """The spans' keys and values."""
 
+    def _sharing_cost(self, rows: int) -> int:
+        """One row alone reads what the store lends as fast as a copy."""
+        return super()._sharing_cost(rows) if rows > 1 else 0
+
     def _arrange(self) -> None:
         super()._arrange()
         known = {id(view.pairs): view for view in self._views}

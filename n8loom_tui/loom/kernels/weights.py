@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy.typing as npt
 
 from .codes import Codes, Quantised, packed_codes
 from .native import Machine, Stored, code, product_of
+from .native.interface import panel_room, room
 from .native.interface import quantised as quantised_product
-from .native.interface import room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
 Step = tuple[int, tuple[int, ...]]
@@ -74,16 +73,6 @@ class Weight:
     def outputs(self) -> int:
         return len(self.array)
 
-    def share(self, low: int, high: int) -> Weight:
-        """The outputs from one `cut` to another. Nothing is copied."""
-        panel = panel_width()
-        packed = None if self._packed is None else self._packed[low // panel : -(-high // panel)]
-        bias = self.bias[low:high] if self.bias is not None else None
-        codes = self.codes
-        if codes is not None:
-            codes = replace(codes, panels=codes.panels[low // panel : -(-high // panel)])
-        return Weight(self.array[low:high], bias, packed, self._stored, codes)
-
     def of_rows(self, x: Floats) -> Floats:
         """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
         out: Floats = x @ self.array.T
@@ -92,43 +81,50 @@ class Weight:
         return out
 
     def step(
-        self, x: int, rows: int, out: int, out_step: int, space: Workspace, *, adding: bool = False
+        self,
+        x: int,
+        rows: int,
+        out: int,
+        out_step: int,
+        space: Workspace,
+        *,
+        adding: bool = False,
+        taken: int = 0,
     ) -> Step:
         """The step of a program that makes `out = x · weightᵀ`, or adds it. The bias is not in it.
 
-        `x`: address of `[rows, inputs]`. `out`: address of the first row, floats from one to the next. It computes in
-        `space`: two of one space must not run at the same time.
+        It computes in `space`: two of one space must not run at the same time.
+
+        Args:
+            x: address of `[rows, inputs]`; 0: those that the last product in this space had.
+            out: address of the first row, floats from one to the next.
+            taken: address of a whole number, zero, if several threads do the same step together, each in a space of
+                its own.
         """
         known = code()
         assert known is not None
         machine, inputs = known.machine, self.array.shape[1]
         given = (x, rows, inputs, inputs)
         into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
-        if self._packed is None:
-            panel = address(space.take("panel", machine.panel * inputs))
-            if self.codes is not None:
-                codes = self.codes
-                lying = (address(codes.panels), codes.group, codes.panels.strides[0], self.outputs)
-                return known.steps[quantised_product(codes.bits)], (*given, *lying, *into, panel)
-            across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
-            return known.steps["crossing"], (*given, *across, *into, panel)
-        size = machine.panel * int(self._packed.itemsize)
-        matrix = (address(self._packed), size, inputs * size, self.outputs)
-        return product_of(self._stored), (*given, *matrix, *into)
-
-
-def panel_width() -> int:
-    """How many outputs are computed at the same time."""
-    known = code()
-    return known.machine.panel if known is not None else 1
-
-
-def cut(outputs: int, number: int, count: int) -> tuple[int, int]:
-    """Of so many outputs the share `number` of `count`: from which to which, in whole panels."""
-    panel = panel_width()
-    panels = -(-outputs // panel)
-    low, high = (panels * share // count * panel for share in (number, number + 1))
-    return min(low, outputs), min(high, outputs)
+        if self._stored is Stored.FLOAT32 and self._packed is not None:
+            size = machine.panel * FLOAT
+            return known.steps[Stored.FLOAT32.product], (
+                *given,
+                *(address(self._packed), size, inputs * size, self.outputs),
+                *into,
+                taken,
+            )
+        unit = self.codes.group if self.codes is not None else 1
+        panel = address(space.take("panel", panel_room(machine, inputs, unit)))
+        if self._packed is not None:
+            narrow = (address(self._packed), self._packed.strides[0], self.outputs)
+            return product_of(self._stored), (*given, *narrow, *into, panel, taken)
+        if self.codes is not None:
+            codes = self.codes
+            lying = (address(codes.panels), codes.group, codes.panels.strides[0], self.outputs)
+            return known.steps[quantised_product(codes.bits)], (*given, *lying, *into, panel, taken)
+        across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
+        return known.steps["crossing"], (*given, *across, *into, panel, taken)
 
 
 def exact_storage(array: Floats, machine: Machine) -> Stored:

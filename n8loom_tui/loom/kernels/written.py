@@ -1,6 +1,6 @@
 """The programs of a forward pass: what each thread does for so many rows.
 
-Threads share out products by their outputs, and everything else by rows.
+Threads take a product's outputs, some at a time, as they come to it; everything else is shared out by rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .native.interface import TURN
 from .passes import Heads
 from .program import Program
 from .rotary import Rotary
-from .weights import Weight, cut
+from .weights import Weight
 from .workspace import FLOAT, Floats, Workspace, address
 
 QUERIES = TURN.index("queries")
@@ -53,37 +53,62 @@ class _Writer:
         self.shares = [(rows * part // count, rows * (part + 1) // count) for part in range(count)]
         """Which rows each thread takes care of."""
 
-    def product(self, weight: Weight, x: Floats, out: Floats, *, adding: bool = False) -> None:
-        """`out = x · weightᵀ + bias`, or added to it; each thread makes some of the outputs.
+    def products(self, xs: Sequence[Floats], *made: tuple[Weight, Floats], adding: bool = False) -> None:
+        """`out = x · weightᵀ`, or added to it, for some weights: threads take what is left of the outputs.
+
+        `xs`: the rows, where each thread finds them. The biases are not in it.
 
         Raises:
             ValueError: the shapes do not fit together.
         """
-        _must_be(weight.array.shape, (out.shape[1], x.shape[1]))
-        into = out.strides[0] // FLOAT
-        for thread in range(self.program.threads):
-            low, high = cut(weight.outputs, thread, self.program.threads)
-            if low == high:
-                continue
-            share = weight.share(low, high)
-            place = address(out) + low * FLOAT
-            own = self._rooms.own(thread)
-            self.program.add(thread, share.step(address(x), self._rows, place, into, own, adding=adding))
-            if share.bias is not None:
-                self.program.add(thread, "bias", place, into, self._rows, high - low, address(share.bias))
+        rows = [address(x) for x in xs]
+        for weight, out in made:
+            _must_be(weight.array.shape, (out.shape[1], xs[0].shape[1]))
+            taken = self.program.counter() if self.program.threads > 1 else 0
+            for thread in range(self.program.threads):
+                space, into = self._rooms.own(thread), out.strides[0] // FLOAT
+                given = (rows[thread], self._rows, address(out), into, space)
+                self.program.add(thread, weight.step(*given, adding=adding, taken=taken))
+            rows = [0] * len(xs)
 
-    def norm(self, norm: Norm, x: Floats, out: Floats, heads: int = 1) -> None:
-        """`heads` stretches of every row, normalised.
+    def biases(self, *made: tuple[Weight, Floats]) -> None:
+        """Weights' biases are added. What the products made must be there."""
+        for weight, out in made:
+            if weight.bias is None:
+                continue
+            step, bias = out.strides[0] // FLOAT, address(weight.bias)
+            for thread, (low, high) in enumerate(self.shares):
+                place = address(out) + low * step * FLOAT
+                self.program.add(thread, "bias", place, step, high - low, weight.outputs, bias)
+
+    def norm(self, norm: Norm, x: Floats, heads: int) -> None:
+        """`heads` stretches of every row, normalised in place.
 
         Raises:
             ValueError: the norm is for rows of another size.
         """
-        steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
+        for thread, share in enumerate(self.shares):
+            self._norm(thread, norm, x, x, share, heads)
+
+    def normed(self, norm: Norm, x: Floats) -> list[Floats]:
+        """All rows normalised, by each thread for itself: that takes less than to wait for the others.
+
+        Raises:
+            ValueError: the norm is for rows of another size.
+        """
+        outs = [self._rooms.own(thread).take("normed", *x.shape) for thread in range(self.program.threads)]
+        for thread, out in enumerate(outs):
+            self._norm(thread, norm, x, out, (0, self._rows), 1)
+        return outs
+
+    def _norm(
+        self, thread: int, norm: Norm, x: Floats, out: Floats, share: tuple[int, int], heads: int
+    ) -> None:
         dim = norm.weight.size
         _must_be(norm.weight.shape, (x.shape[1] // heads,))
-        for thread, (low, high) in enumerate(self.shares):
-            given = (address(x), steps[0], low, high, heads, dim, address(norm.weight), bits(norm.epsilon))
-            self.program.add(thread, "norm", *given, address(out), steps[1])
+        steps = x.strides[0] // FLOAT, out.strides[0] // FLOAT
+        given = (address(x), steps[0], *share, heads, dim, address(norm.weight), bits(norm.epsilon))
+        self.program.add(thread, "norm", *given, address(out), steps[1])
 
 
 class WrittenBlocks:
@@ -97,15 +122,17 @@ class WrittenBlocks:
         scale: float,
         rooms: Rooms,
         shape: tuple[int, ...],
+        *,
+        apart: bool,
     ) -> None:
-        """`shape`: rows, and how many numbers each has."""
+        """`shape`: rows, and how many numbers each has. `apart`: no row attends to what another one puts."""
         rows, width = shape
+        self._apart = apart
         take, first = rooms.shared.take, blocks[0]
         self.program, self._heads, self._scale = program, heads, scale
         self._write = _Writer(program, rooms, rows)
         self.shares = self._write.shares
         self.hidden = take("hidden", rows, width)
-        self._normed = take("normed", rows, width)
         self._made = take("made", rows, (heads.kv * heads.group + 2 * heads.kv) * heads.dim)
         self._attended = take("attended", rows, heads.kv * heads.group * heads.dim)
         self._gate, self._up = (take(name, rows, first.gate.outputs) for name in ("gate", "up"))
@@ -129,43 +156,48 @@ class WrittenBlocks:
         write, program, heads = self._write, self.program, self._heads
         sizes = [heads.kv * heads.group * heads.dim, heads.kv * heads.dim]
         queries, keys, values = np.split(self._made, np.cumsum([sizes[0], sizes[1]]), axis=1)
-        write.norm(block.before_attention, self.hidden, self._normed)
+        made = (block.queries, queries), (block.keys, keys), (block.values, values)
+        write.products(write.normed(block.before_attention, self.hidden), *made)
         program.meet()
-        for weight, out in ((block.queries, queries), (block.keys, keys), (block.values, values)):
-            write.product(weight, self._normed, out)
-        program.meet()
+        write.biases(*made)
         if block.query_norm is not None and block.key_norm is not None:
-            write.norm(block.query_norm, queries, queries, heads.kv * heads.group)
-            write.norm(block.key_norm, keys, keys, heads.kv)
+            write.norm(block.query_norm, queries, heads.kv * heads.group)
+            write.norm(block.key_norm, keys, heads.kv)
         cosines, sines = self.angles[block.rotary]
         tables = (address(cosines), address(sines), address(block.rotary.partners), bits(self._scale))
         step = self._made.shape[1]
         for thread, (low, high) in enumerate(self.shares):
             given = (address(self._made), step, low, high, heads.kv, heads.group, heads.dim)
             self.turns[thread].append(program.add(thread, "turn", *given, *tables, 0, kept))
-        program.meet()
+        if not self._apart:
+            program.meet()
         for thread, (low, high) in enumerate(self.shares):
             if low < high:
                 into = address(self._attended[low:high])
                 self.attention[thread].append(program.add(thread, "attention", *[0] * OUT, into))
         program.meet()
-        write.product(block.out, self._attended, self.hidden, adding=True)
-        program.meet()
+        self._add(block.out, self._attended)
 
     def _mlp(self, block: Block) -> None:
         write, program = self._write, self.program
-        write.norm(block.before_mlp, self.hidden, self._normed)
+        made = (block.gate, self._gate), (block.up, self._up)
+        write.products(write.normed(block.before_mlp, self.hidden), *made)
         program.meet()
-        write.product(block.gate, self._normed, self._gate)
-        write.product(block.up, self._normed, self._up)
-        rows, step = self._gate.shape
-        for thread in range(program.threads):
-            low, high = cut(step, thread, program.threads)
-            places = (address(self._gate) + low * FLOAT, address(self._up) + low * FLOAT)
-            program.add(thread, "gate", *places, step, rows, high - low)
+        write.biases(*made)
+        step = self._gate.shape[1]
+        for thread, (low, high) in enumerate(self.shares):
+            places = (address(array) + low * step * FLOAT for array in (self._gate, self._up))
+            program.add(thread, "gate", *places, step, high - low, step)
         program.meet()
-        write.product(block.down, self._gate, self.hidden, adding=True)
-        program.meet()
+        self._add(block.down, self._gate)
+
+    def _add(self, weight: Weight, x: Floats) -> None:
+        """What a weight makes of rows is added to the hidden ones, of which each thread goes on with all."""
+        self._write.products([x] * self.program.threads, (weight, self.hidden), adding=True)
+        self.program.meet()
+        if weight.bias is not None:
+            self._write.biases((weight, self.hidden))
+            self.program.meet()
 
 
 class WrittenHead:
@@ -178,11 +210,11 @@ class WrittenHead:
         self.program = program
         write = _Writer(program, rooms, rows)
         self.hidden = rooms.shared.take("last", rows, width)
-        normed = rooms.shared.take("normed", rows, width)
         self.logits = rooms.shared.take("logits", rows, weight.outputs)
-        write.norm(norm, self.hidden, normed)
-        program.meet()
-        write.product(weight, normed, self.logits)
+        write.products(write.normed(norm, self.hidden), (weight, self.logits))
+        if weight.bias is not None:
+            program.meet()
+            write.biases((weight, self.logits))
         program.finish()
 
 

@@ -8,14 +8,9 @@ from functools import cache
 import pytest
 
 from n8loom_tui.loom.kernels import native, weights
-from n8loom_tui.loom.kernels.native import Code, Machine, Stored
+from n8loom_tui.loom.kernels.native import Code, Stored
 from n8loom_tui.loom.kernels.team import shared_out
-
-MACHINES = {
-    "vectors of 8": Machine(width=8, rows=6, halves=True),
-    "vectors of 4": Machine(width=4, rows=12, halves=True, x86=False),
-}
-"""What code is made for elsewhere. This processor runs it too: LLVM makes of any vector what it has."""
+from tests.support.machines import MACHINES
 
 
 @cache

@@ -117,6 +117,26 @@ def test_a_path_gives_the_same_to_the_bit_alone_among_others_and_read_at_once(va
     np.testing.assert_array_equal(decoded(paths, 110), together)
 
 
+def test_a_row_alone_copies_nothing_of_its_path() -> None:
+    model = build_model("llama")
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    path = np.random.default_rng(2).integers(3, 300, 201).tolist()
+    reading = engine.prefilling([ToRead(path[:-1])])
+    while not reading.done:
+        reading.step(200)
+    engine.close(reading)
+    batch = NetworkBatch[int](model, engine.layout, engine.network)
+    batch.join([Joining(path, [0])], engine.store)
+    assert batch.nbytes == 0, "the store lends what there is"
+    lone = batch.forward([path[-1]]).copy()
+    batch.join([Joining(path, [1, 2])], engine.store)
+    assert [row.length for row in batch.rows] == [1, 0, 0], "those that follow share it"
+    both = NetworkBatch[int](model, engine.layout, engine.network)
+    both.join([Joining(path, [0, 1])], engine.store)
+    np.testing.assert_allclose(both.forward([path[-1]] * 2), lone.repeat(2, axis=0), atol=1e-5)
+
+
 @pytest.mark.parametrize("variant", ["llama untied", "qwen3"])
 def test_code_for_other_processors_gives_the_same(
     variant: str, other_machine: None, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ import pytest
 from n8loom_tui.loom.kernels.codes import Quantised, packed_codes
 from n8loom_tui.loom.kernels.native import Machine, Stored, code
 from n8loom_tui.loom.kernels.program import Program
-from n8loom_tui.loom.kernels.weights import Weight, cut, exact_storage
+from n8loom_tui.loom.kernels.weights import Weight, exact_storage
 from n8loom_tui.loom.kernels.workspace import FLOAT, Floats, Workspace, address
 
 needs_code = pytest.mark.skipif(code() is None, reason="no code can be compiled for this processor")
@@ -38,16 +38,24 @@ KINDS = [float16, bfloat16, wide]
 
 
 def applied(
-    weight: Weight, x: Floats, out: Floats, space: Workspace | None = None, adding: bool = False
+    weight: Weight,
+    x: Floats,
+    out: Floats,
+    space: Workspace | None = None,
+    adding: bool = False,
+    threads: int = 1,
 ) -> Floats:
     """`out = x · weightᵀ + bias`, in compiled code. Returns `out`."""
     known = code()
     assert known is not None
-    program = Program(known, 1)
-    space = space if space is not None else Workspace()
-    into = out.strides[0] // FLOAT
-    program.add(0, weight.step(address(x), len(x), address(out), into, space, adding=adding))
+    program = Program(known, threads)
+    spaces = [space if space is not None else Workspace(), *(Workspace() for _ in range(threads - 1))]
+    into, taken = out.strides[0] // FLOAT, program.counter() if threads > 1 else 0
+    for thread, own in enumerate(spaces):
+        step = weight.step(address(x), len(x), address(out), into, own, adding=adding, taken=taken)
+        program.add(thread, step)
     if weight.bias is not None:
+        program.meet()
         program.add(0, "bias", address(out), into, len(x), weight.outputs, address(weight.bias))
     program.finish()
     program.run()
@@ -99,12 +107,7 @@ def test_codes_give_what_the_unpacked_weights_give_to_the_bit(
     weight, plain = Weight.of(array, bias, quantised=packed), Weight.of(array, bias, pack=True)
     wanted = applied(plain, x, empty(rows, outputs))
     np.testing.assert_array_equal(applied(weight, x, empty(rows, outputs)), wanted)
-    shared = empty(rows, outputs)
-    for number in range(2):
-        low, high = cut(outputs, number, 2)
-        if low < high:
-            applied(weight.share(low, high), x, shared[:, low:high])
-    np.testing.assert_array_equal(shared, wanted)
+    np.testing.assert_array_equal(applied(weight, x, empty(rows, outputs), threads=2), wanted)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,16 +149,36 @@ def test_codes_that_do_not_give_the_very_same_numbers_are_left_alone() -> None:
 
 
 @needs_code
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("rows", [2, 60])
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_shares_of_the_outputs_make_up_the_whole(count: int, rows: int, pack: bool) -> None:
-    array, bias, x = numbers(230, 70), numbers(230, seed=1), numbers(rows, 70, seed=2)
-    out, weight = empty(rows, 230), Weight.of(array, bias, pack=pack)
-    for number in range(count):
-        low, high = cut(230, number, count)
-        applied(weight.share(low, high), x, out[:, low:high])
-    np.testing.assert_allclose(out, x @ array.T + bias, atol=1e-4)
+@pytest.mark.parametrize("threads", [2, 3, 9])
+def test_threads_that_take_outputs_make_what_one_makes_to_the_bit(
+    threads: int, rows: int, pack: bool, kind: Kind
+) -> None:
+    array, bias, x = kind(numbers(230, 170)), numbers(230, seed=1), numbers(rows, 170, seed=2)
+    weight = Weight.of(array, bias, pack=pack)
+    alone = applied(weight, x, empty(rows, 230))
+    for _ in range(5):
+        np.testing.assert_array_equal(applied(weight, x, empty(rows, 230), threads=threads), alone)
+
+
+@needs_code
+@pytest.mark.parametrize("pack", [True, False])
+def test_rows_that_were_put_side_by_side_serve_several_products(pack: bool) -> None:
+    known = code()
+    assert known is not None
+    x, space = numbers(15, 70), Workspace()
+    weights = [Weight.of(numbers(outputs, 70, seed=outputs), pack=pack) for outputs in (40, 33, 5)]
+    outs = [empty(15, weight.outputs) for weight in weights]
+    program = Program(known, 1)
+    for number, (weight, out) in enumerate(zip(weights, outs, strict=True)):
+        given = 0 if number else address(x)
+        program.add(0, weight.step(given, 15, address(out), weight.outputs, space))
+    program.finish()
+    program.run()
+    for weight, out in zip(weights, outs, strict=True):
+        np.testing.assert_allclose(out, x @ weight.array.T, atol=1e-4)
 
 
 @needs_code

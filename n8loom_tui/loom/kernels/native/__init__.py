@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
 
-from .interface import PROGRAM, WIDTHS, Stored, quantised
+from .interface import LOUD, PROGRAM, WEIGHING, WIDTHS, Stored, quantised
 from .machine import Function, Machine, callable_at, compiled, machine
 
-__all__ = ["Code", "Function", "Machine", "Stored", "code", "prepare", "product_of"]
+__all__ = ["Code", "Function", "Machine", "Stored", "choosing", "code", "prepare", "product_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,15 @@ def code() -> Code | None:
         return _code()
 
 
-def prepare() -> None:
-    """Begin to compile, on a thread of its own, for whoever will ask soon."""
-    Thread(target=code, name="compiling").start()
+def prepare(*, steps: bool) -> None:
+    """Begin to compile, on a thread of its own, what chooses tokens, and what takes `steps` if that is to come."""
+    Thread(target=_prepare, args=(steps,), name="compiling").start()
+
+
+def _prepare(steps: bool) -> None:
+    if steps:
+        code()
+    choosing()
 
 
 @cache
@@ -56,28 +62,24 @@ def _compiled_for(here: Machine) -> Code:
     from .attention import Products, emit_attention
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
     from .flow import emit_barrier, emit_run, emit_step
-    from .product import (
-        Parts,
-        emit_crossing,
-        emit_gather,
-        emit_multiply,
-        emit_packing,
-        emit_product,
-        emit_quantised,
-        emit_unpacking,
-    )
+    from .panels import emit_packing, emit_unpacking
+    from .product import emit_crossing, emit_parts, emit_product, emit_quantised
 
     module = ir.Module("float32")
-    gather = emit_gather(module, here, "gather")
-    parts = Parts(gather, emit_multiply(module, here, "multiply", Stored.FLOAT32))
-    product = emit_product(module, here, Stored.FLOAT32.product, parts.gather, parts.multiply)
+    parts = emit_parts(module, here)
+    product = emit_product(module, here, Stored.FLOAT32.product, parts)
     crossing = emit_crossing(module, here, "crossing", parts, emit_packing(module, here, "packing"))
     functions = [
         product,
         crossing,
         *(
             emit_quantised(
-                module, here, quantised(bits), parts, emit_unpacking(module, here, f"unpacking {bits}", bits)
+                module,
+                here,
+                quantised(bits),
+                parts,
+                emit_unpacking(module, here, f"unpacking {bits}", bits),
+                bits,
             )
             for bits in WIDTHS
         ),
@@ -105,10 +107,47 @@ def product_of(stored: Stored) -> int:
     from llvmlite import ir
 
     from .flow import emit_step
-    from .product import emit_gather, emit_multiply, emit_product
+    from .panels import emit_widening
+    from .product import emit_parts, emit_widened
 
     module, here = ir.Module(stored), known.machine
-    gather = emit_gather(module, here, "gather")
-    multiply = emit_multiply(module, here, "multiply", stored)
-    step = emit_step(module, here, emit_product(module, here, stored.product, gather, multiply))
+    widening = emit_widening(module, here, "widening", stored)
+    product = emit_widened(module, here, stored.product, emit_parts(module, here), widening)
+    step = emit_step(module, here, product)
     return compiled(module, [step])[step.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """What goes through a vocabulary, as `WEIGHING` and `LOUD` say. It is for every model, on any device."""
+
+    machine: Machine
+    weigh: Function
+    loud: Function
+
+
+@cache
+def choosing() -> Choosing | None:
+    """What was compiled at the first call (some 0.1 s); None where nothing can be."""
+    here = machine()
+    if here is None:
+        return None
+    try:
+        return choosing_for(here)
+    except RuntimeError:  # LLVM's, as above
+        return None
+
+
+def choosing_for(here: Machine) -> Choosing:
+    from llvmlite import ir
+
+    from .logits import emit_loud, emit_weighing
+
+    module = ir.Module("choosing")
+    weigh, loud = emit_weighing(module, here, "weighing"), emit_loud(module, here, "loud")
+    found = compiled(module, [weigh, loud])
+    return Choosing(
+        here,
+        callable_at(found[weigh.name], len(WEIGHING)),
+        callable_at(found[loud.name], len(LOUD)),
+    )

@@ -114,7 +114,7 @@ class _Attention:
             [
                 *(queries, b.mul(part.rows, p["group"]), p["dim"], p["dim"]),
                 *(part.keys, p["dim"], part.width),
-                *(into, p["columns"], whole(0), p["space"], p["panel"]),
+                *(into, p["columns"], whole(0), p["space"], p["panel"], whole(0)),
             ],
         )
 
@@ -128,7 +128,7 @@ class _Attention:
                 *(self._scores_at(row, part.start), b.mul(part.rows, p["group"]), part.width, p["columns"]),
                 *(part.values, b.mul(p["dim"], whole(4)), whole(4 * self._machine.panel), p["dim"]),
                 *(e.at(p["weighted"], e.product(row, p["group"], p["dim"])), p["dim"]),
-                *(whole(1), p["space"]),
+                *(whole(1), p["space"], whole(0)),
             ],
         )
 

@@ -37,39 +37,62 @@ def quantised(bits: int) -> str:
 PRODUCT = (
     *("x", "rows", "inner", "x_step"),
     *("w", "w_step", "panel_step", "outputs"),
-    *("out", "out_step", "adding", "space"),
+    *("out", "out_step", "adding", "space", "taken"),
 )
 """What a product takes: `out[r, j] = Σ x[r, k] · w[k, j]`.
 
 `x` and `out`: addresses of float32 matrices, `x_step` and `out_step` floats from one row to the next. `w`: the
 address of a panel, `w_step` bytes from one `k` to the next, `panel_step` bytes from one panel to the next.
-`adding`: 1 adds to what stands in `out`, 0 does not read it. `space`: the address of room for `room` floats.
+`adding`: 1 adds to what stands in `out`, 0 does not read it. `space`: the address of room for `room` floats. `x` is 0
+if the rows were put there before. `taken`: the address of a whole number that threads count with which panels they have
+taken, of one product; 0: all panels are this one's.
 """
 GATHER = ("x", "rows", "inner", "x_step", "space")
 MULTIPLY = (
-    *("rows", "inner"),
-    *("w", "w_step", "panel_step", "outputs"),
+    *("rows", "inner", "begin", "count"),
+    *("w", "w_step", "outputs"),
     *("out", "out_step", "adding", "space"),
+    *("ahead", "ahead_size"),
 )
-"""The two halves of a product: its rows are put side by side, then multiplied."""
+"""The two halves of a product: its rows are put side by side, then multiplied with one stretch of a panel after the
+other: with its lines `begin` up to `begin + count`, of which `w` is the first. Meanwhile so many bytes are fetched from
+the address `ahead`."""
+WIDENING = ("w", "count", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of 16-bit numbers. What is fetched meanwhile: as in `MULTIPLY`."""
+WIDENED = (
+    *("x", "rows", "inner", "x_step"),
+    *("w", "panel_step", "outputs"),
+    *("out", "out_step", "adding", "space", "panel", "taken"),
+)
+"""What a product with 16-bit numbers takes; `panel_step` bytes from one panel to the next. `panel`: room for
+`panel_room` floats."""
 PACKING = ("w", "inner", "w_step", "outputs", "panel")
 """What makes a panel of a matrix `w[j, k]`, `w_step` floats from one `j` to the next."""
 CROSSING = (
     *("x", "rows", "inner", "x_step"),
     *("w", "w_step", "outputs"),
-    *("out", "out_step", "adding", "space", "panel"),
+    *("out", "out_step", "adding", "space", "panel", "taken"),
 )
-"""What a product with a matrix takes that is not packed: `w[j, k]` as for packing. `panel`: room for one."""
-UNPACKING = ("codes", "inner", "group", "panel")
-"""What makes a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then `group` lines of
-codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and the upper half
-of the byte is for the one in the second."""
+"""What a product with a matrix takes that is not packed: `w[j, k]` as for packing."""
+UNPACKING = ("codes", "count", "group", "panel", "ahead", "ahead_size")
+"""What makes so many lines of a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then
+`group` lines of codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and
+the upper half of the byte is for the one in the second. What is fetched meanwhile: as in `MULTIPLY`."""
 QUANTISED = (
     *("x", "rows", "inner", "x_step"),
     *("w", "group", "panel_step", "outputs"),
-    *("out", "out_step", "adding", "space", "panel"),
+    *("out", "out_step", "adding", "space", "panel", "taken"),
 )
 """What a product with codes takes; `panel_step` bytes from one panel to the next."""
+
+
+STRETCH = 128
+"""How many lines of a panel are multiplied with all rows before the next: what stays in the first cache."""
+
+
+def panel_room(machine: Machine, inner: int, unit: int = 1) -> int:
+    """How many floats a product needs to get a stretch of a panel ready, which has a multiple of `unit` lines."""
+    return machine.panel * min(inner, max(STRETCH, unit))
 
 
 def room(machine: Machine, rows: int, inner: int) -> int:
@@ -102,7 +125,7 @@ of a row has room for. `out`: address, `[rows, heads, group, dim]`."""
 def rooms(machine: Machine, rows: int, group: int, dim: int, columns: int) -> dict[str, int]:
     """How many floats attention needs of each kind of room, for so many rows at a time."""
     return {
-        "panel": machine.panel * dim,
+        "panel": panel_room(machine, dim),
         "space": rows * group * max(columns, dim) + machine.rows + machine.width,
         "weighted": rows * group * dim,
         "totals": rows * group,
@@ -130,6 +153,19 @@ GATE = ("gate", "up", "step", "rows", "columns")
 """What `emit_gate` writes takes: `gate = silu(gate) · up`, in place; `step` floats from one row to the next."""
 BIAS = ("out", "step", "rows", "columns", "bias")
 """What `emit_bias` writes takes."""
+WEIGHING = (
+    *("table", "size", "low", "high", "line"),
+    *("maxima", "best", "sums", "products"),
+)
+"""What `emit_weighing` writes takes: the rows from `low` up to `high` of a table of `size` logits each.
+
+Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for the largest of each column; what is no
+number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
+the sums of `exp(logit - best)`, and of these times `logit - best`.
+"""
+LOUD = ("counter", "size", "least", "found")
+"""What `emit_loud` writes takes. `counter`, `least`: the bits of unsigned numbers. `found`: address of whole numbers,
+one more than vectors of tokens: first how many vectors have a token with a noise of at least `least`, then which."""
 BARRIER = ("state", "count")
 """What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
 STATE = 24

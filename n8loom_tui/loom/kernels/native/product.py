@@ -9,14 +9,27 @@ rows beside it, nor on how outputs are shared out among threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from .emitter import BYTE, FLOAT, SHORT, Emitter, Value, Variable, whole
-from .interface import CROSSING, GATHER, MULTIPLY, PACKING, PRODUCT, QUANTISED, UNPACKING, Stored
+from .emitter import FLOAT, POINTER, Emitter, Value, Variable, whole
+from .interface import (
+    CROSSING,
+    GATHER,
+    MULTIPLY,
+    PRODUCT,
+    QUANTISED,
+    STRETCH,
+    WIDENED,
+)
 from .machine import VECTORS, Machine
+from .panels import transposed
+
+ROWS_OF_LINES = 4
+"""To unpack lines takes about as long as to multiply them with so many rows."""
 
 
 class Blocks:
@@ -59,55 +72,54 @@ def emit_gather(module: ir.Module, machine: Machine, name: str) -> ir.Function:
     return e.done()
 
 
-def emit_multiply(module: ir.Module, machine: Machine, name: str, stored: Stored) -> ir.Function:
-    """The code of a product of rows that were gathered, with a matrix that is stored like this."""
+def emit_multiply(module: ir.Module, machine: Machine, name: str, *, ragged: bool) -> ir.Function:
+    """The code that multiplies rows that were gathered with a stretch of a panel.
+
+    Args:
+        ragged: whether the panel may have fewer outputs than there is room for. What is beyond them is neither read
+            nor written.
+    """
     e = Emitter(module, name, MULTIPLY, machine.width)
-    b, a = e.builder, e.arguments
+    b, a, zero = e.builder, e.arguments, e.constant(0.0)
     blocks = Blocks(e, machine, a["rows"])
-    panels = b.sdiv(b.add(a["outputs"], whole(machine.panel - 1)), whole(machine.panel))
-    ahead = b.sdiv(a["panel_step"], e.most(b.mul(blocks.number, a["inner"]), whole(1)))
-    with e.count(panels) as panel:
-        weights = b.add(a["w"], b.mul(panel, a["panel_step"]))
-        done = b.mul(panel, whole(machine.panel))
-        left = b.sub(a["outputs"], done)
-        with e.count(blocks.number) as number:
-            first, count = blocks.bounds(number)
-            rows = e.at(a["space"], b.mul(first, a["inner"]))
-            into = e.at(a["out"], b.add(b.mul(first, a["out_step"]), done))
-            fetched = e.sum(weights, a["panel_step"], e.product(number, a["inner"], ahead))
+    ahead = b.sdiv(a["ahead_size"], e.most(b.mul(blocks.number, a["count"]), whole(1)))
+    adding = b.icmp_signed("!=", a["adding"], whole(0))
+    masks = [e.below(b.sub(a["outputs"], whole(v * machine.width))) for v in range(VECTORS)]
 
-            def tile(count: int) -> None:
-                masks = [e.below(b.sub(left, whole(v * machine.width))) for v in range(VECTORS)]
-                places = [
-                    [
-                        e.at(into, b.add(b.mul(whole(r), a["out_step"]), whole(v * machine.width)))
-                        for v in range(VECTORS)
-                    ]
-                    for r in range(count)
-                ]
-                zero = e.constant(0.0)
-                present = [
-                    e.below(b.mul(b.sub(left, whole(v * machine.width)), a["adding"])) for v in range(VECTORS)
-                ]
-                sums = [
-                    Variable(e, e.load_some(place, mask, zero))
-                    for row in places
-                    for place, mask in zip(row, present, strict=True)
-                ]
-                with e.count(a["inner"]) as k:
-                    e.prefetch(b.add(fetched, b.mul(k, ahead)))
-                    here = b.add(weights, b.mul(k, a["w_step"]))
-                    factors = [_vector(e, here, v, stored, masks[v]) for v in range(VECTORS)]
-                    line = e.at(rows, b.mul(k, whole(count)))
-                    for r in range(count):
-                        one = e.everywhere(e.load(e.at(line, whole(r)), FLOAT))
-                        for total, factor in zip(sums[r * VECTORS :], factors, strict=False):
-                            total.set(e.fma(one, factor, total.get()))
-                for r, row in enumerate(places):
-                    for total, place, mask in zip(sums[r * VECTORS :], row, masks, strict=False):
-                        e.store_some(total.get(), place, mask)
+    def read(place: Value, v: int) -> Value:
+        return e.load_some(place, masks[v], zero) if ragged else e.load(place, e.vector)
 
-            by_count(e, count, machine.rows, tile)
+    def write(value: Value, place: Value, v: int) -> None:
+        if ragged:
+            e.store_some(value, place, masks[v])
+        else:
+            e.store(value, place)
+
+    with e.count(blocks.number) as number:
+        first, count = blocks.bounds(number)
+        rows = e.at(a["space"], b.add(b.mul(first, a["inner"]), b.mul(a["begin"], count)))
+        into = e.at(a["out"], b.mul(first, a["out_step"]))
+        fetched = b.add(a["ahead"], e.product(number, a["count"], ahead))
+
+        def tile(count: int) -> None:
+            places = [
+                (e.at(into, b.add(b.mul(whole(r), a["out_step"]), whole(v * machine.width))), r, v)
+                for r in range(count)
+                for v in range(VECTORS)
+            ]
+            sums = [Variable(e, b.select(adding, read(place, v), zero)) for place, _, v in places]
+            with e.count(a["count"]) as k:
+                e.prefetch(b.add(fetched, b.mul(k, ahead)))
+                here = b.add(a["w"], b.mul(k, a["w_step"]))
+                factors = [read(e.at(here, whole(v * machine.width)), v) for v in range(VECTORS)]
+                line = e.at(rows, b.mul(k, whole(count)))
+                ones = [e.everywhere(e.load(e.at(line, whole(r)), FLOAT)) for r in range(count)]
+                for total, (_, r, v) in zip(sums, places, strict=True):
+                    total.set(e.fma(ones[r], factors[v], total.get()))
+            for total, (place, _, v) in zip(sums, places, strict=True):
+                write(total.get(), place, v)
+
+        by_count(e, count, machine.rows, tile)
     return e.done()
 
 
@@ -122,7 +134,7 @@ def _gather(e: Emitter, machine: Machine, first: Value, count: Value) -> None:
     with e.count(squares) as square:
         k = b.mul(square, whole(width))
         lines = [e.load(e.at(source, k), e.vector) for source in sources]
-        turned = [_transposed(e, lines[some : some + width]) for some in range(0, len(lines), width)]
+        turned = [transposed(e, lines[some : some + width]) for some in range(0, len(lines), width)]
         for lane, parts in enumerate(zip(*turned, strict=True)):
             place = e.at(room, b.mul(b.add(k, whole(lane)), count))
             for number, vector in enumerate(parts):
@@ -134,53 +146,156 @@ def _gather(e: Emitter, machine: Machine, first: Value, count: Value) -> None:
             e.store(e.load(e.at(source, k), FLOAT), e.at(place, row))
 
 
-def _vector(e: Emitter, address: Value, number: int, stored: Stored, mask: Value) -> Value:
-    """A panel's vector of one `k`, as float32. What is 16-bit is packed, and has no end within a panel."""
-    b = e.builder
-    place = b.add(address, whole(number * e.width * stored.size))
-    if stored is Stored.FLOAT32:
-        return e.load_some(place, mask, e.constant(0.0))
-    if stored is Stored.FLOAT16:
-        return b.fpext(e.load(place, ir.VectorType(ir.HalfType(), e.width), align=2), e.vector)
-    upper = e.load(place, ir.VectorType(ir.IntType(16), e.width), align=2)
-    wide = ir.VectorType(SHORT, e.width)
-    shift = ir.Constant(wide, [16] * e.width)
-    return b.bitcast(b.shl(b.zext(upper, wide), shift), e.vector)
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What products are made of: rows gathered, and multiplied with a stretch of a panel, whole or not."""
+
+    gather: ir.Function
+    whole: ir.Function
+    ragged: ir.Function
 
 
-def emit_product(
-    module: ir.Module, machine: Machine, name: str, gather: ir.Function, multiply: ir.Function
-) -> ir.Function:
-    """The code of a product with a matrix in panels."""
-    e = Emitter(module, name, PRODUCT, machine.width)
-    a = e.arguments
-    e.call(gather, [a[given] for given in GATHER])
-    e.call(multiply, [a[given] for given in MULTIPLY])
-    return e.done()
-
-
-def _panel_by_panel(
-    e: Emitter, machine: Machine, parts: Parts, make: Callable[[Value, Value], None]
-) -> ir.Function:
-    """The code of a product whose panels are made one after the other; `make` is told which, and its first output."""
-    b, a, panel = e.builder, e.arguments, machine.panel
-    e.call(parts.gather, [a[given] for given in GATHER])
-    with e.count(b.sdiv(b.add(a["outputs"], whole(panel - 1)), whole(panel))) as number:
-        first = b.mul(number, whole(panel))
-        left = e.least(whole(panel), b.sub(a["outputs"], first))
-        make(number, first)
-        given = a | {"w": a["panel"], "w_step": whole(4 * panel), "panel_step": whole(0)}
-        given |= {"outputs": left, "out": e.at(a["out"], first)}
-        e.call(parts.multiply, [given[name] for name in MULTIPLY])
-    return e.done()
+def emit_parts(module: ir.Module, machine: Machine) -> Parts:
+    """The code that all products of a module share."""
+    return Parts(
+        emit_gather(module, machine, "gather"),
+        emit_multiply(module, machine, "multiply", ragged=False),
+        emit_multiply(module, machine, "multiply ragged", ragged=True),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What products are made of: rows gathered, and multiplied with float32."""
+class Stretch:
+    """Part of the panel of a number: `count` lines from `begin` on."""
 
-    gather: ir.Function
-    multiply: ir.Function
+    number: Value
+    begin: Value
+    count: Value
+
+
+Lines = tuple[Value, Value]
+"""The address of a stretch's first line, and bytes from one to the next."""
+Memory = tuple[Value, Value]
+"""An address, and how many bytes there."""
+
+
+class Panels:
+    """The numbers of a product's panels, one after the other, or those among them that no other thread has taken."""
+
+    def __init__(self, e: Emitter, machine: Machine) -> None:
+        b, a = e.builder, e.arguments
+        self._e = e
+        self._count = b.sdiv(b.add(a["outputs"], whole(machine.panel - 1)), whole(machine.panel))
+        self._next = Variable(e, whole(0))
+        self._own = Variable(e, whole(0))
+
+    def _take(self) -> None:
+        e, b = self._e, self._e.builder
+        taken = e.arguments["taken"]
+        with b.if_else(b.icmp_signed("!=", taken, whole(0))) as (shared, alone):
+            with shared:
+                self._next.set(b.atomic_rmw("add", b.inttoptr(taken, POINTER), whole(1), "monotonic"))
+            with alone:
+                self._next.set(self._own.get())
+                self._own.add(whole(1))
+
+    @contextmanager
+    def each(self) -> Iterator[tuple[Value, Value]]:
+        """Code for each panel: its number, and that of the next one, or again its own if it is the last."""
+        e, b = self._e, self._e.builder
+        head, body, tail = (e.function.append_basic_block(name) for name in ("take", "panel", "taken"))
+        self._take()
+        b.branch(head)
+        b.position_at_end(head)
+        number = self._next.get()
+        b.cbranch(b.icmp_signed("<", number, self._count), body, tail)
+        b.position_at_end(body)
+        self._take()
+        following = self._next.get()
+        yield number, b.select(b.icmp_signed("<", following, self._count), following, number)
+        b.branch(head)
+        b.position_at_end(tail)
+
+
+def _multiply(
+    e: Emitter,
+    machine: Machine,
+    parts: Parts,
+    unit: Value,
+    lines: Callable[[Stretch, Memory], Lines],
+    ahead: Callable[[Stretch], Memory],
+    rows_of_lines: int = ROWS_OF_LINES,
+) -> ir.Function:
+    """The code of a product, panel by panel, each in stretches that the first cache holds.
+
+    Args:
+        unit: of how many lines, or a multiple, stretches have to be.
+        lines: writes what gets a stretch ready, and fetches something meanwhile.
+        ahead: writes where what is fetched lies, for a stretch that comes later.
+        rows_of_lines: to get lines ready takes about as long as to multiply so many rows.
+    """
+    b, a, panel = e.builder, e.arguments, machine.panel
+    with b.if_then(b.icmp_signed("!=", a["x"], whole(0))):
+        e.call(parts.gather, [a[given] for given in GATHER])
+    size = b.mul(unit, e.most(whole(1), b.sdiv(whole(STRETCH), unit)))
+    with Panels(e, machine).each() as (number, following):
+        first = b.mul(number, whole(panel))
+        left = e.least(whole(panel), b.sub(a["outputs"], first))
+        with e.count(b.sdiv(b.add(a["inner"], b.sub(size, whole(1))), size)) as turn:
+            begin = b.mul(turn, size)
+            count = e.least(size, b.sub(a["inner"], begin))
+            fetched, size_fetched = ahead(Stretch(following, begin, count))
+            early = b.sdiv(b.mul(size_fetched, whole(rows_of_lines)), b.add(a["rows"], whole(rows_of_lines)))
+            w, w_step = lines(Stretch(number, begin, count), (fetched, early))
+            adding = b.select(b.icmp_signed("==", turn, whole(0)), a["adding"], whole(1))
+            given = a | {"begin": begin, "count": count, "w": w, "w_step": w_step, "outputs": left}
+            given |= {"out": e.at(a["out"], first), "adding": adding}
+            given |= {"ahead": b.add(fetched, early), "ahead_size": b.sub(size_fetched, early)}
+            values = [given[name] for name in MULTIPLY]
+            with b.if_else(b.icmp_signed("==", left, whole(panel))) as (then, otherwise):
+                with then:
+                    e.call(parts.whole, values)
+                with otherwise:
+                    e.call(parts.ragged, values)
+    return e.done()
+
+
+def emit_product(module: ir.Module, machine: Machine, name: str, parts: Parts) -> ir.Function:
+    """The code of a product with a matrix in panels, float32."""
+    e = Emitter(module, name, PRODUCT, machine.width)
+    b, a = e.builder, e.arguments
+
+    def numbers(stretch: Stretch) -> Value:
+        return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, a["w_step"]))
+
+    def ahead(stretch: Stretch) -> Memory:
+        return numbers(stretch), b.mul(stretch.count, a["w_step"])
+
+    def lines(stretch: Stretch, _: Memory) -> Lines:
+        return numbers(stretch), a["w_step"]
+
+    return _multiply(e, machine, parts, whole(1), lines, ahead, rows_of_lines=0)
+
+
+def emit_widened(
+    module: ir.Module, machine: Machine, name: str, parts: Parts, widening: ir.Function
+) -> ir.Function:
+    """The code of a product with a matrix in panels of 16-bit numbers."""
+    e = Emitter(module, name, WIDENED, machine.width)
+    b, a = e.builder, e.arguments
+    step = whole(2 * machine.panel)
+
+    def numbers(stretch: Stretch) -> Value:
+        return e.sum(a["w"], b.mul(stretch.number, a["panel_step"]), b.mul(stretch.begin, step))
+
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(widening, [numbers(stretch), stretch.count, a["panel"], *fetched])
+        return a["panel"], whole(4 * machine.panel)
+
+    def ahead(stretch: Stretch) -> Memory:
+        return numbers(stretch), b.mul(stretch.count, step)
+
+    return _multiply(e, machine, parts, whole(1), lines, ahead)
 
 
 def emit_crossing(
@@ -190,96 +305,33 @@ def emit_crossing(
     e = Emitter(module, name, CROSSING, machine.width)
     b, a = e.builder, e.arguments
 
-    def pack(_number: Value, first: Value) -> None:
-        rows = e.at(a["w"], b.mul(first, a["w_step"]))
+    def lines(stretch: Stretch, _: Memory) -> Lines:
+        first = b.mul(stretch.number, whole(machine.panel))
+        rows = e.at(a["w"], b.add(b.mul(first, a["w_step"]), stretch.begin))
         left = e.least(whole(machine.panel), b.sub(a["outputs"], first))
-        e.call(packing, [rows, a["inner"], a["w_step"], left, a["panel"]])
+        e.call(packing, [rows, stretch.count, a["w_step"], left, a["panel"]])
+        return a["panel"], whole(4 * machine.panel)
 
-    return _panel_by_panel(e, machine, parts, pack)
+    return _multiply(e, machine, parts, whole(1), lines, lambda _: (a["panel"], whole(0)))
 
 
 def emit_quantised(
-    module: ir.Module, machine: Machine, name: str, parts: Parts, unpacking: ir.Function
+    module: ir.Module, machine: Machine, name: str, parts: Parts, unpacking: ir.Function, width: int
 ) -> ir.Function:
-    """The code of a product with quantised weights."""
+    """The code of a product with quantised weights, of `width` bits."""
     e = Emitter(module, name, QUANTISED, machine.width)
     b, a = e.builder, e.arguments
+    group_size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(machine.panel * width // 8)))
 
-    def unpack(number: Value, _first: Value) -> None:
-        codes = b.add(a["w"], b.mul(number, a["panel_step"]))
-        e.call(unpacking, [codes, a["inner"], a["group"], a["panel"]])
+    def codes(stretch: Stretch) -> Value:
+        start = b.mul(stretch.number, a["panel_step"])
+        return e.sum(a["w"], start, b.mul(b.sdiv(stretch.begin, a["group"]), group_size))
 
-    return _panel_by_panel(e, machine, parts, unpack)
+    def lines(stretch: Stretch, fetched: Memory) -> Lines:
+        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"], *fetched])
+        return a["panel"], whole(4 * machine.panel)
 
+    def ahead(stretch: Stretch) -> Memory:
+        return codes(stretch), b.mul(b.sdiv(stretch.count, a["group"]), group_size)
 
-def emit_unpacking(module: ir.Module, machine: Machine, name: str, width: int) -> ir.Function:
-    """The code that makes a panel, `[inner, panel]`, of codes of `width` bits, 4 or 8: `scale · code + bias`, rounded
-    after each operation, as MLX does."""
-    e = Emitter(module, name, UNPACKING, machine.width)
-    b, a = e.builder, e.arguments
-    small, wide = ir.VectorType(BYTE, e.width), ir.VectorType(SHORT, e.width)
-    line = machine.panel * width // 8
-    size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(line)))
-    with e.count(b.sdiv(a["inner"], a["group"])) as number:
-        begin = b.add(a["codes"], b.mul(number, size))
-        scales = [e.load(e.at(begin, whole(v * e.width)), e.vector) for v in range(VECTORS)]
-        biases = [e.load(e.at(begin, whole(machine.panel + v * e.width)), e.vector) for v in range(VECTORS)]
-        codes = e.at(begin, whole(2 * machine.panel))
-        into = e.at(a["panel"], e.product(number, a["group"], whole(machine.panel)))
-        with e.count(a["group"]) as k:
-            place = b.add(codes, b.mul(k, whole(line)))
-            for v in range(VECTORS):
-                if width == 8:
-                    code = b.zext(e.load(b.add(place, whole(v * e.width)), small, align=1), wide)
-                else:
-                    code = b.zext(e.load(place, small, align=1), wide)
-                    shift = ir.Constant(wide, [4 * v] * e.width)
-                    code = b.and_(b.lshr(code, shift), ir.Constant(wide, [15] * e.width))
-                value = b.fadd(b.fmul(b.uitofp(code, e.vector), scales[v]), biases[v])
-                e.store(value, e.at(into, b.add(b.mul(k, whole(machine.panel)), whole(v * e.width))))
-    return e.done()
-
-
-def emit_packing(module: ir.Module, machine: Machine, name: str) -> ir.Function:
-    """The code that makes a panel, `[inner, panel]`, of up to so many rows of a matrix; the rest of it is undefined.
-
-    It turns squares of numbers over in registers.
-    """
-    e = Emitter(module, name, PACKING, machine.width)
-    b, a, width = e.builder, e.arguments, machine.width
-    squares = b.sdiv(a["inner"], whole(width))
-    for v in range(VECTORS):
-        sources = []
-        for lane in range(width):
-            row = e.least(whole(v * width + lane), b.sub(a["outputs"], whole(1)))
-            sources.append(e.at(a["w"], b.mul(row, a["w_step"])))
-        with e.count(squares) as square:
-            k = b.mul(square, whole(width))
-            turned = _transposed(e, [e.load(e.at(source, k), e.vector) for source in sources])
-            for lane, vector in enumerate(turned):
-                place = b.add(b.mul(b.add(k, whole(lane)), whole(machine.panel)), whole(v * width))
-                e.store(vector, e.at(a["panel"], place))
-        with e.count(a["inner"], b.mul(squares, whole(width))) as k:
-            for lane, source in enumerate(sources):
-                place = b.add(b.mul(k, whole(machine.panel)), whole(v * width + lane))
-                e.store(e.load(e.at(source, k), FLOAT), e.at(a["panel"], place))
-    return e.done()
-
-
-def _transposed(e: Emitter, vectors: list[Value]) -> list[Value]:
-    """A square of numbers turned over: in each round pairs of vectors exchange halves of ever smaller blocks."""
-    width, order = e.width, ir.VectorType(SHORT, e.width)
-    block = width // 2
-    while block:
-        result = list(vectors)
-        for low in range(width):
-            if low & block:
-                continue
-            high = low | block
-            upper = [(place - block + width) if place & block else place for place in range(width)]
-            lower = [place + width if place & block else place + block for place in range(width)]
-            pair = vectors[low], vectors[high]
-            result[low] = e.builder.shuffle_vector(*pair, ir.Constant(order, upper))
-            result[high] = e.builder.shuffle_vector(*pair, ir.Constant(order, lower))
-        vectors, block = result, block // 2
-    return vectors
+    return _multiply(e, machine, parts, a["group"], lines, ahead)
