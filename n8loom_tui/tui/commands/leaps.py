@@ -42,7 +42,7 @@ class Leaps(Part):
         before = self._app.document.set_letter(letter, node)
         for changed in {before, node.id} - {None}:
             if other := self._app.document.nodes.get(changed or ""):
-                self._tree.node_changed(other)
+                self._tree.nodes_changed([other])
 
     def do_go_letter(self, _count: int | None) -> None:
         self._node()

@@ -48,7 +48,7 @@ class Picture(Part):
         view.compared = node.id if node is not None else None
         for other in changed:
             if other is not None:
-                self._tree.node_changed(other)
+                self._tree.nodes_changed([other])
 
     def _sibling(self, node: Heddle) -> Heddle:
         """The sibling before a node, or behind it if it is the first."""

@@ -128,8 +128,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             tree.set_streaming(branch, True)
         for node in change.finished:
             tree.set_streaming(node.id, False)
-        for node in change.changed.values():
-            tree.node_changed(node)
+        tree.nodes_changed(change.changed.values())
         self._follow(change)
 
     def _show_rows(self, change: Change) -> None:
@@ -169,7 +168,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         for node in change.changed.values():
             self.reader.node_grew(node)
             self.reader.odds_known(node)
-            self.preview.node_grew(node)
+        self.preview.nodes_grew(change.changed.values())
         for node in change.finished:
             self.preview.set_streaming(node.id, False)
             if node is current:

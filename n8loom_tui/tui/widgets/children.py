@@ -3,7 +3,7 @@ stream."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -86,13 +86,13 @@ class ChildrenPreview(Widget, can_focus=False):
         self._streaming = {child.id for child in self._children_shown if child.id in streaming}
         self.refresh()
 
-    def node_grew(self, node: Heddle) -> None:
-        """A node has more text. Its lines are drawn again if it is one of those shown."""
-        for number, child in enumerate(self._shown()):
-            if child is node:
-                lines = self._lines_each()
-                self.refresh(Region(0, number * lines, self.content_size.width, lines))
-                return
+    def nodes_grew(self, nodes: Iterable[Heddle]) -> None:
+        """Nodes have more text. The lines are drawn again of those that are shown."""
+        grown = {node.id for node in nodes}
+        numbers = [number for number, child in enumerate(self._shown()) if child.id in grown]
+        if numbers:
+            lines, width = self._lines_each(), self.content_size.width
+            self.refresh(*(Region(0, number * lines, width, lines) for number in numbers))
 
     def set_streaming(self, node_id: str, streaming: bool) -> None:
         """Say whether a child is being generated; then its end is shown instead of its beginning."""
@@ -103,7 +103,7 @@ class ChildrenPreview(Widget, can_focus=False):
             self._streaming.add(node_id)
         else:
             self._streaming.discard(node_id)
-        self.node_grew(child)
+        self.nodes_grew([child])
 
     # ------------------------------------------------------------------ drawing
 

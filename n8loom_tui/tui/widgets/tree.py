@@ -7,7 +7,7 @@ again. The scroll never moves by itself: rows that come or go above leave on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -88,13 +88,17 @@ class LoomTree(ShapedTree):
         self._spinner: Timer | None = None
         self._drawn: dict[str, RowLayout] = {}
 
-    def node_changed(self, node: Heddle) -> None:
-        """The node's text or state changed. Draws its row again if it is in sight and looks different."""
+    def nodes_changed(self, nodes: Iterable[Heddle]) -> None:
+        """Texts or states of nodes changed. Draws the rows again that are in sight and look different; goes through
+        those once, however many nodes grow at the same time."""
+        ids = {node.id for node in nodes}
+        if not ids:
+            return
+        width = self.line_width
         for index, view in self._rows_in_sight():
-            if view.node is node:
-                if self._lay_out(view) != self._drawn.get(node.id):
-                    self.refresh_line(index)
-                return
+            name = view.node.id
+            if name in ids and self._lay_out(view, width) != self._drawn.get(name):
+                self.refresh_line(index)
 
     def set_streaming(self, node_id: str, streaming: bool) -> None:
         """Say whether a node is being generated."""
@@ -139,7 +143,7 @@ class LoomTree(ShapedTree):
         if not 0 <= y < len(views) or width <= 0:
             return Strip.blank(self.size.width, self.base_style)
         view = views[y]
-        row = self._lay_out(view)
+        row = self._lay_out(view, width)
         if len(self._drawn) > 4096:
             self._drawn.clear()
         self._drawn[view.node.id] = row
@@ -175,9 +179,8 @@ class LoomTree(ShapedTree):
         emphasis = Style(bold=own.bold, italic=own.italic, underline=own.underline or None)
         return self.get_component_rich_style("loomtree--cursor") + emphasis
 
-    def _lay_out(self, view: RowView) -> RowLayout:
+    def _lay_out(self, view: RowView, width: int) -> RowLayout:
         streaming = view.node.id in self._streaming
-        width = self.line_width
         return lay_out(
             view,
             self.signs,
@@ -229,7 +232,7 @@ class LoomTree(ShapedTree):
             return
         event.stop()
         view = views[offset.y]
-        row = self._lay_out(view)
+        row = self._lay_out(view, self.line_width)
         on_handle = view.has_children and (offset.x in row.handle or offset.x in row.counter)
         self.go_to(view.node)
         if on_handle:

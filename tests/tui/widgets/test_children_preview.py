@@ -63,13 +63,27 @@ async def test_a_stream_shows_its_end_and_then_its_beginning(node: Maker, drawn:
         app.preview.show_children(root, {child.id})
         for number in range(50):
             child.append_token(number, f" tok{number}")
-            app.preview.node_grew(child)
+            app.preview.nodes_grew([child])
             await pilot.pause()
             line = drawn(app.preview)[1]
             assert line.startswith("2 …") and line.rstrip().endswith(f"tok{number}▌")
         app.preview.set_streaming(child.id, False)
         await pilot.pause()
         assert drawn(app.preview)[1].startswith("2 child 2")
+
+
+async def test_streams_that_grow_together_are_drawn_together(node: Maker) -> None:
+    app = PreviewApp()
+    async with app.run_test(size=(40, 6)) as pilot:
+        root = family(node, 3)
+        app.preview.show_children(root, {child.id for child in root.children})
+        await pilot.pause()
+        for word, child in zip(("one", "two", "three"), root.children, strict=True):
+            child.append_token(1, f" {word}▪")
+        app.preview.nodes_grew([root, *root.children[:2]])
+        await pilot.pause()
+        shown = "".join(line.text for line in app.screen._compositor.render_strips())
+        assert "one▪" in shown and "two▪" in shown and "three▪" not in shown
 
 
 async def test_nodes_without_children_say_so(node: Maker, drawn: Look) -> None:

@@ -86,7 +86,7 @@ async def test_cursor_and_scroll_stay_while_branches_stream_in(wide: Loom, node:
             tree.children_added(parent, branches)
             for branch in branches:
                 tree.set_streaming(branch.id, True)
-                tree.node_changed(branch)
+                tree.nodes_changed([branch])
             await pilot.pause()
         assert tree.cursor_node is cursor
         assert drawn(tree) == before
@@ -139,14 +139,30 @@ async def test_a_growing_node_is_drawn_and_a_hidden_one_harms_nothing(wide: Loom
         tree.set_streaming(seen.id, True)
         for child in (seen, hidden):
             child.append_token(1, " goes on")
-            tree.node_changed(child)
+        tree.nodes_changed([hidden, seen])
         await pilot.pause()
         assert drawn(tree)[1].startswith("├ ▍child 0 goes on")
         tree.set_streaming(seen.id, False)
         seen.terminal = True
-        tree.node_changed(seen)
+        tree.nodes_changed([seen])
         await pilot.pause()
         assert drawn(tree)[1].startswith("├ child 0 goes on") and "∎" in drawn(tree)[1]
+
+
+async def test_of_many_that_grow_the_rows_in_sight_are_drawn_and_no_others(
+    wide: Loom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = TreeApp(wide)
+    async with app.run_test(size=(60, 15)) as pilot:
+        tree = app.loom
+        await pilot.pause()
+        lines: list[int] = []
+        monkeypatch.setattr(tree, "refresh_line", lines.append)
+        for child in (wide.children[0], wide.children[2], wide.children[99]):
+            child.append_token(1, " goes on")
+        tree.nodes_changed(wide.children)
+        grown = [tree.rows.index_of(wide.children[number]) for number in (0, 2)]
+        assert lines == grown
 
 
 async def test_nothing_spins_where_motion_is_not_wanted(wide: Loom, drawn: Look) -> None:
