@@ -26,6 +26,7 @@ from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp
+from n8loom_tui.tui.collector import EVERY, Collector
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.document import Change, Document, EditError
@@ -104,9 +105,12 @@ class LoomApp(Readable[int], inherit_bindings=False):
         saving: Saving,
         launch: Launch | None = None,
         *,
+        collector: Collector | None = None,
         debug: bool = False,
     ) -> None:
+        """`collector`: whoever runs nothing but the app may let it collect; None leaves that to Python."""
         super().__init__()
+        self._collector = collector
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
@@ -136,6 +140,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed and self._collector is not None:
+            self._collector.key_came()
         if typed and isinstance(self.screen, ModalScreen):
             self._make_room()
         ordered = typed or self.filling.hold_mouse(event)
@@ -148,6 +154,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
         await self.push_screen(self.view)
         end_when_told(self.end)
         self.set_interval(DRAIN_RATE, self.drain)
+        if self._collector is not None:
+            self.set_interval(EVERY, self._collector.tend)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
         self.looks.begin(self.launch.theme)
         self.call_after_refresh(self.begin)
