@@ -40,6 +40,7 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.opening import Opening
+from n8loom_tui.tui.pace import Pace
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
@@ -105,12 +106,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
         saving: Saving,
         launch: Launch | None = None,
         *,
-        collector: Collector | None = None,
+        collects: bool = False,
         debug: bool = False,
     ) -> None:
-        """`collector`: whoever runs nothing but the app may let it collect; None leaves that to Python."""
+        """`collects`: the process is the app's alone, so that it may see to Python's garbage itself."""
         super().__init__()
-        self._collector = collector
+        self._pace = Pace()
+        self._collector = Collector(self._pace) if collects else None
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
@@ -140,8 +142,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
-        if typed and self._collector is not None:
-            self._collector.key_came()
+        if typed:
+            self._pace.key_came()
         if typed and isinstance(self.screen, ModalScreen):
             self._make_room()
         ordered = typed or self.filling.hold_mouse(event)
@@ -252,7 +254,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     def drain(self) -> None:
         """Take what the engine told since the last time, and show it at once."""
-        if self.screen_stack:  # else the app is ending
+        if self.screen_stack and self._pace.due():  # without a screen the app is ending
             self.hearing.drain()
 
     def stands_on(self, node: Heddle | None) -> None:

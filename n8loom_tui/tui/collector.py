@@ -8,8 +8,8 @@ few at a time, between two keys. Hardly anything in this program hangs in circle
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable
+
+from .pace import Pace
 
 EVERY = 1 / 20
 """Seconds between two looks at whether there is something to do."""
@@ -30,18 +30,13 @@ BACKSTOP = 200_000, 50, 1_000
 class Collector:
     """Does the collector's work in small parts."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._key_at = float("-inf")
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
         gc.set_threshold(*BACKSTOP)
-
-    def key_came(self) -> None:
-        """Somebody waits for an answer."""
-        self._key_at = self._clock()
 
     def tend(self) -> None:
         """Do what there is to do, if it is the moment for it."""
-        since = self._clock() - self._key_at
+        since = self._pace.since_key
         young, rounds, old = gc.get_count()
         if young >= (YOUNG if since > ANSWERED else YOUNG_AT_LAST):
             gc.collect(0)

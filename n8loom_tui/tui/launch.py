@@ -17,7 +17,6 @@ from n8loom_tui.models.load import check_name
 from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.backend import ModelBackend
-from n8loom_tui.tui.collector import Collector
 from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 
@@ -75,7 +74,7 @@ def run(wanted: Wanted) -> int:
         kv_budget=wanted.kv_budget,
         kv_disk=wanted.kv_disk,
     )
-    app = LoomApp(backend, keymap, saving, launch, collector=Collector(), debug=wanted.debug)
+    app = LoomApp(backend, keymap, saving, launch, collects=True, debug=wanted.debug)
     try:
         code = app.run()
     finally:

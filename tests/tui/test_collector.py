@@ -19,6 +19,7 @@ from n8loom_tui.tui.collector import (
     YOUNG_AT_LAST,
     Collector,
 )
+from n8loom_tui.tui.pace import Pace
 
 
 class Circle:
@@ -46,9 +47,10 @@ def done(
 ) -> list[int | None]:
     """What is collected if so much is there to be gone through, so long after a key."""
     clock, calls = Clock(), []
-    collector = Collector(clock)
+    pace = Pace(clock)
+    collector = Collector(pace)
     if since_key is not None:
-        collector.key_came()
+        pace.key_came()
         clock.now += since_key
     with monkeypatch.context() as patch:
         patch.setattr(gc, "get_count", lambda: counts)
@@ -83,7 +85,7 @@ def test_it_waits_for_the_answer_to_a_key_unless_there_is_much(
 
 
 def test_circles_are_found_without_python_looking_for_them() -> None:
-    collector = Collector(Clock())
+    collector = Collector(Pace(Clock()))
     circles = [weakref.ref(Circle()) for _ in range(2 * YOUNG)]
     assert circles[-1]() is not None, "Python's own collector went through them"
     for _ in range(20):
