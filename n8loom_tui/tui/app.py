@@ -155,7 +155,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
         self.view = self._new_view()
         await self.push_screen(self.view)
         end_when_told(self.end)
-        self.set_interval(DRAIN_RATE, self.drain)
+        self.set_interval(DRAIN_RATE, self._drain_in_time)
         if self._collector is not None:
             self.set_interval(EVERY, self._collector.tend)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
@@ -254,8 +254,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     def drain(self) -> None:
         """Take what the engine told since the last time, and show it at once."""
-        if self.screen_stack and self._pace.due():  # without a screen the app is ending
+        if self.screen_stack:  # else the app is ending
             self.hearing.drain()
+
+    def _drain_in_time(self) -> None:
+        """Not where a key would have to wait for it."""
+        if self._pace.due():
+            self.drain()
 
     def stands_on(self, node: Heddle | None) -> None:
         """The cursor came to a node: somebody has seen it."""
