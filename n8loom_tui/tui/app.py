@@ -151,7 +151,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
     async def on_mount(self) -> None:
         self.view = self._new_view()
         await self.push_screen(self.view)
-        end_when_told(self.end)
+        end_when_told(self.end, lambda: self._typed.settled)
         self.set_interval(DRAIN_RATE, self.drain)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
         self.looks.begin(self.launch.theme)
