@@ -51,7 +51,7 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.status import Status
-from n8loom_tui.tui.terminal_input import terminal_driver
+from n8loom_tui.tui.terminal import terminal_driver
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead

@@ -60,6 +60,20 @@ def test_a_window_that_is_closed_takes_nothing_along(terminal: Terminal, tmp_pat
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"]
 
 
+def test_a_window_that_froze_before_it_was_closed_keeps_nothing_open(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """The app waits for the terminal to take what it draws; the end of the terminal is the end of the wait."""
+    stored, before = words(tmp_path / "a.loom"), -1
+    while stored != before:  # until nothing is done any more
+        time.sleep(1.5)
+        stored, before = words(tmp_path / "a.loom"), stored
+    terminal.close()
+    terminal.ended()
+    assert words(tmp_path / "a.loom") >= stored
+    assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "the session is free"
+
+
 def test_words_that_wait_for_a_large_session_are_not_lost_to_a_signal(tmp_path: Path) -> None:
     there = plant(tmp_path / "a.loom")
     terminal = Terminal(tmp_path / "a.loom", "late")

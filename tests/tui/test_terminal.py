@@ -1,4 +1,4 @@
-"""Whatever is pasted is text and presses no key."""
+"""What comes from the terminal is what was meant: whatever is pasted is text and presses no key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from n8loom_tui.session.store import read_session
-from n8loom_tui.tui.terminal_input import BEGIN, END, PATIENCE, InputParser, TerminalDriver, terminal_driver
+from n8loom_tui.tui.terminal import BEGIN, END, PATIENCE, InputParser, TerminalDriver, terminal_driver
 
 HOSTILE = [
     "\x1b",

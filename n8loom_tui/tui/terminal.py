@@ -1,4 +1,4 @@
-"""What comes from the terminal, read on a thread of its own: keys, the mouse, and pastes.
+"""The terminal: what comes from it, read on a thread of its own (keys, the mouse, and pastes), and what goes there.
 
 A terminal that was asked for it (xterm's *bracketed paste mode*) puts marks around what is pasted. All between them is
 text, whatever it holds: Textual by itself takes an escape sequence in it apart and gives its characters out as keys, so
@@ -12,7 +12,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Final
+from typing import IO, Any, Final
 
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -93,8 +93,43 @@ class InputParser(XTermParser):
         yield from (told for told in super().feed(END) if not isinstance(told, events.Paste))
 
 
+class Output:
+    """The terminal's other direction. What a terminal that is gone refuses is dropped: were that an error, it would end
+    the thread that writes, and whoever has it write would wait for ever."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._gone = False
+
+    def fileno(self) -> int:
+        """The file's descriptor."""
+        return self._file.fileno()
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._attempt(lambda: self._file.write(text))
+
+    def flush(self) -> None:
+        """Have all of it written."""
+        self._attempt(self._file.flush)
+
+    def _attempt(self, what: Callable[[], object]) -> None:
+        if not self._gone:
+            try:
+                what()
+            except OSError:
+                self._gone = True
+
+
 class TerminalDriver(LinuxDriver):
-    """Textual's driver, but for how it reads. Bytes that are no UTF-8 are told as U+FFFD."""
+    """Textual's driver, but for how it reads, and for what becomes of it when the terminal goes. Bytes that are no
+    UTF-8 are told as U+FFFD."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        if self._file is not None:
+            output: Any = Output(self._file)
+            self._file = output
 
     def run_input_thread(self) -> None:
         """Read what comes until the program ends."""
