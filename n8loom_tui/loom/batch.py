@@ -200,6 +200,9 @@ class Batch(Generic[T]):
         rows = len(self.rows) + sum(len(one.owners) for one in joining)
         places = self._room.planned(len(self.rows), rows - len(self.rows), max(widths, default=0))
         own = levels.size(span.level for span in self.spans) + self._folder.nbytes
+        for made, index in planned.new:
+            pieces = held.pieces(joining[index].path, made.start, made.stop)
+            own += levels.copied(pieces, self._level_cost) * self._per_token
         growing = places * self._per_token // max(1, len(self.columns))  # one store is there twice meanwhile
         return (
             places * self._per_token + growing + own + rows * (self.states.nbytes // max(1, len(self.rows)))

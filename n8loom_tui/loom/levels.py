@@ -7,7 +7,7 @@ It knows nothing of rows but which levels have the same.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,22 +37,32 @@ def without_end(level: Level, pieces: Sequence[Piece], overhead: int, rows: int)
 
 def fill(level: Level, pieces: Sequence[Piece], overhead: int) -> None:
     """Give a new level its keys and values. It becomes the lowest of a chain, one level for each long piece."""
-    short = overhead // SHORT
     at = level.start
     stop = level.stop
+    for part in _parts(pieces, overhead):
+        length = sum(map(len, part))
+        if at + length == stop:
+            level.tokens, level.start = level.tokens[at - level.start :], at
+            target = level
+        else:
+            offset = at - level.start
+            target = Level(level.parent, at, level.tokens[offset : offset + length])
+            level.parent = target
+        _give(target, part)
+        at += length
+
+
+def copied(pieces: Sequence[Piece], overhead: int) -> int:
+    """How many tokens of a new level's pieces are put together in memory of its own; the others are lent."""
+    return sum(sum(map(len, part)) for part in _parts(pieces, overhead) if len(part) > 1)
+
+
+def _parts(pieces: Sequence[Piece], overhead: int) -> Iterator[list[Piece]]:
+    """Pieces as levels are made of them: each long one by itself, short ones in a row together."""
+    short = overhead // SHORT
     for is_short, group in itertools.groupby(pieces, lambda piece: len(piece) < short):
         run = list(group)
-        for part in [run] if is_short else [[piece] for piece in run]:
-            length = sum(map(len, part))
-            if at + length == stop:
-                level.tokens, level.start = level.tokens[at - level.start :], at
-                target = level
-            else:
-                offset = at - level.start
-                target = Level(level.parent, at, level.tokens[offset : offset + length])
-                level.parent = target
-            _give(target, part)
-            at += length
+        yield from [run] if is_short else [[piece] for piece in run]
 
 
 def _give(level: Level, pieces: Sequence[Piece]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from n8loom_tui.garbage import no_collector
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import UNREAD, Marks
 
@@ -103,21 +102,6 @@ def load_session(db: sqlite3.Connection, rows: list[tuple[Any, ...]] | None = No
             nodes.know(_read_table(db, loaded, "node, data", "odds", part))
     _take_meta(db, loaded, nodes.live)
     return loaded
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over 100,000 new nodes again and again: a third of the time. Nor does it
-    walk over what was made meanwhile later on, which takes it most of a second and everybody waits: whoever leaves
-    trees has to take them apart."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.freeze()
-            gc.enable()
 
 
 # ------------------------------------------------------------------- reading

@@ -27,6 +27,7 @@ from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
 from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp
+from n8loom_tui.tui.collector import EVERY, Collector
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.document import Change, Document, EditError
@@ -40,6 +41,7 @@ from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.opening import Opening
+from n8loom_tui.tui.pace import Pace
 from n8loom_tui.tui.palette import ActionCommands
 from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
@@ -106,9 +108,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
         saving: Saving,
         launch: Launch | None = None,
         *,
+        collects: bool = False,
         debug: bool = False,
     ) -> None:
+        """`collects`: the process is the app's alone, so that it may see to Python's garbage itself."""
         super().__init__()
+        self._pace = Pace()
+        self._collector = Collector(self._pace) if collects else None
         self._debug_wanted = debug
         self.launch = launch or Launch()
         self.keymap = keymap
@@ -141,6 +147,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed:
+            self._pace.key_came()
         if typed and isinstance(self.screen, ModalScreen):
             self._make_room()
         ordered = typed or self.filling.hold_mouse(event)
@@ -153,6 +161,8 @@ class LoomApp(Readable[int], inherit_bindings=False):
         await self.push_screen(self.view)
         end_when_told(self.end, lambda: self._typed.settled)
         self.set_interval(DRAIN_RATE, self.drain)
+        if self._collector is not None:
+            self.set_interval(EVERY, self._collector.tend)
         self.theme_changed_signal.subscribe(self, lambda theme: self.looks.theme_changed(theme.name))
         self.looks.begin(self.launch.theme)
         self.call_after_refresh(self.begin)
@@ -249,7 +259,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     def drain(self) -> None:
         """Take what the engine told since the last time, and show it at once."""
-        if self.screen_stack:  # else the app is ending
+        if self.screen_stack and self._pace.due():  # without a screen the app is ending
             self.hearing.drain()
 
     def stands_on(self, node: Heddle | None) -> None:

@@ -21,7 +21,7 @@ from n8loom_tui.models.errors import ModelError, one_line
 from n8loom_tui.models.progress import Cancelled, Progress
 from n8loom_tui.tui.backend import Backend, ModelInfo
 
-ENGINE_NICENESS = 5
+ENGINE_NICENESS = 10
 STATS_EVERY = 0.25
 """Seconds between two snapshots of the engine while it works."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from n8loom_tui.garbage import no_collector
 from n8loom_tui.session.glimpse import Glimpse
-from n8loom_tui.session.load import no_collector
 from n8loom_tui.session.store import SessionStore, resolve_session_path
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp

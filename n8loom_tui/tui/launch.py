@@ -23,10 +23,6 @@ from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that wants the interpreter gets it. The engine's thread lets go of it dozens of times
 a step; at Python's 5 ms it would wait for the UI's thread each time."""
-COLLECTOR = 10_000, 10, 200
-"""How many objects are made before the cycle collector looks through the young ones, and how often that makes it look
-through older ones. By Python's own figures it goes through all rows of a large tree every few keys, 50 ms at a time;
-hardly anything here hangs in circles."""
 PATIENCE = 3.0
 """Seconds that the engine's thread gets to end; it hears of it between two tokens."""
 
@@ -71,7 +67,6 @@ def run(wanted: Wanted) -> int:
         notices=tuple(map(str, problems)),
     )
     sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_threshold(*COLLECTOR)
     backend = ModelBackend(
         wanted.model,
         dtype=wanted.dtype,
@@ -79,7 +74,7 @@ def run(wanted: Wanted) -> int:
         kv_budget=wanted.kv_budget,
         kv_disk=wanted.kv_disk,
     )
-    app = LoomApp(backend, keymap, saving, launch, debug=wanted.debug)
+    app = LoomApp(backend, keymap, saving, launch, collects=True, debug=wanted.debug)
     try:
         code = app.run()
     finally:

@@ -14,7 +14,7 @@ import os
 from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import RLock, Thread
+from threading import RLock, Thread, local
 from typing import Any, TypeVar
 
 from n8loom_tui import threads
@@ -24,25 +24,31 @@ Task = Callable[[], Any]
 WORTH_SHARING = 2_000_000
 """How many multiplications make it pay to wake another thread."""
 
-_workers = 0
-"""How many threads the team has now; 0 outside of `shared_out`."""
 _sharing = RLock()
 """One thread at a time has the team."""
 
 
+class _Mine(local):
+    """How many threads the team has for the thread that asks; 0 for whoever does not have it."""
+
+    workers = 0
+
+
+_mine = _Mine()
+
+
 @contextmanager
 def shared_out() -> Iterator[None]:
-    """Within it work is shared out among as many threads as are to compute."""
-    global _workers  # noqa: PLW0603 - as the setting that it stands for, it is the process's
+    """Within it this thread's work is shared out among as many threads as are to compute."""
     with _sharing:
-        if _workers:
+        if _mine.workers:
             yield
             return
         try:
-            _workers = threads.number()
+            _mine.workers = threads.number()
             yield
         finally:
-            _workers = 0
+            _mine.workers = 0
 
 
 def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:
@@ -53,7 +59,7 @@ def rows_apart(rows: int, work: int) -> Sequence[tuple[int, int]]:
 
 def parts_of(work: int) -> int:
     """Into how many parts so many multiplications are shared out."""
-    return max(1, min(_workers, work // WORTH_SHARING))
+    return max(1, min(_mine.workers, work // WORTH_SHARING))
 
 
 class _Worker:
@@ -123,9 +129,10 @@ _team: list[_Worker] = []
 
 def _alone() -> None:
     """In a process that was forked: no other thread is left, neither the team nor whoever had it."""
-    global _sharing, _workers
+    global _sharing  # noqa: PLW0603 - as the team, it is the process's
     _team.clear()
-    _sharing, _workers = RLock(), 0
+    _sharing = RLock()
+    _mine.workers = 0
 
 
 if hasattr(os, "register_at_fork"):

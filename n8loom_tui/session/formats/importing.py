@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from n8loom_tui.garbage import no_collector
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.load import no_collector
 from n8loom_tui.session.record import LETTERS, everything
 from n8loom_tui.session.store import default_session_path, resolve_session_path, write_new
 from n8loom_tui.session.typed import is_folder, mode_at, typed_path

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from n8loom_tui.session.load import no_collector
+from n8loom_tui.garbage import no_collector
 
 from .limits import DEEPEST, LONGEST_PIECE, MOST_MEMORY, MOST_NAMES
 from .tally import Tally

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from n8loom_tui.garbage import no_collector
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.load import no_collector
 from n8loom_tui.session.record import to_json
 
 from . import own, values

@@ -13,19 +13,19 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from n8loom_tui.loom.heddle import Heddle
 
 from .sanitize import tail_cells, truncate_cells, visible, wrap_cells
 from .shown import is_written, last_line, one_line, shown_text
 from .signs import UNICODE, Signs
+from .together import DrawnTogether
 
 _MOST_LINES = 3
 """No child gets more lines than this, however much room there is."""
 
 
-class ChildrenPreview(Widget, can_focus=False):
+class ChildrenPreview(DrawnTogether, can_focus=False):
     """A node's children, numbered."""
 
     ALLOW_SELECT = False
@@ -148,10 +148,10 @@ class ChildrenPreview(Widget, can_focus=False):
         return lines
 
     def render_line(self, y: int) -> Strip:
-        width = self.content_size.width
+        width = self.once("width", lambda: self.content_size.width)
         if not self._children_shown:
             return self._note_line(self.placeholder if y == 0 else "", width)
-        lines_each, shown = self._lines_each(), self._shown()
+        lines_each, shown = self.once("shown", lambda: (self._lines_each(), self._shown()))
         number, row = divmod(y, lines_each)
         if number >= len(shown):
             left = len(self._children_shown) - len(shown)
@@ -160,14 +160,19 @@ class ChildrenPreview(Widget, can_focus=False):
         child = shown[number]
         digits = len(str(len(self._children_shown)))
         head = f"{number + 1:>{digits}} " if row == 0 else " " * (digits + 1)
-        lines = self._lines(child, max(width - len(head), 1), lines_each)
+        room = max(width - len(head), 1)
+        lines = self.once(("lines", number), lambda: self._lines(child, room, lines_each))
         body = "childrenpreview--written" if is_written(child) else "childrenpreview--generated"
         segments = [Segment(head, self.get_component_rich_style("childrenpreview--number"))]
         if row < len(lines):
             segments.append(Segment(lines[row], self.get_component_rich_style(body)))
         if row == len(lines) - 1:
             segments += self._ending(child, lines[row], width - len(head))
-        return Strip(segments).adjust_cell_length(width, self.visual_style.rich_style)
+        return Strip(segments).adjust_cell_length(width, self._base_style)
+
+    @property
+    def _base_style(self) -> Style:
+        return self.once("base", lambda: self.visual_style.rich_style)
 
     def _ending(self, child: Heddle, line: str, width: int) -> list[Segment]:
         """What stands behind the last line of a child: the caret while it streams, the sign of its end."""
@@ -181,7 +186,7 @@ class ChildrenPreview(Widget, can_focus=False):
     def _note_line(self, text: str, width: int) -> Strip:
         style: Style = self.get_component_rich_style("childrenpreview--placeholder")
         text = truncate_cells(visible(text, " "), width, self.signs.ellipsis)
-        return Strip([Segment(text, style)]).adjust_cell_length(width, self.visual_style.rich_style)
+        return Strip([Segment(text, style)]).adjust_cell_length(width, self._base_style)
 
     # ------------------------------------------------------------------- events
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.widget import Widget
 
 from .signs import UNICODE, Signs
+from .together import DrawnTogether
 
 
-class LineView(ScrollView, can_focus=True, inherit_bindings=False):
+class LineView(DrawnTogether, ScrollView, can_focus=True, inherit_bindings=False):
     """A scrolled view whose keys are all the app's. Its width does not change when the scroll bar comes."""
 
     ALLOW_SELECT = False
@@ -42,17 +43,26 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def line_width(self) -> int:
         """Cells that a line has. 0 before the first layout."""
-        return self.scrollable_content_region.width
+        return self._inside.width
 
     @property
     def page(self) -> int:
         """Lines that fit on the screen. 0 before the first layout."""
-        return self.scrollable_content_region.height
+        return self._inside.height
+
+    @property
+    def _inside(self) -> Region:
+        return self.once("inside", lambda: self.scrollable_content_region)
+
+    @property
+    def top_line(self) -> int:
+        """The number of the first line in sight."""
+        return self.once("top", lambda: self.scroll_offset.y)
 
     @property
     def base_style(self) -> Style:
         """The view's own colours, which `rich_style` works out anew each time, a line at a time."""
-        return self.visual_style.rich_style
+        return self.once("base", lambda: self.visual_style.rich_style)
 
     def set_lines(self, count: int) -> None:
         """Say how many lines there are. As long as the scroll bar neither comes nor goes by that, nothing else on the

@@ -240,7 +240,7 @@ class Reader(TokenText):
             self._place = place  # not the line's beginning, or the text would creep with every change
 
     def render_line(self, y: int) -> Strip:
-        index = y + self.scroll_offset.y
+        index = y + self.top_line
         width = self.line_width
         if not self._path:
             return self._placeholder_line(index, width)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from n8loom_tui.garbage import no_collector
 from n8loom_tui.loom.heddle import Heddle
 
 from .row_views import RowView, row_views
-from .sequence import Row, RowList, no_collector
+from .sequence import Row, RowList
 from .visited import Visited
 
 

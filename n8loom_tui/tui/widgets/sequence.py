@@ -7,26 +7,12 @@ hundred thousand.
 
 from __future__ import annotations
 
-import gc
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from n8loom_tui.loom.heddle import Heddle
 
 _BLOCK = 256
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over everything while many rows are made; they are no garbage."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Row:

@@ -196,12 +196,18 @@ class TokenText(LineView):
         return self.token_map(self._path[span]).runs(start, stop, self._colour_by)
 
     def _step_style(self, body: Style, step: int) -> Style:
+        return self.once(("step", body, step), lambda: self._made_step_style(body, step))
+
+    def _made_step_style(self, body: Style, step: int) -> Style:
         own = self.get_component_rich_style(f"reader--step-{step}", partial=True)
         if self.app.no_color:  # then bold, dim and underline are the scale's alone
             return Style(color=body.color, bgcolor=body.bgcolor, italic=body.italic) + own
         return body + own
 
     def _style(self, span: int) -> Style:
+        return self.once(("span", span), lambda: self._span_style(span))
+
+    def _span_style(self, span: int) -> Style:
         node = self._path[span]
         style = self.get_component_rich_style("reader--written" if is_written(node) else "reader--generated")
         if span == len(self._path) - 1:
@@ -213,7 +219,7 @@ class TokenText(LineView):
 
     def _selected(self, index: int) -> tuple[int, int] | None:
         """What of a line is selected, as places in the text."""
-        selection = self.text_selection
+        selection = self.once("selection", lambda: self.text_selection)
         span = selection.get_span(index) if selection is not None else None
         if span is None:
             return None

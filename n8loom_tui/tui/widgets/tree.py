@@ -138,8 +138,8 @@ class LoomTree(ShapedTree):
 
     def render_line(self, y: int) -> Strip:
         width = self.line_width
-        index = y + self.scroll_offset.y
-        views = self._views(self.scroll_offset.y)
+        top = self.top_line
+        index, views = y + top, self._views(top)
         if not 0 <= y < len(views) or width <= 0:
             return Strip.blank(self.size.width, self.base_style)
         view = views[y]
@@ -172,6 +172,9 @@ class LoomTree(ShapedTree):
         return lit([Segment(text, style)], spans, over)
 
     def _style(self, part: str, at_cursor: bool) -> Style:
+        return self.once(("style", part, at_cursor), lambda: self._made_style(part, at_cursor))
+
+    def _made_style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
         if not at_cursor:
             return self.get_component_rich_style(name)

@@ -137,6 +137,23 @@ def test_a_row_alone_copies_nothing_of_its_path() -> None:
     np.testing.assert_allclose(both.forward([path[-1]] * 2), lone.repeat(2, axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("owners", [1, 3])
+def test_what_rows_copy_of_a_path_in_short_pieces_is_in_what_they_are_said_to_take(owners: int) -> None:
+    model = build_model("llama")
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    path = np.random.default_rng(2).integers(3, 300, 181).tolist()
+    reading = engine.prefilling([ToRead([*path[:stop], 5]) for stop in range(20, 181, 20)])
+    while not reading.done:
+        reading.step(200)
+    engine.close(reading)
+    batch = NetworkBatch[int](model, engine.layout, engine.network)
+    joining = [Joining(path, list(range(owners)))]
+    said = batch.footprint(joining, engine.store)
+    batch.join(joining, engine.store)
+    assert 0 < batch.nbytes <= said
+
+
 @pytest.mark.parametrize("variant", ["llama untied", "qwen3"])
 def test_code_for_other_processors_gives_the_same(
     variant: str, other_machine: None, monkeypatch: pytest.MonkeyPatch

@@ -223,7 +223,7 @@ def test_a_forked_process_has_a_team_of_its_own_whoever_had_it_before() -> None:
 def test_every_row_is_in_one_share_and_no_share_is_empty(
     workers: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(team, "_workers", workers)
+    monkeypatch.setattr(team._mine, "workers", workers)
     shares = rows_apart(rows, 100 * WORTH_SHARING)
     assert [row for low, high in shares for row in range(low, high)] == list(range(rows))
     assert all(low < high for low, high in shares)
@@ -236,16 +236,25 @@ def test_work_is_shared_out_among_as_many_threads_as_are_to_compute() -> None:
     try:
         setting.use(2)
         with shared_out():
-            assert team._workers == 2
+            assert team._mine.workers == 2
             setting.use(3)
             with shared_out():
-                assert team._workers == 2
-            assert team._workers == 2
-        assert team._workers == 0
+                assert team._mine.workers == 2
+            assert team._mine.workers == 2
+        assert team._mine.workers == 0
         with pytest.raises(ValueError, match="broken"), shared_out():
             raise ValueError("broken")
-        assert team._workers == 0
+        assert team._mine.workers == 0
         with shared_out():
-            assert team._workers == 3
+            assert team._mine.workers == 3
     finally:
         setting.use(before)
+
+
+def test_who_does_not_have_the_team_shares_nothing_out_while_another_thread_has_it() -> None:
+    shares: list[Any] = []
+    with shared_out():
+        other = threading.Thread(target=lambda: shares.append(rows_apart(32, 100 * WORTH_SHARING)))
+        other.start()
+        other.join()
+    assert shares == [[(0, 32)]], "tasks of both at once would take each other's place"

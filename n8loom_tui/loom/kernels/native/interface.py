@@ -43,9 +43,9 @@ PRODUCT = (
 
 `x` and `out`: addresses of float32 matrices, `x_step` and `out_step` floats from one row to the next. `w`: the
 address of a panel, `w_step` bytes from one `k` to the next, `panel_step` bytes from one panel to the next.
-`adding`: 1 adds to what stands in `out`, 0 does not read it. `space`: the address of room for `room` floats. `x` is 0
-if the rows were put there before. `taken`: the address of a whole number that threads count with which panels they have
-taken, of one product; 0: all panels are this one's.
+`adding`: 1 adds to what stands in `out`; with 0 that does not matter. `space`: the address of room for `room` floats.
+`x` is 0 if the rows were put there before. `taken`: the address of a whole number that threads count with which panels
+they have taken, of one product; 0: all panels are this one's.
 """
 GATHER = ("x", "rows", "inner", "x_step", "space")
 MULTIPLY = (
