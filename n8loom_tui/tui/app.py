@@ -13,6 +13,7 @@ from typing import Any
 from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
@@ -52,6 +53,7 @@ from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
 from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.status import Status
+from n8loom_tui.tui.terminal import terminal_driver
 from n8loom_tui.tui.token_facts import TokenLore
 from n8loom_tui.tui.tuning import Tuning
 from n8loom_tui.tui.typeahead import TypeAhead
@@ -140,6 +142,9 @@ class LoomApp(Readable[int], inherit_bindings=False):
 
     # -------------------------------------------------------------------- keys
 
+    def get_driver_class(self) -> type[Driver]:
+        return terminal_driver(super().get_driver_class())
+
     async def on_event(self, event: events.Event) -> None:
         typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
         if typed:
@@ -154,7 +159,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
     async def on_mount(self) -> None:
         self.view = self._new_view()
         await self.push_screen(self.view)
-        end_when_told(self.end)
+        end_when_told(self.end, lambda: self._typed.settled)
         self.set_interval(DRAIN_RATE, self._drain_in_time)
         if self._collector is not None:
             self.set_interval(EVERY, self._collector.tend)

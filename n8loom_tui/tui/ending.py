@@ -15,11 +15,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 BEHIND_A_SIGNAL = 128
 """What a shell adds to a signal's number for the exit code of a program that it ended."""
 GRACE = 8.0
-"""Seconds that the screen gets to close behind a signal. A terminal that is gone may never answer."""
+"""Seconds that the program gets to end behind a signal. A terminal that is gone may never answer."""
+MOST = 4.0
+"""How many of them what was typed before it may take, such as words that wait for a large session to be read."""
+LOOK = 0.02
+"""Seconds after which it is looked up whether that is dealt with."""
 
 
-def end_when_told(end: Callable[[int], None]) -> None:
-    """Have the first of the signals that ask for the program's end call `end(exit code)` on the running loop.
+def end_when_told(end: Callable[[int], None], settled: Callable[[], bool]) -> None:
+    """Have the first of the signals that ask for the program's end call `end(exit code)` on the running loop, once
+    all is `settled` that was typed before. Where the terminal is gone nothing is waited for.
 
     Does nothing on a thread that gets no signals.
     """
@@ -37,7 +42,13 @@ def end_when_told(end: Callable[[int], None]) -> None:
                 loop.remove_signal_handler(other)
         for other in SIGNALS:
             signal.signal(other, signal.SIG_IGN)  # one is enough: a shell and a terminal may both send theirs
-        end(code)
+        end_settled(code, loop.time() + (0 if number == signal.SIGHUP else MOST))
+
+    def end_settled(code: int, latest: float) -> None:
+        if settled() or loop.time() >= latest:
+            end(code)
+        else:
+            loop.call_later(LOOK, end_settled, code, latest)
 
     for number in SIGNALS:
         loop.add_signal_handler(number, told, number)

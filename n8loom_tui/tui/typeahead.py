@@ -46,6 +46,11 @@ class TypeAhead:
         """Whether anything has to wait its turn, so that what comes now comes behind it."""
         return self.held or bool(self._waiting)
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that came has been dealt with."""
+        return not (self.waiting or self._busy)
+
     async def take(self, event: events.Event) -> None:
         """Give an event out now, or when those before it have been dealt with."""
         self._waiting.append(event)

@@ -80,7 +80,8 @@ class Terminal:
 
 
 def main() -> None:
-    """The program. A second argument `break` makes drawing the tree fail once a branch has said something."""
+    """The program. A second argument `break` makes drawing the tree fail once a branch has said something; with `late`
+    a session that is there is large, and read only when a signal has asked for the end."""
     from support.killable import Streaming
 
     from n8loom_tui import cli
@@ -99,8 +100,29 @@ def main() -> None:
             return draw(tree, y)
 
         LoomTree.render_line = broken  # type: ignore[assignment,method-assign]
-    sys.argv[1:] = ["--session", sys.argv[1], "--prompt", "Once", "--max-tokens", "4000", "-n", "3"]
+    late = sys.argv[2:] == ["late"]
+    if late:
+        read_late()
+    prompt = [] if late else ["--prompt", "Once"]
+    sys.argv[1:] = ["--session", sys.argv[1], *prompt, "--max-tokens", "4000", "-n", "3"]
     cli.main()
+
+
+def read_late() -> None:
+    """Have all sessions count as large, and the rest of them be read once a signal has come."""
+    from n8loom_tui.session import glimpse
+    from n8loom_tui.tui.backend import ModelInfo
+    from n8loom_tui.tui.glimpsed import Glimpsed, Whole
+
+    whole = Glimpsed.whole
+
+    def read(saving: Glimpsed, model: ModelInfo | None) -> Whole | None:
+        while signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            time.sleep(0.01)
+        return whole(saving, model)
+
+    glimpse.LARGE = 1  # type: ignore[misc]
+    Glimpsed.whole = read  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -352,3 +352,12 @@ async def test_the_trash_gives_back_and_is_emptied(launch: Launcher, keymap: str
     loaded = read_session(path)
     assert (loaded.nodes, loaded.trashed, len(loaded.done)) == (3, 0, 1)
     assert b"own words" not in path.read_bytes()
+
+
+async def test_nothing_is_asked_about_a_split_that_cannot_be(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        await key(rig, "split")
+        assert rig.app.screen is rig.app.view
+        assert any("A prompt is not split" in message for message, _ in rig.told)
+        assert not rig.root.children

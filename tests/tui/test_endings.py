@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from support.in_terminal import Terminal
 from support.killable import check
+from support.large import plant
 
 from n8loom_tui.session.store import read_session
 
@@ -57,6 +58,35 @@ def test_a_window_that_is_closed_takes_nothing_along(terminal: Terminal, tmp_pat
     terminal.ended()
     assert words(tmp_path / "a.loom") > 3
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"]
+
+
+def test_a_window_that_froze_before_it_was_closed_keeps_nothing_open(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """The app waits for the terminal to take what it draws; the end of the terminal is the end of the wait."""
+    stored, before = words(tmp_path / "a.loom"), -1
+    while stored != before:  # until nothing is done any more
+        time.sleep(1.5)
+        stored, before = words(tmp_path / "a.loom"), stored
+    terminal.close()
+    terminal.ended()
+    assert words(tmp_path / "a.loom") >= stored
+    assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "the session is free"
+
+
+def test_words_that_wait_for_a_large_session_are_not_lost_to_a_signal(tmp_path: Path) -> None:
+    there = plant(tmp_path / "a.loom")
+    terminal = Terminal(tmp_path / "a.loom", "late")
+    terminal.until(b"opening")
+    terminal.type(b"iwords of mine\rb")
+    terminal.until(b"waits a moment")
+    terminal.kill(signal.SIGTERM)
+    assert terminal.ended() == 128 + signal.SIGTERM
+    assert terminal.restored and b"Traceback" not in terminal.said
+    kept = read_session(tmp_path / "a.loom")
+    assert len(kept.by_id) == len(there) + 1
+    (mine,) = (node for node in kept.by_id.values() if node.text == "words of mine")
+    assert mine.marks.bookmark, "keys behind the words count, too"
 
 
 def test_a_widget_that_breaks_costs_no_words(tmp_path: Path) -> None:

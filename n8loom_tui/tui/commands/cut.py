@@ -64,8 +64,8 @@ class Cut(Part):
             self._see_there(node)
             self._app.show_there(document.split(node, tokens), "split")
 
-        if count is not None:
-            split(count)
+        if count is not None or node.parent is None or len(node.tokens) < 2:
+            split(count or 1)  # where nothing can be split, that says why, and nothing is asked
         else:
             hint = f"behind how many of its {counted(len(node.tokens), 'token')}?"
             self._ask_tokens("Split", hint, max(len(node.tokens) // 2, 1), split)

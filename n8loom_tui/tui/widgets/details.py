@@ -44,9 +44,10 @@ class Details(LineView):
         self._lay_out()
 
     def _lay_out(self) -> None:
+        """Wrap the facts for the room there is. Before the panel has its place there is none."""
         room = max(self.line_width - _NAME - 1, 1)
         lines: list[tuple[str, str]] = []
-        for called, value in self._facts:
+        for called, value in self._facts if self.line_width > 0 else ():
             name, text = truncate_cells(visible(called, " "), _NAME, self.signs.ellipsis), visible(value)
             spans = wrap_cells(text, room)
             shown = [text[start:end] for start, end in spans[:_MOST_LINES]]

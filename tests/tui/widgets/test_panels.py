@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.strip import Strip
 from textual.widget import Widget
 
 from n8loom_tui.tui.contrast import Readable
@@ -40,6 +42,28 @@ async def test_details_wrap_and_mark_what_is_cut(drawn: Look, hostile: list[str]
         details.show([(f"fact {number}", "value") for number in range(9)])
         await pilot.pause()
         assert drawn(details)[-1].startswith("… 4 more lines")
+
+
+async def test_details_that_had_no_place_yet_are_never_drawn_in_a_column_one_cell_wide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    details = Details()
+    details.display = False
+    app = Alone(details)
+    async with app.run_test(size=(40, 6)) as pilot:
+        details.show([("kind", "written by hand")])
+        drawn: list[str] = []
+        render = details.render_line
+
+        def noted(y: int) -> Strip:
+            drawn.append(render(y).text.rstrip())
+            return render(y)
+
+        monkeypatch.setattr(details, "render_line", noted)
+        details.display = True
+        await pilot.pause()
+        assert "kind        written by hand" in drawn
+        assert "kind        w" not in drawn
 
 
 async def test_the_list_holds_any_text_and_its_cursor_passes_over_headings(
