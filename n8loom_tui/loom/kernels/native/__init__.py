@@ -6,14 +6,18 @@ A step of a program is a function and the whole numbers that it takes: addresses
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
+from typing import TypeVar
 
 from .interface import LOUD, PROGRAM, WEIGHING, WIDTHS, Stored, quantised
 from .machine import Function, Machine, callable_at, compiled, machine
 
 __all__ = ["Code", "Function", "Machine", "Stored", "choosing", "code", "prepare", "product_of"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,15 @@ def _prepare(steps: bool) -> None:
 
 @cache
 def _code() -> Code | None:
+    return _attempted(_compiled_for)
+
+
+def _attempted(compiles: Callable[[Machine], T]) -> T | None:
     here = machine()
     if here is None:
         return None
     try:
-        return _compiled_for(here)
+        return compiles(here)
     except RuntimeError:  # LLVM's, say of a system that lets nothing be compiled
         return None
 
@@ -126,19 +134,19 @@ class Choosing:
     loud: Function
 
 
-@cache
 def choosing() -> Choosing | None:
     """What was compiled at the first call (some 0.1 s); None where nothing can be."""
-    here = machine()
-    if here is None:
-        return None
-    try:
-        return choosing_for(here)
-    except RuntimeError:  # LLVM's, as above
-        return None
+    with _compiling:
+        return _choosing()
+
+
+@cache
+def _choosing() -> Choosing | None:
+    return _attempted(choosing_for)
 
 
 def choosing_for(here: Machine) -> Choosing:
+    """What goes through a vocabulary, compiled for a processor."""
     from llvmlite import ir
 
     from .logits import emit_loud, emit_weighing
