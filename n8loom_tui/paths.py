@@ -31,10 +31,11 @@ def cache_dir() -> Path:
 
 
 class NoHomeFolder(Exception):
-    """A path begins with the home folder of somebody who has none here. Says so in a line."""
+    """A path begins with the home folder of somebody who has none here. Says so in a line. `whose`: its beginning."""
 
     def __init__(self, whose: str) -> None:
         super().__init__(f"there is no home folder {whose} here; write the folder out")
+        self.whose = whose
 
 
 def expanded(text: str | Path) -> Path:

@@ -20,7 +20,7 @@ def expanded(text: str | Path) -> Path:
     try:
         return paths.expanded(text)
     except paths.NoHomeFolder as error:
-        raise SessionError(f"T{str(error)[1:]}.") from None
+        raise SessionError(f"There is no home folder {error.whose} here; write the folder out.") from None
 
 
 def mode_at(path: Path) -> int | None:
