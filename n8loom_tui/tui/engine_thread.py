@@ -22,6 +22,8 @@ from n8loom_tui.models.progress import Cancelled, Progress
 from n8loom_tui.tui.backend import Backend, ModelInfo
 
 ENGINE_NICENESS = 10
+"""How far its threads step back before the screen's, where the system lets them. Further would leave it nothing beside
+programs that take every core."""
 STATS_EVERY = 0.25
 """Seconds between two snapshots of the engine while it works."""
 

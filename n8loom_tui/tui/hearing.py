@@ -122,11 +122,15 @@ class Hearing:
         app.show(change)
         app.tell(f"{message.rstrip('.')}. You can read, write and edit; nothing can be generated.", "error")
 
+    def store_growing(self) -> None:
+        """Store the text of growing branches as far as it has come."""
+        self._app.document.growth.note_growing()
+        self._app.saving.save("growing")
+
     def _store_now_and_then(self, now: float) -> None:
         """Store the text of growing branches as far as it has come, and what else no operation has stored."""
         app = self._app
         if now - self._saved_at > SAVE_EVERY:
             self._saved_at = now
-            app.document.growth.note_growing()
-            app.saving.save("growing")
+            self.store_growing()
             app.whereabouts.store_changes(now)

@@ -69,8 +69,7 @@ class Files(Part):
 
     async def _export(self, wanted: Export) -> None:
         app = self._app
-        app.document.growth.note_growing()  # what grows is written as far as it has come
-        app.saving.save("growing")
+        app.hearing.store_growing()
         app.saving.place(app.view.current)
         notices = await write_export(app.saving, wanted)
         app.tell(" ".join([f"Written to {wanted.target}.", *notices]))
