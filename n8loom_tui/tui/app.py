@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.text import Text
@@ -29,7 +29,6 @@ from n8loom_tui.tui.backend import Backend, ModelInfo
 from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.collector import EVERY, Collector
 from n8loom_tui.tui.commands import Commands
-from n8loom_tui.tui.contrast import Readable
 from n8loom_tui.tui.document import Change, Document, EditError
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineThread
@@ -40,6 +39,8 @@ from n8loom_tui.tui.hearing import Hearing
 from n8loom_tui.tui.keymap import Keymap
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
+from n8loom_tui.tui.new_looms import NewLooms
+from n8loom_tui.tui.notices import Noticing
 from n8loom_tui.tui.opening import Opening
 from n8loom_tui.tui.pace import Pace
 from n8loom_tui.tui.palette import ActionCommands
@@ -47,7 +48,7 @@ from n8loom_tui.tui.preferences import FILE_NAME as PREFERENCES
 from n8loom_tui.tui.preferences import PreferencesFile
 from n8loom_tui.tui.presets import FILE_NAME as PRESETS
 from n8loom_tui.tui.saving import Saving
-from n8loom_tui.tui.screens.editor import CHAT, EditorScreen, Written
+from n8loom_tui.tui.screens.editor import Written
 from n8loom_tui.tui.screens.keyed import Keyed
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.settings import Settings
@@ -61,19 +62,10 @@ from n8loom_tui.tui.watching import Watching
 from n8loom_tui.tui.whereabouts import Whereabouts
 from n8loom_tui.tui.widgets.sanitize import visible
 
-SAID = 4.0
-"""Seconds within which the same line is not shown again."""
 DRAIN_RATE = 1 / 30
 """Seconds between two looks at what the engine told."""
 FIRST_PAINT = 0.05
 """Seconds that what is shown first has to itself."""
-LOW_SCREEN = 24
-"""Up to so many rows a notice lies over what a dialog asks."""
-INTRO = (
-    "A loom is a tree of texts: write how it begins, then press space and eight continuations grow at once. "
-    "Walk among them with the arrows and go on from any. Enter alone takes the example and grows it."
-)
-EXAMPLE = "What would a river say about the sea?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ class Launch:
     """Lines to show once the app is up, such as problems in a keymaps file."""
 
 
-class LoomApp(Readable[int], inherit_bindings=False):
+class LoomApp(Noticing, inherit_bindings=False):
     """n8loom-tui."""
 
     TITLE = "n8loom"
@@ -134,10 +126,10 @@ class LoomApp(Readable[int], inherit_bindings=False):
         typed = self._typed = TypeAhead(self, super().on_event)
         self.filling = Filling(self, typed)
         self.opening = Opening(self)
+        self.new_looms = NewLooms(self)
         self.hearing = Hearing(self)
         self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
-        self._told = ("", 0.0)
         self.whereabouts = Whereabouts(self)
 
     # -------------------------------------------------------------------- keys
@@ -150,7 +142,7 @@ class LoomApp(Readable[int], inherit_bindings=False):
         if typed:
             self._pace.key_came()
         if typed and isinstance(self.screen, ModalScreen):
-            self._make_room()
+            self.make_room()
         ordered = typed or self.filling.hold_mouse(event)
         await (self._typed.take(event) if ordered else super().on_event(event))
 
@@ -195,9 +187,9 @@ class LoomApp(Readable[int], inherit_bindings=False):
             self.tell(notice, "warning")
         self._load_model()
         if self.launch.prompt is not None:
-            self.start_loom(Written(self.launch.prompt, self.launch.chat))
+            self.new_looms.start(Written(self.launch.prompt, self.launch.chat))
         elif not self.document.roots and self.launch.named:
-            self.write_first_prompt()
+            self.new_looms.write_first()
         elif not self.document.roots:
             self.opening.welcome()
         self.refresh_bars()
@@ -227,28 +219,6 @@ class LoomApp(Readable[int], inherit_bindings=False):
         view = LoomScreen(self.document, self.keymap)
         view.tree_view.show_marked(self.marked.ids)
         return view
-
-    def write_first_prompt(self) -> None:
-        """Open the editor for somebody who sees an empty page."""
-        self.write_prompt(INTRO, EXAMPLE)
-
-    def write_prompt(self, intro: str = "", example: str = "") -> None:
-        """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
-        choice = replace(CHAT, chosen=self.launch.chat)
-        screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
-        self.push_screen(screen, self._prompt_written)
-
-    def _prompt_written(self, written: Written | None) -> None:
-        if written is not None and written.text.strip():
-            self.start_loom(written)
-            if written.example:
-                self.perform("ramify")
-
-    def start_loom(self, written: Written) -> None:
-        """Make a new tree and go to it."""
-        self.show_there(self.document.new_loom(written.text, written.chosen, written.system), "new loom")
-        keys = self.keymap.label("ramify"), self.keymap.label("help")
-        self.tell(f"{keys[0]} grows {self.settings.n} branches from here. {keys[1]} shows all keys.")
 
     # ------------------------------------------------------------- the engine
 
@@ -307,13 +277,13 @@ class LoomApp(Readable[int], inherit_bindings=False):
         self.view.end_search(keep=True)
         self.view.take_no_key()
         self.status.said = ""
-        told = self._told
+        told = self.told
         try:
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
-        if isinstance(self.screen, ModalScreen) and self._told is told:
-            self._make_room()
+        if isinstance(self.screen, ModalScreen) and self.told is told:
+            self.make_room()
         self.watching.acted(action)
         self.refresh_bars()
 
@@ -367,19 +337,6 @@ class LoomApp(Readable[int], inherit_bindings=False):
     def stop_branches(self, ids: frozenset[str] | None) -> None:
         """Stop these branches, or all (None)."""
         self.engine.submit(Stop(ids))
-
-    def tell(self, message: str, severity: str = "information") -> None:
-        """Show a line for a moment. What was said just now is not said again."""
-        now = time.monotonic()
-        told, self._told = self._told, (message, now)
-        if told[0] == message and now - told[1] < SAID:
-            return
-        self.notify(visible(message, "⏎"), severity=severity, markup=False)  # type: ignore[arg-type]
-
-    def _make_room(self) -> None:
-        """Take away what was told before, where the screen is so low that it would lie over what a dialog asks."""
-        if self.size.height <= LOW_SCREEN:
-            self.clear_notifications()
 
     # --------------------------------------------------------------- the bars
 

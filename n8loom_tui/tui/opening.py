@@ -36,7 +36,7 @@ class Opening:
         if not self._offered and library.listed():
             self.browse(WELCOME)
         else:
-            self._app.write_first_prompt()
+            self._app.new_looms.write_first()
 
     def browse(self, intro: str = "") -> None:
         """Open the session browser."""
@@ -50,7 +50,7 @@ class Opening:
                 case NewLoom():
                     app.run_worker(self.open(None), group="files")
                 case None if not app.document.roots:
-                    app.write_first_prompt()
+                    app.new_looms.write_first()
 
         app.push_screen(SessionsScreen(app.saving.path, intro), chosen)
 

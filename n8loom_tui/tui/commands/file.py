@@ -15,7 +15,7 @@ class File(Part):
     """Looms, the trash, the clipboard, help, and the way out."""
 
     def do_new_loom(self, _count: int | None) -> None:
-        self._app.write_prompt()
+        self._app.new_looms.write()
 
     def do_trash(self, _count: int | None) -> None:
         app = self._app
