@@ -18,6 +18,9 @@ from .emitter import FLOAT, WHOLE, Emitter, Value, Variable, real, whole
 from .interface import ATTENTION, PLAN, SPAN
 from .machine import Machine
 
+AHEAD = 16 << 10
+"""By how many bytes what is fetched is ahead of what is computed, within a part that is longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Products:
@@ -33,12 +36,12 @@ class Products:
 class _Part:
     """One part of a path: keys and values of a head, which columns of the scores, which rows of the tile.
 
-    `following`: the keys and values that are wanted next.
+    `ahead`: which keys and values are wanted soon.
     """
 
     keys: Value
     values: Value
-    following: tuple[Value, Value]
+    ahead: tuple[Value, Value]
     start: Value
     width: Value
     low: Value
@@ -83,13 +86,22 @@ class _Attention:
             with b.if_then(b.icmp_signed("<", low, high)):
                 after = e.least(b.add(number, whole(1)), b.sub(p["span_count"], whole(1)))
                 here, following = (self._keys_and_values(head, which) for which in (number, after))
+                ahead = self._ahead(here, following, span["width"])
                 part = (span["start"], span["width"], low, b.sub(high, low))
-                write(head, first, _Part(*here, following, *part))
+                write(head, first, _Part(*here, ahead, *part))
         with b.if_then(b.icmp_signed("!=", e.arguments["own_keys"], whole(0))), e.count(last, first) as row:
             after = e.least(b.add(row, whole(1)), b.sub(p["rows"], whole(1)))
             here, following = (self._own(head, which) for which in (row, after))
-            part = (p["own_columns"], self._of_row("lengths", row), row, whole(1))
-            write(head, first, _Part(*here, following, *part))
+            length = self._of_row("lengths", row)
+            ahead = self._ahead(here, following, length)
+            write(head, first, _Part(*here, ahead, p["own_columns"], length, row, whole(1)))
+
+    def _ahead(self, here: tuple[Value, Value], following: tuple[Value, Value], width: Value) -> Any:
+        """What is fetched while a part is computed: more of it, or what follows it."""
+        b = self.e.builder
+        long = b.icmp_signed(">", self.e.at(whole(0), b.mul(width, self.p["dim"])), whole(AHEAD))
+        pairs = zip(here, following, strict=True)
+        return tuple(b.select(long, b.add(mine, whole(AHEAD)), after) for mine, after in pairs)
 
     def _keys_and_values(self, head: Value, number: Value) -> tuple[Value, Value]:
         """Where a span's are."""
@@ -132,7 +144,7 @@ class _Attention:
         with self._if_few(count) as (few, many):
             with few:
                 keys = (part.keys, part.width, p["dim"])
-                given = (queries, count, p["dim"], *keys, into, p["columns"], part.following[0])
+                given = (queries, count, p["dim"], *keys, into, p["columns"], part.ahead[0])
                 e.call(self._parts.few_scores, given)
             with many:
                 e.call(
@@ -153,7 +165,7 @@ class _Attention:
         with self._if_few(count) as (few, many):
             with few:
                 values = (part.values, part.width, p["dim"])
-                given = (scores, count, p["columns"], *values, into, p["dim"], part.following[1])
+                given = (scores, count, p["columns"], *values, into, p["dim"], part.ahead[1])
                 e.call(self._parts.few_weighed, given)
             with many:
                 e.call(
