@@ -32,8 +32,8 @@ OVERHEAD_BYTES = 384 << 10
 """What the calls for one level cost in one layer, as bytes of own keys and values that are read in that time.
 
 Measured on a CPU with SmolLM2 (1.5 KB per token and layer), 32 rows over 4 to 16 levels: 0.1 ms per level and
-layer in MLX, where a token of a row's own takes 0.33 µs, and 0.03 ms in NumPy, where it takes 0.15 µs. For a GPU
-it is an estimate: ten kernels of 3 µs each, at 250 GB/s."""
+layer, where a token of a row's own takes 0.33 µs. For a GPU it is an estimate: ten kernels of 3 µs each, at 250 GB/s.
+"""
 OVERHEAD_BYTES_GPU = 8 << 20
 
 
@@ -90,6 +90,8 @@ class Batch(Generic[T]):
         """Bytes of a token's keys and values, in all leaves."""
         self._room = Room(self.columns)
         self._folder = levels.Folder()
+        self._joined = False
+        """Whether rows have joined that have not computed anything yet."""
         leaves = layout.leaves
         self.caches = [BranchCache(self, ordinal, leaves[i].window) for ordinal, i in enumerate(layout.kv)]
         self.states = RowStates(layout)
@@ -136,6 +138,7 @@ class Batch(Generic[T]):
             raise
         self.states.put(states)
         self.rows += rows
+        self._joined = True
         self._arrange()
 
     def _parts(self, joining: Sequence[Joining[T]], held: Fragments) -> tuple[list[Row[T]], list[list[Pair]]]:
@@ -186,7 +189,11 @@ class Batch(Generic[T]):
         """What a level costs, in tokens read."""
         if self._overhead is not None:
             return self._overhead
-        return overhead_bytes() * len(self.columns) // max(1, self._per_token)
+        return self._overhead_bytes * len(self.columns) // max(1, self._per_token)
+
+    @property
+    def _overhead_bytes(self) -> int:
+        return overhead_bytes()
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
         """About how many bytes all rows take at most, if these join and no other does; without what the store lends.
@@ -288,7 +295,12 @@ class Batch(Generic[T]):
             row.position += 1
         reach = max(row.length + row.limit - row.position for row in self.rows)
         self._room.tend(max(row.length for row in self.rows), reach)
-        if len(self.spans) > 1 and self._folder.step(self.spans, self._level_cost, self.room):
+        joined, self._joined = (
+            self._joined,
+            False,
+        )  # nobody's first token waits for what only later steps gain by
+        some = len(self.spans) > 1 and not joined
+        if some and self._folder.step(self.spans, self._level_cost, self.room):
             self._arrange()
 
     def cut(self, index: int, start: int) -> Fragment | None:
@@ -325,7 +337,7 @@ class Step:
 
 
 def overhead_bytes() -> int:
-    """What a level costs on this device, in bytes read per layer."""
+    """What a level costs in MLX on this device, in bytes read per layer."""
     return OVERHEAD_BYTES if kernels.on_cpu() else OVERHEAD_BYTES_GPU
 
 

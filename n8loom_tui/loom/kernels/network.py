@@ -135,6 +135,12 @@ class Network:
         return self._head.outputs
 
     @property
+    def overhead_bytes(self) -> int:
+        """What the calls for one span that rows share cost in one layer, as bytes of their own keys and values that are
+        read in that time."""
+        return self._pass.OVERHEAD_BYTES
+
+    @property
     def nbytes(self) -> int:
         """Size in bytes of what it computes in, without the weights."""
         return self._pass.nbytes

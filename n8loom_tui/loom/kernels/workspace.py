@@ -25,6 +25,13 @@ def address(array: npt.NDArray[Any]) -> int:
 class Layers(list[Floats]):
     """One array of each layer, where it is asked for more than once where they lie."""
 
+    @classmethod
+    def of(cls, packed: Floats) -> Layers:
+        """What lies side by side in one array."""
+        layers = cls(packed)
+        layers.places = address(packed) + np.arange(len(packed)) * packed.strides[0]
+        return layers
+
     @cached_property
     def places(self) -> npt.NDArray[np.int64]:
         return np.array([address(array) for array in self], dtype=np.int64)
