@@ -7,7 +7,8 @@ These few are sorted for all rows together, as a call of NumPy costs more than t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ Values = npt.NDArray[np.float64]
 COLUMNS = 256
 """In how many columns a row is folded to find a threshold that its largest values reach."""
 _LEAST = np.finfo(np.float32).min
+_alternative: Callable[[tuple[int, float]], Alternative] = partial(tuple.__new__, Alternative)
+"""An alternative of a token and its logprob, in a fraction of the time: there are hundreds in a step."""
 
 
 class BrokenLogits(ValueError):
@@ -103,7 +106,7 @@ class Distributions:
         logprobs = (self.values[:, :most].astype(np.float64) - offsets[:, None]).tolist()
         tokens = self.tokens[:, :most].tolist()
         told = [
-            tuple(map(Alternative, ids[:count], values[:count]))
+            tuple(map(_alternative, zip(ids[:count], values[:count], strict=True)))
             for ids, values, count in zip(tokens, logprobs, counts, strict=True)
         ]
         if (self.values[:, :most] == -math.inf).any():

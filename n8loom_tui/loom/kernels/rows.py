@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, TypeVar
 
 import mlx.core as mx
@@ -153,6 +154,8 @@ class NetworkBatch(Batch[T]):
         self._network = network
         self._views: list[Views] = []
         """The spans' keys and values."""
+        self._known = Layers(), Layers()
+        """The rows' own keys and values, as the last step had them."""
 
     @property
     def _overhead_bytes(self) -> int:
@@ -164,6 +167,7 @@ class NetworkBatch(Batch[T]):
 
     def _arrange(self) -> None:
         super()._arrange()
+        self._known = Layers(), Layers()  # nothing is held of rows that are gone
         known = {id(view.source): view for view in self._views}
         levels = [span.level for span in self.spans]
         self._views = [known.get(id(level.lent or level.pairs)) or Views.of_level(level) for level in levels]
@@ -177,12 +181,7 @@ class NetworkBatch(Batch[T]):
         network, heads = self._network, self._network.heads
         for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
-        own = Own(
-            Layers(columns.arrays[0] for columns in self._own),
-            Layers(columns.arrays[1] for columns in self._own),
-            order,
-            lengths + 1,
-        )
+        own = Own(*self._own_layers(), order, lengths + 1)
         spans = [
             Span(span.low, span.high, span.level.start, span.level.stop, view.keys, view.values)
             for span, view in zip(self.spans, self._views, strict=True)
@@ -195,3 +194,11 @@ class NetworkBatch(Batch[T]):
         logits = network.logits(hidden)
         self.end_step()
         return logits
+
+    def _own_layers(self) -> tuple[Layers, Layers]:
+        """The own columns of all layers. They are the same arrays from one step to the next, until there are more."""
+        keys, values = ([columns.arrays[part] for columns in self._own] for part in range(2))
+        known, _ = self._known
+        if len(known) != len(keys) or not all(map(is_, known, keys)):
+            self._known = Layers(keys), Layers(values)
+        return self._known
