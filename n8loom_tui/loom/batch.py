@@ -193,6 +193,7 @@ class Batch(Generic[T]):
 
     @property
     def _overhead_bytes(self) -> int:
+        """What a level costs, in bytes read per layer."""
         return overhead_bytes()
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:

@@ -127,18 +127,14 @@ class Network:
         blocks = blocks_of(list(inner.layers), dim, pack)
         self.layers = len(blocks)
         known = code()
+        self.compiled = known is not None
+        """Whether compiled code computes."""
         given = (self.heads, blocks, float(attention.scale))
         self._pass = CompiledPass(known, *given) if known is not None else PlainPass(*given)
 
     @property
     def vocabulary(self) -> int:
         return self._head.outputs
-
-    @property
-    def overhead_bytes(self) -> int:
-        """What the calls for one span that rows share cost in one layer, as bytes of their own keys and values that are
-        read in that time."""
-        return self._pass.OVERHEAD_BYTES
 
     @property
     def nbytes(self) -> int:
