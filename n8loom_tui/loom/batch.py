@@ -90,6 +90,8 @@ class Batch(Generic[T]):
         """Bytes of a token's keys and values, in all leaves."""
         self._room = Room(self.columns)
         self._folder = levels.Folder()
+        self._joined = False
+        """Whether rows have joined that have not computed anything yet."""
         leaves = layout.leaves
         self.caches = [BranchCache(self, ordinal, leaves[i].window) for ordinal, i in enumerate(layout.kv)]
         self.states = RowStates(layout)
@@ -136,6 +138,7 @@ class Batch(Generic[T]):
             raise
         self.states.put(states)
         self.rows += rows
+        self._joined = True
         self._arrange()
 
     def _parts(self, joining: Sequence[Joining[T]], held: Fragments) -> tuple[list[Row[T]], list[list[Pair]]]:
@@ -293,7 +296,10 @@ class Batch(Generic[T]):
             row.position += 1
         reach = max(row.length + row.limit - row.position for row in self.rows)
         self._room.tend(max(row.length for row in self.rows), reach)
-        if len(self.spans) > 1 and self._folder.step(self.spans, self._level_cost, self.room):
+        # Nobody's first token waits for what only later steps gain by.
+        joined, self._joined = self._joined, False
+        some = len(self.spans) > 1 and not joined
+        if some and self._folder.step(self.spans, self._level_cost, self.room):
             self._arrange()
 
     def cut(self, index: int, start: int) -> Fragment | None:

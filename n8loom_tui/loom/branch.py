@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .conditions import Watch
-from .draws import Choice
+from .draws import Choice, Draw
 from .protocol import (
     Alternative,
     BranchFinished,
@@ -60,8 +60,14 @@ class Branch:
         """How many more tokens it may be fed at most."""
         return max(0, min(self.params.max_tokens, self.room) - self._taken)
 
-    def context(self) -> Sequence[int]:
+    def draw(self) -> Draw:
+        """The token that it draws next."""
+        return Draw(self.params, self.seed, len(self.sampled), self._context())
+
+    def _context(self) -> Sequence[int]:
         """The last token ids of the path, as many as the repetition penalty looks at."""
+        if self.params.repetition_penalty == 1.0:
+            return ()
         size = self.params.repetition_context_size
         missing = size - len(self.sampled)
         return (self.path[-missing:] if missing > 0 else []) + self.sampled[-size:]
@@ -98,15 +104,16 @@ class Branch:
             self.sampled.append(token)
         self._taken += 1
         self._pending.append(BranchToken(self.id, token, piece, logprob, alternatives, entropy))
-        held = "".join(pending.text for pending in self._pending)
-        at = min((i for i in map(held.find, self.params.stop_strings) if i >= 0), default=-1)
+        stops = self.params.stop_strings
+        held = "".join([pending.text for pending in self._pending]) if stops else ""
+        at = min((i for i in map(held.find, stops) if i >= 0), default=-1)
         if at >= 0:
             return self._end_before(at)
         if self._watch is not None and self._watch.after(piece):
             return self.end(Finish.CONDITION)
         if self._taken >= min(self.params.max_tokens, self.room):
             return self.end(Finish.LENGTH)
-        return self._release(len(held) - _may_begin(held, self.params.stop_strings))
+        return self._release(len(held) - _may_begin(held, stops)) if stops else self._say(len(self._pending))
 
     def end(self, reason: Finish) -> list[Event]:
         """End the branch; what was held back is said."""
@@ -129,7 +136,7 @@ class Branch:
             said += len(pending.text)
             if said > characters:
                 break
-            if pending.text or not self.params.stop_strings:
+            if pending.text:
                 ready = index + 1
         return self._say(ready)
 

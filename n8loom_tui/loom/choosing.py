@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from .branch import Branch
 from .distribution import BrokenLogits
-from .draws import Choice, Draw
+from .draws import Choice
 from .kernels.team import shared_out
 from .rows import Logits
 from .sampling import choose
@@ -21,6 +21,6 @@ def choices(branches: Sequence[Branch], table: Logits, *, apart: bool) -> list[C
         apart: whether the threads that compute a step go through the logits together. MLX has threads of its own,
             which may still be awake.
     """
-    draws = [Draw(branch.params, branch.seed, len(branch.sampled), branch.context()) for branch in branches]
+    draws = [branch.draw() for branch in branches]
     with shared_out() if apart else nullcontext():
         return choose(table, draws)

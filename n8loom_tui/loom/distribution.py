@@ -7,11 +7,14 @@ These few are sorted for all rows together, as a call of NumPy costs more than t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from .kernels.native import Choosing, choosing
+from .kernels.workspace import address
 from .protocol import Alternative
 from .ranking import Keys, Logits, Tokens, arranged, packed, unpacked
 from .weighed import LINE, weighed
@@ -20,7 +23,11 @@ Values = npt.NDArray[np.float64]
 
 COLUMNS = 256
 """In how many columns a row is folded to find a threshold that its largest values reach."""
+ROOM = 4
+"""How many times as many tokens as are wanted may reach that threshold, if compiled code is to find them."""
 _LEAST = np.finfo(np.float32).min
+_alternative: Callable[[tuple[int, float]], Alternative] = partial(tuple.__new__, Alternative)
+"""An alternative of a token and its logprob, in a fraction of the time: there are hundreds in a step."""
 
 
 class BrokenLogits(ValueError):
@@ -71,9 +78,18 @@ class Distributions:
 
         `NOTHING` stands where there is no further token that the model does not rule out.
         """
-        vocabulary, line = self.table.shape[1], self._maxima.shape[1]
         maxima = self._maxima if rows.size == len(self._maxima) else self._maxima[rows]
-        edges = np.maximum(_reached(maxima, count, vocabulary), _LEAST)
+        edges = np.maximum(_reached(maxima, count, self.table.shape[1]), _LEAST)
+        code = choosing()
+        keys = _compiled(code, self.table, rows, maxima, edges, count * ROOM) if code is not None else None
+        if keys is None:
+            keys = self._reaching(rows, maxima, edges)
+        keys.sort(axis=1)
+        return keys[:, :count]
+
+    def _reaching(self, rows: Tokens, maxima: Logits, edges: Logits) -> Keys:
+        """The tokens of some rows that reach their edges, as keys, `[rows, most]`."""
+        vocabulary, line = self.table.shape[1], maxima.shape[1]
         at, columns = np.divmod(np.flatnonzero(maxima >= edges[:, None]), line)
         lines = np.arange(0, vocabulary, line)
         places = (rows[at] * vocabulary + columns)[:, None] + lines
@@ -84,9 +100,7 @@ class Distributions:
         found = np.flatnonzero(reaching)
         column, row_line = np.divmod(found, lines.size)
         tokens = columns[column] + row_line * line
-        keys = arranged(packed(logits.reshape(-1)[found], tokens), at[column], rows.size)
-        keys.sort(axis=1)
-        return keys[:, :count]
+        return arranged(packed(logits.reshape(-1)[found], tokens), at[column], rows.size)
 
     def logprobs(self, tokens: Tokens) -> Values:
         """The log probability of a token of each row."""
@@ -103,12 +117,37 @@ class Distributions:
         logprobs = (self.values[:, :most].astype(np.float64) - offsets[:, None]).tolist()
         tokens = self.tokens[:, :most].tolist()
         told = [
-            tuple(map(Alternative, ids[:count], values[:count]))
+            tuple(map(_alternative, zip(ids[:count], values[:count], strict=True)))
             for ids, values, count in zip(tokens, logprobs, counts, strict=True)
         ]
         if (self.values[:, :most] == -math.inf).any():
             told = [tuple(other for other in others if other.logprob > -math.inf) for others in told]
         return told
+
+
+def _compiled(
+    code: Choosing, table: Logits, rows: Tokens, maxima: Logits, edges: Logits, room: int
+) -> Keys | None:
+    """What `Distributions._reaching` finds; None where there are more than `room` in a row."""
+    table, rows, maxima = (
+        np.ascontiguousarray(table),
+        np.ascontiguousarray(rows),
+        np.ascontiguousarray(maxima),
+    )
+    keys, found = np.empty((rows.size, room), np.uint64), np.empty(rows.size, np.int64)
+    places = [address(array) for array in (maxima, edges, keys)]
+    code.rank(
+        address(table),
+        table.shape[1],
+        address(rows),
+        rows.size,
+        maxima.shape[1],
+        *places,
+        room,
+        address(found),
+    )
+    most = int(found.max(initial=0))
+    return keys[:, :most] if most <= room else None
 
 
 def _reached(maxima: Logits, count: int, vocabulary: int) -> Logits:

@@ -68,13 +68,11 @@ def _parts(pieces: Sequence[Piece], overhead: int) -> Iterator[list[Piece]]:
 def _give(level: Level, pieces: Sequence[Piece]) -> None:
     """One piece is lent; several are put together in memory of the level's own."""
     (lent, *others) = pieces
-    if others:
-        fragment, start, stop = Piece.fused(pieces), 0, sum(map(len, pieces))
-    else:
-        fragment, start, stop = lent.fragment, lent.start, lent.stop
-        level.lent = lent
-    level.pairs = [fragment.span(ordinal, start, stop) for ordinal in range(len(fragment.slots))]
-    mx.eval(level.pairs)
+    if not others:
+        level.borrow(lent)
+        return
+    fragment = Piece.fused(pieces)
+    level.own(Piece(lent.edge, fragment, 0, len(fragment)).pairs())
 
 
 def size(levels: Iterable[Level]) -> int:
@@ -147,7 +145,7 @@ class Folder:
         self._fold = None
         upper, lower = fold.upper, fold.lower
         lower.tokens, lower.start, lower.parent = upper.tokens + lower.tokens, upper.start, upper.parent
-        lower.pairs, lower.lent = fold.pairs, None
+        lower.own(fold.pairs)
         return True
 
     def arranged(self, places: Sequence[Place]) -> None:

@@ -7,8 +7,10 @@ Below an evicted span nothing is held.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import mlx.core as mx
 
 from .fragments import Fragment
 
@@ -116,6 +118,22 @@ class Piece:
     def kept(self) -> bool:
         """Whether the tree still holds this fragment, so that its bytes are counted there."""
         return self.edge.fragment is self.fragment
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes of its tokens alone."""
+        return self.fragment.nbytes * len(self) // len(self.fragment)
+
+    def among(self, start: int, stop: int) -> Piece:
+        """Its tokens from `start` up to `stop`."""
+        return replace(self, start=self.start + start, stop=self.start + stop)
+
+    def pairs(self) -> list[tuple[mx.array, mx.array]]:
+        """The keys `[kv_heads, tokens, head_dim]` and values of every leaf that has any, as views."""
+        leaves = range(len(self.fragment.slots))
+        pairs = [self.fragment.span(ordinal, self.start, self.stop) for ordinal in leaves]
+        mx.eval(pairs)
+        return pairs
 
     @staticmethod
     def fused(pieces: Sequence[Piece]) -> Fragment:

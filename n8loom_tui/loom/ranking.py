@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from .kernels.native import interface
+
 Logits = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 """The better the token, the smaller the number."""
 
-NOTHING = np.uint64(0xFF800000FFFFFFFF)
+NOTHING = np.uint64(interface.NOTHING)
 """What stands where there is no token: behind all others, with minus infinity for a logit."""
 _HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)

@@ -30,14 +30,13 @@ COPY_WIDTH = 512
 class Level:
     """A span of path tokens that the rows below it share: path positions `start` to `stop`.
 
-    `pairs[k]` are keys `[kv_heads, tokens, head_dim]` and values of the k-th leaf with keys and values. They are
-    views of `lent`, a piece of what the store holds, or (None) the level's own.
+    `lent`: the piece of what the store holds that has their keys and values; None where they are the level's own.
     """
 
     parent: Level | None
     start: int
     tokens: list[int]
-    pairs: list[Pair] = field(default_factory=list, repr=False)
+    _pairs: list[Pair] = field(default_factory=list, repr=False)
     lent: Piece | None = field(default=None, repr=False)
 
     @property
@@ -46,9 +45,26 @@ class Level:
         return self.start + len(self.tokens)
 
     @property
+    def pairs(self) -> list[Pair]:
+        """Keys `[kv_heads, tokens, head_dim]` and values of each leaf that has any."""
+        if self.lent is not None and not self._pairs:
+            self._pairs = self.lent.pairs()
+        return self._pairs
+
+    def borrow(self, piece: Piece) -> None:
+        """Have its keys and values where the store holds them."""
+        self._pairs, self.lent = [], piece
+
+    def own(self, pairs: list[Pair]) -> None:
+        """Have keys and values of its own."""
+        self._pairs, self.lent = pairs, None
+
+    @property
     def nbytes(self) -> int:
         """Size in bytes, whosever they are."""
-        return sum(keys.nbytes + values.nbytes for keys, values in self.pairs)
+        if self.lent is not None:
+            return self.lent.nbytes
+        return sum(keys.nbytes + values.nbytes for keys, values in self._pairs)
 
     def chain(self) -> list[Level]:
         """The levels from the root down to this one."""
@@ -64,12 +80,16 @@ class Level:
 
         What is not lent is copied, so that neither keeps the other's memory.
         """
-        upper = Level(self.parent, self.start, self.tokens[:tokens], lent=self.lent)
-        cut = _copied if self.lent is None else _viewed
-        upper.pairs = [cut(pair, 0, tokens) for pair in self.pairs]
-        lower = [cut(pair, tokens, len(self.tokens)) for pair in self.pairs]
-        mx.eval(upper.pairs, lower)
-        self.pairs = lower
+        upper = Level(self.parent, self.start, self.tokens[:tokens])
+        if self.lent is not None:
+            upper.borrow(self.lent.among(0, tokens))
+            self.borrow(self.lent.among(tokens, len(self.tokens)))
+        else:
+            above = [_copied(pair, 0, tokens) for pair in self._pairs]
+            below = [_copied(pair, tokens, len(self.tokens)) for pair in self._pairs]
+            mx.eval(above, below)
+            upper.own(above)
+            self.own(below)
         self.tokens, self.start, self.parent = self.tokens[tokens:], self.start + tokens, upper
         return upper
 
@@ -77,10 +97,6 @@ class Level:
 def _copied(pair: Pair, start: int, stop: int) -> Pair:
     keys, values = (mx.contiguous(part[:, start:stop]) for part in pair)
     return keys, values
-
-
-def _viewed(pair: Pair, start: int, stop: int) -> Pair:
-    return pair[0][:, start:stop], pair[1][:, start:stop]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ Works with whatever tokenizer a model brings (an mlx-lm `TokenizerWrapper` or a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .protocol import Framing
@@ -37,13 +38,18 @@ def _inner(tokenizer: Any) -> Any:
     return getattr(tokenizer, "_tokenizer", tokenizer) if wrapped else tokenizer
 
 
-def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
-    """All of the text of `tokens`, special tokens shown, nothing tidied."""
+def _decoding(tokenizer: Any) -> Callable[[list[int]], str]:
+    """What gives all of the text of tokens, special ones shown, nothing tidied."""
     inner = _inner(tokenizer)
     backend = getattr(inner, "backend_tokenizer", None)
     if backend is not None:
-        return str(backend.decode(list(tokens), skip_special_tokens=False))
-    return str(inner.decode(list(tokens), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return partial(backend.decode, skip_special_tokens=False)
+    return partial(inner.decode, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+
+def decode(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """All of the text of `tokens`, special tokens shown, nothing tidied."""
+    return _decoding(tokenizer)(list(tokens))
 
 
 def _whole_characters(tokenizer: Any, window: list[int], cut: bool) -> tuple[int, int]:
@@ -70,20 +76,20 @@ class IncrementalDecoder:
     """
 
     def __init__(self, tokenizer: Any, before: Sequence[int] = ()) -> None:
-        self._tokenizer = tokenizer
+        self._decode = _decoding(tokenizer)
         window = list(before[-CONTEXT_TOKENS:])
         first, whole = _whole_characters(tokenizer, window, cut=len(window) == CONTEXT_TOKENS)
         self._window = window[first:whole]
         self._start = 0
         self._whole = len(self._window)
-        self._said = len(decode(tokenizer, self._window))
+        self._said = len(self._decode(self._window))
         for token in window[whole:]:
             self.push(token)
 
     def push(self, token: int) -> str:
         """The characters that `token` completed."""
         self._window.append(token)
-        text = decode(self._tokenizer, self._window[self._start :])
+        text = self._decode(self._window[self._start :])
         held = len(self._window) - self._whole
         broken = text.endswith(REPLACEMENT)
         if broken and held <= LONGEST_HALF_CHARACTER:
@@ -101,7 +107,7 @@ class IncrementalDecoder:
         if self._start > 4 * CONTEXT_TOKENS:
             del self._window[: self._start]
             self._start, self._whole = 0, self._whole - self._start
-        self._said = len(decode(self._tokenizer, self._window[self._start :]))
+        self._said = len(self._decode(self._window[self._start :]))
 
 
 def decode_span(tokenizer: Any, before: Sequence[int], tokens: Sequence[int]) -> EncodedText:

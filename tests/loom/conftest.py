@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom import choosing as choosing_module
+from n8loom_tui.loom import distribution as distribution_module
 from n8loom_tui.loom import noise as noise_module
 from n8loom_tui.loom import trial as trial_module
 from n8loom_tui.loom import weighed as weighed_module
@@ -54,5 +55,5 @@ def _code(name: str) -> Choosing | None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """By what tokens are chosen: code for this processor, for others, and none."""
     code = _code(request.param)
-    for module in (noise_module, weighed_module):
+    for module in (distribution_module, noise_module, weighed_module):
         monkeypatch.setattr(module, "choosing", lambda: code)

@@ -235,6 +235,24 @@ def test_a_level_is_split_where_a_path_leaves_it() -> None:
     run.check()
 
 
+def test_nobodys_first_token_waits_for_levels_to_be_folded() -> None:
+    run = Runner(tiny_model("llama"), overhead=100)
+    path = run.tokens(90)
+    run.join(path[:60], each=8)
+    run.join(path, each=8)
+    assert [len(span.level.tokens) for span in run.batch.spans] == [60, 30]
+    run.step()
+    assert [len(span.level.tokens) for span in run.batch.spans] == [60, 30]
+    run.leave(lambda owner: owner < 8)
+    run.join(path, each=2)
+    run.step()
+    assert [len(span.level.tokens) for span in run.batch.spans] == [60, 30]
+    run.step()
+    assert [len(span.level.tokens) for span in run.batch.spans] == [90]
+    run.step()
+    run.check()
+
+
 def test_leaves_of_a_tree_share_its_trunk_and_copy_their_own() -> None:
     run = Runner(tiny_model("llama"), overhead=60)
     trunk = run.tokens(40)

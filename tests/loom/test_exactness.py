@@ -146,7 +146,7 @@ def test_requests_that_join_and_stop_in_the_middle(
     overhead: int, drawn_from: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several requests of several sources, joining at different steps, with branches stopped on the way."""
-    monkeypatch.setattr("n8loom_tui.loom.batch.overhead_bytes", lambda: overhead)
+    monkeypatch.setattr("n8loom_tui.loom.batch.Batch._level_cost", overhead)
     model = tiny_model("qwen3")
     engine = Engine(model, tiny_tokenizer("plain"), max_rows=9)
     numbers = random.Random(3)

@@ -13,7 +13,7 @@ from .planned import Plan, check_place, check_reach
 from .program import Program, Programs
 from .team import parts_of
 from .weights import Weight
-from .workspace import FLOAT, Floats, Workspace, addresses
+from .workspace import FLOAT, Floats, Workspace, as_layers
 from .written import QUERIES, Rooms, WrittenBlocks, WrittenHead
 
 
@@ -83,9 +83,9 @@ class CompiledPass:
         dim = self._heads.dim
         for place in what.places:
             check_place(place)
-            steps = np.array([array.strides[0] for array in place.keys])[:, None]
-            offsets = place.index * steps + place.columns * (dim * FLOAT)
+            keys, values = as_layers(place.keys), as_layers(place.values)
+            offsets = place.index * keys.steps[:, None] + place.columns * (dim * FLOAT)
             into = blocks.kept[:, place.low : place.high]
-            into[..., 0] = addresses(place.keys)[:, None] + offsets
-            into[..., 1] = addresses(place.values)[:, None] + offsets
-            into[..., 2] = np.array([array.shape[2] * dim for array in place.keys])[:, None]
+            np.add(keys.places[:, None], offsets, out=into[..., 0])
+            np.add(values.places[:, None], offsets, out=into[..., 1])
+            into[..., 2] = keys.sizes[:, 2:3] * dim

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .native import Code
 from .native.interface import PLAN, SPAN, rooms
 from .passes import Causal, Heads, Own, Pass, Place, Span, Whole
-from .workspace import FLOAT, Workspace, address, addresses
+from .workspace import FLOAT, Workspace, address, addresses, as_layers
 
 TILE_FLOATS = 1 << 18
 """How many scores of a head are held at the same time: what stays in the second cache."""
@@ -77,7 +77,7 @@ class Plan:
         self.arguments[:, 1] = address(places) + np.arange(layers) * places[:1].nbytes
         if own is not None:
             self.arguments[:, 2], self.arguments[:, 3] = addresses(own.keys), addresses(own.values)
-            self.arguments[:, 4] = [keys.shape[2] for keys in own.keys]
+            self.arguments[:, 4] = as_layers(own.keys).sizes[:, 2]
 
 
 def check_place(place: Place) -> None:
@@ -86,8 +86,9 @@ def check_place(place: Place) -> None:
         IndexError: keys and values would be put where there is no room. Compiled code does not look.
     """
     if place.low < place.high:
-        _must_be_below(min(len(keys) for keys in place.keys), place.index)
-        _must_be_below(min(keys.shape[2] for keys in place.keys), place.columns)
+        room = as_layers(place.keys).sizes.min(axis=0)
+        _must_be_below(room[0], place.index)
+        _must_be_below(room[2], place.columns)
 
 
 def check_reach(what: Pass) -> None:
@@ -99,8 +100,9 @@ def check_reach(what: Pass) -> None:
         if not 0 <= span.stop - span.start <= span.keys[0].shape[1]:
             raise IndexError(f"columns from {span.start} to {span.stop} are not there")
     if what.own is not None:
-        _must_be_below(min(len(keys) for keys in what.own.keys), what.own.order)
-        _must_be_below(min(keys.shape[2] for keys in what.own.keys) + 1, what.own.lengths)
+        room = as_layers(what.own.keys).sizes.min(axis=0)
+        _must_be_below(room[0], what.own.order)
+        _must_be_below(room[2] + 1, what.own.lengths)
 
 
 def _must_be_below(count: int, numbers: Whole) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, TypeVar
 
 import mlx.core as mx
@@ -13,7 +14,9 @@ import numpy.typing as npt
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.layers import Layout
+from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import Logits
+from n8loom_tui.loom.sharing import Level
 
 from .network import Network
 from .passes import Own, Pass, Place, Span
@@ -108,19 +111,38 @@ def _by_head(arrays: Sequence[Floats]) -> Layers:
     return layers
 
 
+def _packed_by_head(packed: Floats) -> Floats:
+    """An array of all layers, with the tokens of each head one behind the other in memory."""
+    return packed if packed[:1, :1].flags.c_contiguous else np.ascontiguousarray(packed)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`: MLX's memory where it lies so."""
+    """Keys and values of all layers as NumPy arrays, `[kv_heads, tokens, dim]`: MLX's memory where it lies so.
 
-    pairs: Sequence[Pair]
-    keys: list[Floats]
-    values: list[Floats]
+    `source`: what they are views of.
+    """
+
+    source: Piece | Sequence[Pair]
+    keys: Sequence[Floats]
+    values: Sequence[Floats]
 
     @staticmethod
     def of(pairs: Sequence[Pair]) -> Views:
         """The views of MLX's arrays, which are evaluated."""
         keys, values = (_by_head([np.array(pair[part], copy=False) for pair in pairs]) for part in range(2))
         return Views(pairs, keys, values)
+
+    @staticmethod
+    def lent(piece: Piece) -> Views:
+        """The views of a piece of a fragment. Its layers are all of the same shape, and so lie in one array."""
+        (keys,), (values,) = piece.fragment.keys, piece.fragment.values
+        packed = (np.array(array, copy=False)[:, :, piece.start : piece.stop] for array in (keys, values))
+        return Views(piece, *(Layers.of(_packed_by_head(array)) for array in packed))
+
+    @staticmethod
+    def of_level(level: Level) -> Views:
+        return Views.lent(level.lent) if level.lent is not None else Views.of(level.pairs)
 
 
 class NetworkBatch(Batch[T]):
@@ -137,6 +159,8 @@ class NetworkBatch(Batch[T]):
         self._network = network
         self._views: list[Views] = []
         """The spans' keys and values."""
+        self._known = Layers(), Layers()
+        """The rows' own keys and values, as the last step had them."""
 
     def _sharing_cost(self, rows: int) -> int:
         """One row alone reads what the store lends as fast as a copy."""
@@ -149,8 +173,10 @@ class NetworkBatch(Batch[T]):
 
     def _arrange(self) -> None:
         super()._arrange()
-        known = {id(view.pairs): view for view in self._views}
-        self._views = [known.get(id(span.level.pairs)) or Views.of(span.level.pairs) for span in self.spans]
+        self._known = Layers(), Layers()  # nothing is held of rows that are gone
+        known = {id(view.source): view for view in self._views}
+        levels = [span.level for span in self.spans]
+        self._views = [known.get(id(level.lent or level.pairs)) or Views.of_level(level) for level in levels]
 
     @shared_out()
     def forward(self, tokens: list[int]) -> Logits:
@@ -161,12 +187,7 @@ class NetworkBatch(Batch[T]):
         network, heads = self._network, self._network.heads
         for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
-        own = Own(
-            Layers(columns.arrays[0] for columns in self._own),
-            Layers(columns.arrays[1] for columns in self._own),
-            order,
-            lengths + 1,
-        )
+        own = Own(*self._own_layers(), order, lengths + 1)
         spans = [
             Span(span.low, span.high, span.level.start, span.level.stop, view.keys, view.values)
             for span, view in zip(self.spans, self._views, strict=True)
@@ -179,3 +200,11 @@ class NetworkBatch(Batch[T]):
         logits = network.logits(hidden)
         self.end_step()
         return logits
+
+    def _own_layers(self) -> tuple[Layers, Layers]:
+        """The own columns of all layers. They are the same arrays from one step to the next, until there are more."""
+        keys, values = ([columns.arrays[part] for columns in self._own] for part in range(2))
+        known, _ = self._known
+        if len(known) != len(keys) or not all(map(is_, known, keys)):
+            self._known = Layers(keys), Layers(values)
+        return self._known

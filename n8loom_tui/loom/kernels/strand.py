@@ -25,12 +25,6 @@ SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
 
 
-def _views(fragment: Fragment, start: int, stop: int) -> Views:
-    pairs = [fragment.span(layer, start, stop) for layer in range(len(fragment.slots))]
-    mx.eval(pairs)
-    return Views.of(pairs)
-
-
 def _lent(pieces: Sequence[Piece]) -> list[tuple[int, int, Views]]:
     """A path's beginning, as it lies in memory: where each part begins and ends."""
     parts: list[tuple[int, int, Views]] = []
@@ -39,11 +33,9 @@ def _lent(pieces: Sequence[Piece]) -> list[tuple[int, int, Views]]:
         run = list(group)
         if is_short and len(run) > 1:
             fused = Piece.fused(run)
-            parts.append((at, at + len(fused), _views(fused, 0, len(fused))))
-            at += len(fused)
-            continue
+            run = [Piece(run[0].edge, fused, 0, len(fused))]
         for piece in run:
-            parts.append((at, at + len(piece), _views(piece.fragment, piece.start, piece.stop)))
+            parts.append((at, at + len(piece), Views.lent(piece)))
             at += len(piece)
     return parts
 
@@ -54,16 +46,13 @@ class _Read:
     def __init__(self, network: Network, start: int, stop: int, known: Fragment | None) -> None:
         shape = (network.layers, network.heads.kv, stop - start, network.heads.dim)
         self.start = start
-        self.keys = Layers(np.zeros(shape, dtype=np.float32))
-        self.values = Layers(np.zeros(shape, dtype=np.float32))
-        self.placed_keys, self.placed_values = (
-            Layers(each[None] for each in part) for part in (self.keys, self.values)
-        )
+        self.packed = [np.zeros(shape, dtype=np.float32) for _ in range(2)]
+        self.keys, self.values = map(Layers.of, self.packed)
+        self.placed_keys, self.placed_values = (Layers.of(part[:, None]) for part in self.packed)
         """The same as `Place` wants them."""
         if known is not None:
-            held = _views(known, 0, len(known))
-            for mine, old in zip((*self.keys, *self.values), (*held.keys, *held.values), strict=True):
-                mine[:, : len(known)] = old
+            for mine, (old,) in zip(self.packed, (known.keys, known.values), strict=True):
+                mine[:, :, : len(known)] = np.array(old, copy=False)
 
 
 class NetworkStrand:
@@ -119,8 +108,8 @@ class NetworkStrand:
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""
         read, place = self._read[id(row)], slice(start - self._shared, stop - self._shared)
-        pairs = zip(read.keys, read.values, strict=True)
-        return Fragment.pack([(mx.array(k[:, place]), mx.array(v[:, place])) for k, v in pairs], stop - start)
+        keys, values = (mx.array(part[:, :, place]) for part in read.packed)
+        return Fragment(stop - start, (keys,), (values,), tuple((0, layer) for layer in range(len(keys))))
 
     def snapshot(self, row: Row) -> None:  # noqa: ARG002 - as a strand of any model
         """Keys and values are all there is."""

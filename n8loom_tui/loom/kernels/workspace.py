@@ -23,16 +23,38 @@ def address(array: npt.NDArray[Any]) -> int:
 
 
 class Layers(list[Floats]):
-    """One array of each layer, where it is asked for more than once where they lie."""
+    """One array of each layer, where it is asked for more than once where they lie and how large they are."""
+
+    @classmethod
+    def of(cls, packed: Floats) -> Layers:
+        """What lies side by side in one array."""
+        layers = cls(packed)
+        layers.places = address(packed) + np.arange(len(packed)) * packed.strides[0]
+        return layers
 
     @cached_property
     def places(self) -> npt.NDArray[np.int64]:
         return np.array([address(array) for array in self], dtype=np.int64)
 
+    @cached_property
+    def steps(self) -> npt.NDArray[np.int64]:
+        """Bytes from one thing in an array to the next."""
+        return np.array([array.strides[0] for array in self], dtype=np.int64)
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """The arrays' shapes, `[layers, dimensions]`."""
+        return np.array([array.shape for array in self], dtype=np.int64)
+
+
+def as_layers(arrays: Sequence[Floats]) -> Layers:
+    """The same with what is known of them."""
+    return arrays if isinstance(arrays, Layers) else Layers(arrays)
+
 
 def addresses(arrays: Sequence[Floats]) -> npt.NDArray[np.int64]:
     """Where the arrays' first elements lie."""
-    return arrays.places if isinstance(arrays, Layers) else Layers(arrays).places
+    return as_layers(arrays).places
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import Any
 
 import mlx.core as mx
@@ -135,6 +136,20 @@ def test_a_row_alone_copies_nothing_of_its_path() -> None:
     both = NetworkBatch[int](model, engine.layout, engine.network)
     both.join([Joining(path, [0, 1])], engine.store)
     np.testing.assert_allclose(both.forward([path[-1]] * 2), lone.repeat(2, axis=0), atol=1e-5)
+
+
+def test_rows_that_are_gone_hold_no_memory() -> None:
+    model = build_model("llama")
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    engine.prefill(list(range(30, 60)))
+    batch = NetworkBatch[int](model, engine.layout, engine.network)
+    batch.join([Joining(list(range(30, 61)), [0, 1])], engine.store)
+    batch.forward([7, 8])
+    held = [weakref.ref(array) for columns in batch._own for array in columns.arrays]
+    assert all(array() is not None for array in held)
+    batch.leave(lambda owner: True)
+    assert all(array() is None for array in held)
 
 
 @pytest.mark.parametrize("owners", [1, 3])

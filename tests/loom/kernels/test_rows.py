@@ -6,7 +6,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.kernels.rows import NumpyColumns, Views
+from n8loom_tui.loom.kernels.workspace import address, addresses
+from n8loom_tui.loom.radix import Edge, Piece
 
 HEADS, DIM = 2, 4
 
@@ -47,4 +50,27 @@ def test_views_of_layers_that_lie_differently_in_memory_are_brought_to_one_form(
         assert len({array.strides for array in layers}) == 1
         assert all(array[0].flags.c_contiguous for array in layers)
         for pair, array in zip(pairs, layers, strict=True):
+            np.testing.assert_array_equal(array, pair[part])
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_piece_that_is_lent_is_seen_where_it_lies(across: bool) -> None:
+    """Unless the tokens of a head are not one behind the other there."""
+    layers, tokens = 3, 9
+    keys, values = (
+        mx.random.normal((layers, HEADS, DIM, tokens)).swapaxes(2, 3)
+        if across
+        else mx.random.normal((layers, HEADS, tokens, DIM))
+        for _ in range(2)
+    )
+    mx.eval(keys, values)
+    fragment = Fragment(tokens, (keys,), (values,), tuple((0, layer) for layer in range(layers)))
+    piece = Piece(Edge(list(range(tokens)), fragment, None), fragment, 2, 7)
+    views = Views.lent(piece)
+    for part, whole, name in ((0, keys, "keys"), (1, values, "values")):
+        seen = getattr(views, name)
+        assert [address(array) for array in seen] == addresses(seen).tolist()
+        assert np.shares_memory(seen[0], np.array(whole, copy=False)) is not across
+        for array, pair in zip(seen, piece.pairs(), strict=True):
+            assert array[0].flags.c_contiguous
             np.testing.assert_array_equal(array, pair[part])

@@ -12,7 +12,7 @@ from functools import cache
 from threading import Lock, Thread
 from typing import TypeVar
 
-from .interface import LOUD, PROGRAM, WEIGHING, Lying, Stored
+from .interface import LOUD, PROGRAM, RANKING, WEIGHING, Lying, Stored
 from .machine import Function, Machine, callable_at, compiled, machine
 
 __all__ = [
@@ -162,10 +162,11 @@ def _product_with(lying: Lying, here: Machine) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """What goes through a vocabulary, as `WEIGHING` and `LOUD` say. It is for every model, on any device."""
+    """What goes through a vocabulary, as `WEIGHING`, `RANKING` and `LOUD` say. It is for every model, on any device."""
 
     machine: Machine
     weigh: Function
+    rank: Function
     loud: Function
 
 
@@ -184,13 +185,15 @@ def choosing_for(here: Machine) -> Choosing:
     """What goes through a vocabulary, compiled for a processor."""
     from llvmlite import ir
 
-    from .logits import emit_loud, emit_weighing
+    from .logits import emit_loud, emit_ranking, emit_weighing
 
     module = ir.Module("choosing")
-    weigh, loud = emit_weighing(module, here, "weighing"), emit_loud(module, here, "loud")
-    found = compiled(module, [weigh, loud])
+    weigh, rank = emit_weighing(module, here, "weighing"), emit_ranking(module, here, "ranking")
+    loud = emit_loud(module, here, "loud")
+    found = compiled(module, [weigh, rank, loud])
     return Choosing(
         here,
         callable_at(found[weigh.name], len(WEIGHING)),
+        callable_at(found[rank.name], len(RANKING)),
         callable_at(found[loud.name], len(LOUD)),
     )

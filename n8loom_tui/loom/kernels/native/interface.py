@@ -250,6 +250,18 @@ Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for t
 number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
 the sums of `exp(logit - best)`, and of these times `logit - best`.
 """
+RANKING = (
+    *("table", "size", "rows", "count", "line"),
+    *("maxima", "edges", "keys", "room", "found"),
+)
+"""What `emit_ranking` writes takes: `count` rows of a table of `size` logits each. `rows`: address of their numbers.
+
+`maxima`: address, `[count, line]`, as `WEIGHING` has them of these rows. `edges`: address, `[count]`, what a row's
+logits have to reach. `keys`: address of whole numbers, `[count, room]`, for the keys of those that do, in any order,
+with `NOTHING` behind them. `found`: address, `[count]`, for how many these are; if more than `room`, some are missing.
+"""
+NOTHING = 0xFF800000FFFFFFFF
+"""The key that stands where there is no token: behind all others, with minus infinity for a logit."""
 LOUD = ("counter", "size", "least", "found")
 """What `emit_loud` writes takes. `counter`, `least`: the bits of unsigned numbers. `found`: address of whole numbers,
 one more than vectors of tokens: first how many vectors have a token with a noise of at least `least`, then which."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llvmlite import ir
 
 from .elementwise import SMALLEST, exponential
-from .emitter import Emitter, Value, Variable, whole
-from .interface import LOUD, WEIGHING
+from .emitter import BIT, FLOAT, SHORT, WHOLE, Emitter, Value, Variable, real, whole
+from .interface import LOUD, NOTHING, RANKING, WEIGHING
 from .machine import Machine
 
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -33,19 +35,28 @@ def emit_weighing(module: ir.Module, machine: Machine, name: str) -> ir.Function
 
 
 def _folded(e: Emitter, logits: Value, lines: Value, into: Value) -> Value:
-    """The largest of each column, and of all."""
+    """The largest of each column, and of all. Line by line, as they lie in memory."""
     b, a = e.builder, e.arguments
     lowest = e.constant(float("-inf"))
+
+    def clear(column: Value, mask: Value | None) -> None:
+        _put(e, lowest, e.at(into, column), mask)
+
+    _vectors(e, whole(0), a["line"], clear)
+    with e.count(lines) as number:
+        line = e.at(logits, b.mul(number, a["line"]))
+
+        def compare(column: Value, mask: Value | None) -> None:
+            place, lowest_there = e.at(into, column), _vector(e, e.at(into, column), mask, lowest)
+            _put(e, e.larger(_vector(e, e.at(line, column), mask, lowest), lowest_there), place, mask)
+
+        _vectors(e, whole(0), e.least(a["line"], b.sub(a["size"], b.mul(number, a["line"]))), compare)
     best = Variable(e, lowest)
-    with e.count(a["line"], step=e.width) as column:
-        within = b.sub(a["line"], column)
-        highest = Variable(e, lowest)
-        with e.count(lines) as number:
-            place = b.add(b.mul(number, a["line"]), column)
-            mask = e.below(e.least(within, b.sub(a["size"], place)))
-            highest.set(e.larger(e.load_some(e.at(logits, place), mask, lowest), highest.get()))
-        e.store_some(highest.get(), e.at(into, column), e.below(within))
-        best.set(e.larger(highest.get(), best.get()))
+
+    def take(column: Value, mask: Value | None) -> None:
+        best.set(e.larger(_vector(e, e.at(into, column), mask, lowest), best.get()))
+
+    _vectors(e, whole(0), a["line"], take)
     return e.largest(best.get())
 
 
@@ -53,14 +64,85 @@ def _sums(e: Emitter, logits: Value, begin: Value, stop: Value, best: Value) -> 
     """Of a stretch. What is no number makes sums that are none."""
     b, least = e.builder, e.constant(SMALLEST)
     total, product = Variable(e, e.constant(0.0)), Variable(e, e.constant(0.0))
-    with e.count(stop, begin, step=e.width) as place:
-        mask = e.below(b.sub(stop, place))
-        below = b.fsub(e.load_some(e.at(logits, place), mask, e.constant(float("-inf"))), best)
+
+    def add(place: Value, mask: Value | None) -> None:
+        below = b.fsub(_vector(e, e.at(logits, place), mask, e.constant(float("-inf"))), best)
         below = b.select(b.fcmp_ordered("<", below, least), least, below)
         share = exponential(e, below)
         total.set(b.fadd(total.get(), share))
         product.set(e.fma(share, below, product.get()))
+
+    _vectors(e, begin, stop, add)
     return e.added(total.get()), e.added(product.get())
+
+
+def _vectors(e: Emitter, begin: Value, stop: Value, write: Callable[[Value, Value | None], None]) -> None:
+    """Code for each whole vector of a stretch, and (with a mask) for what is left behind them."""
+    b = e.builder
+    left = b.srem(b.sub(stop, begin), whole(e.width))
+    last = b.sub(stop, left)
+    with e.count(last, begin, step=e.width) as place:
+        write(place, None)
+    with b.if_then(b.icmp_signed("!=", left, whole(0)), likely=False):
+        write(last, e.below(left))
+
+
+def _vector(e: Emitter, address: Value, mask: Value | None, otherwise: Value) -> Value:
+    return e.load(address, e.vector) if mask is None else e.load_some(address, mask, otherwise)
+
+
+def _put(e: Emitter, value: Value, address: Value, mask: Value | None) -> None:
+    if mask is None:
+        e.store(value, address)
+    else:
+        e.store_some(value, address, mask)
+
+
+def emit_ranking(module: ir.Module, machine: Machine, name: str) -> ir.Function:
+    """The code that finds the tokens that reach a threshold, as `RANKING` says. Keys are those of `ranking.packed`."""
+    e = Emitter(module, name, RANKING, machine.width)
+    b, a = e.builder, e.arguments
+    lines = b.sdiv(b.add(a["size"], b.sub(a["line"], whole(1))), a["line"])
+    with e.count(a["count"]) as number:
+        logits = e.at(a["table"], b.mul(e.load(e.at(a["rows"], number, 8), WHOLE), a["size"]))
+        maxima, keys = (
+            e.at(a["maxima"], b.mul(number, a["line"])),
+            e.at(a["keys"], b.mul(number, a["room"]), 8),
+        )
+        edge = e.everywhere(e.load(e.at(a["edges"], number), FLOAT))
+        found = Variable(e, whole(0))
+        with e.count(a["line"], step=e.width) as column:
+            within = e.below(b.sub(a["line"], column))
+            some = _reaching(e, e.at(maxima, column), within, edge)
+            with b.if_then(b.icmp_unsigned("!=", some, whole(0)), likely=False), e.count(lines) as line:
+                place = b.add(b.mul(line, a["line"]), column)
+                there = b.and_(within, e.below(b.sub(a["size"], place)))
+                bits = Variable(e, _reaching(e, e.at(logits, place), there, edge))
+                with e.count(b.ctpop(bits.get())):
+                    token = b.add(place, b.cttz(bits.get(), ir.Constant(BIT, 0)))
+                    bits.set(b.and_(bits.get(), b.sub(bits.get(), whole(1))))
+                    with b.if_then(b.icmp_signed("<", found.get(), a["room"])):
+                        e.store(_key(e, logits, token), e.at(keys, found.get(), 8))
+                    found.add(whole(1))
+        with e.count(a["room"], found.get()) as place:
+            e.store(whole(NOTHING), e.at(keys, place, 8))
+        e.store(found.get(), e.at(a["found"], number, 8))
+    return e.done()
+
+
+def _reaching(e: Emitter, address: Value, mask: Value, edge: Value) -> Value:
+    """Which numbers of a vector reach the edge, as the bits of a whole number."""
+    b = e.builder
+    reaching = b.fcmp_ordered(">=", e.load_some(address, mask, e.constant(float("-inf"))), edge)
+    return b.zext(b.bitcast(b.and_(reaching, mask), ir.IntType(e.width)), WHOLE)
+
+
+def _key(e: Emitter, logits: Value, token: Value) -> Value:
+    b = e.builder
+    logit = b.fadd(e.load(e.at(logits, token), FLOAT), real(0.0))  # minus zero and zero are equal
+    bits = b.bitcast(logit, SHORT)
+    falling = b.and_(b.not_(b.ashr(bits, ir.Constant(SHORT, 31))), ir.Constant(SHORT, 0x7FFFFFFF))
+    return b.or_(b.shl(b.zext(b.xor(bits, falling), WHOLE), whole(32)), token)
 
 
 def emit_loud(module: ir.Module, machine: Machine, name: str) -> ir.Function:
