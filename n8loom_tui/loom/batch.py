@@ -18,7 +18,7 @@ from mlx_lm.models.cache import KVCache
 
 from . import attention, kernels, levels
 from .attention import BranchCache, View
-from .columns import Columns, Cursor, MlxColumns, Pair
+from .columns import Columns, Cursor, MlxColumns
 from .fragments import Fragment
 from .layers import Layout, LeafKind, assemble
 from .radix import Piece, State
@@ -28,6 +28,8 @@ from .sharing import Level, Plan, Running, Wanted, plan
 from .states import RowStates
 
 T = TypeVar("T")
+Own = tuple[Any, Any]
+"""Keys and values that a row begins with, of one leaf: a `Pair`, or the same in NumPy."""
 OVERHEAD_BYTES = 384 << 10
 """What the calls for one level cost in one layer, as bytes of own keys and values that are read in that time.
 
@@ -141,7 +143,7 @@ class Batch(Generic[T]):
         self._joined = True
         self._arrange()
 
-    def _parts(self, joining: Sequence[Joining[T]], held: Fragments) -> tuple[list[Row[T]], list[list[Pair]]]:
+    def _parts(self, joining: Sequence[Joining[T]], held: Fragments) -> tuple[list[Row[T]], list[list[Own]]]:
         """The new rows below their levels, which are filled, and what each has of its own."""
         planned = self._plan(joining, held)
         more = sum(len(one.owners) for one in joining)
@@ -149,14 +151,29 @@ class Batch(Generic[T]):
             leads_on = any(level.parent is made for level, _ in planned.new)
             self._fill(made, held, joining[index].path, 0 if leads_on else len(self.rows) + more)
         rows: list[Row[T]] = []
-        owns: list[list[Pair]] = []
+        owns: list[list[Own]] = []
         for wanted, level in zip(joining, planned.below, strict=True):
             start, stop = level.stop if level is not None else 0, len(wanted.path) - 1
-            own = _pairs(held, wanted.path, start, stop)
+            own = self._held(held, wanted.path, start, stop)
             for owner in wanted.owners:
                 rows.append(Row(owner, level, stop - start, stop, stop + wanted.reach))
                 owns.append(own)
         return rows, owns
+
+    def _held(self, held: Fragments, path: Sequence[int], start: int, stop: int) -> list[Own]:
+        """The keys and values of `path[start:stop]` of all leaves that have them; none for no tokens."""
+        if start == stop:
+            return []
+        fragment = held.get(path, start, stop)
+        if fragment is None:
+            raise ValueError(GONE)
+        return self._by_leaf(fragment)
+
+    def _by_leaf(self, fragment: Fragment) -> list[Own]:
+        """Keys and values as the columns take them."""
+        pairs = [fragment.layer(ordinal) for ordinal in range(len(fragment.slots))]
+        mx.eval(pairs)
+        return pairs
 
     def _fill(self, made: Level, held: Fragments, path: Sequence[int], rows: int) -> None:
         """Give a new level its keys and values. Its end is left to so many rows to copy, if that costs less."""
@@ -216,7 +233,7 @@ class Batch(Generic[T]):
             places * self._per_token + growing + own + rows * (self.states.nbytes // max(1, len(self.rows)))
         )
 
-    def _add(self, owns: Sequence[list[Pair]]) -> None:
+    def _add(self, owns: Sequence[list[Own]]) -> None:
         """Give all stores the new rows, or none."""
         done: list[Columns] = []
         try:
@@ -338,15 +355,3 @@ class Step:
 def overhead_bytes() -> int:
     """What a level costs on this device, in bytes read per layer."""
     return OVERHEAD_BYTES if kernels.on_cpu() else OVERHEAD_BYTES_GPU
-
-
-def _pairs(held: Fragments, path: Sequence[int], start: int, stop: int) -> list[Pair]:
-    """The keys and values of `path[start:stop]` of all leaves that have them; none for no tokens."""
-    if start == stop:
-        return []
-    fragment = held.get(path, start, stop)
-    if fragment is None:
-        raise ValueError(GONE)
-    pairs = [fragment.layer(ordinal) for ordinal in range(len(fragment.slots))]
-    mx.eval(pairs)
-    return pairs

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
+from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import Logits
@@ -61,7 +62,7 @@ class NumpyColumns:
             self.fit(longest, some[0].shape if some is not None else ())
         for row, own in enumerate(owns, first):
             for array, part in zip(self.arrays, own or (), strict=False):
-                array[row, :, : part.shape[1]] = np.array(part, copy=False)
+                array[row, :, : part.shape[1]] = part
 
     def cut(self, row: int, start: int, stop: int) -> Pair:
         """One row's columns `start` up to `stop`, `[kv_heads, stop - start, dim]`, as copies."""
@@ -111,6 +112,12 @@ def _by_head(arrays: Sequence[Floats]) -> Layers:
     return layers
 
 
+def _packed(fragment: Fragment) -> tuple[Floats, Floats]:
+    """Keys and values, `[layers, kv_heads, tokens, dim]`: a network's layers are all of the same shape."""
+    (keys,), (values,) = fragment.keys, fragment.values
+    return np.array(keys, copy=False), np.array(values, copy=False)
+
+
 def _packed_by_head(packed: Floats) -> Floats:
     """An array of all layers, with the tokens of each head one behind the other in memory."""
     return packed if packed[:1, :1].flags.c_contiguous else np.ascontiguousarray(packed)
@@ -135,9 +142,8 @@ class Views:
 
     @staticmethod
     def lent(piece: Piece) -> Views:
-        """The views of a piece of a fragment. Its layers are all of the same shape, and so lie in one array."""
-        (keys,), (values,) = piece.fragment.keys, piece.fragment.values
-        packed = (np.array(array, copy=False)[:, :, piece.start : piece.stop] for array in (keys, values))
+        """The views of a piece of a fragment."""
+        packed = (array[:, :, piece.start : piece.stop] for array in _packed(piece.fragment))
         return Views(piece, *(Layers.of(_packed_by_head(array)) for array in packed))
 
     @staticmethod
@@ -170,6 +176,9 @@ class NetworkBatch(Batch[T]):
     def _overhead_bytes(self) -> int:
         known = super()._overhead_bytes
         return min(known, OVERHEAD_BYTES_COMPILED) if self._network.compiled else known
+
+    def _by_leaf(self, fragment: Fragment) -> list[tuple[Any, Any]]:
+        return list(zip(*_packed(fragment), strict=True))
 
     def _arrange(self) -> None:
         super()._arrange()
