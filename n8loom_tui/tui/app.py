@@ -30,6 +30,7 @@ from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.collector import EVERY, Collector
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.drafting import Drafting
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineThread
 from n8loom_tui.tui.evictions import Evictions
@@ -127,6 +128,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.filling = Filling(self, typed)
         self.opening = Opening(self)
         self.new_looms = NewLooms(self)
+        self.drafting = Drafting(self)
         self.hearing = Hearing(self)
         self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
@@ -185,6 +187,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         """All of a session is there: say what there is to say of it, and begin what was wanted."""
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
+        self.drafting.tell()
         self._load_model()
         if self.launch.prompt is not None:
             self.new_looms.start(Written(self.launch.prompt, self.launch.chat))
@@ -399,6 +402,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
         self.document.cancel_all()
         self.saving.save("end")
+        self.drafting.keep()
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""

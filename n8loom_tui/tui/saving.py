@@ -38,6 +38,7 @@ from n8loom_tui.session.whole import Whole
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.drafts import Drafts
 from n8loom_tui.tui.elsewhere import PATIENCE, made, moved, rescued
 from n8loom_tui.tui.slices import Spread
 from n8loom_tui.tui.widgets.tree_shape import TreeShape
@@ -56,6 +57,7 @@ class Saving:
 
     Attributes:
         document: the trees.
+        drafts: words that were written and not entered.
         notices: lines to show once the app is up.
         current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
         kept: further values of the whole session, by their meta keys, as they are stored.
@@ -70,6 +72,7 @@ class Saving:
         self.kept: dict[str, Any] = {}
         self.look = Look()
         self.document = Document()
+        self.drafts = Drafts(self.document.pending, {})
         self._store = store
         self._named = store is not None
         self._writer: SessionWriter | None = None
@@ -109,6 +112,7 @@ class Saving:
     def _show(self, loaded: LoadedSession) -> None:
         """Take over what there is to be seen of a session."""
         self.document = _document(loaded)
+        self.drafts = Drafts(self.document.pending, loaded.drafts)
         self.current_id = loaded.current_id
         nodes = self.document.nodes  # without branches that had said nothing
         self.folded_ids = frozenset(
@@ -213,7 +217,7 @@ class Saving:
             self._make()
         if self._writer is None:
             # What somebody has read or where they stood is no reason to make a file of its own for it.
-            self._unstored |= bool(changes.steps or changes.states or changes.purged)
+            self._unstored |= bool(changes.steps or changes.states or changes.purged or changes.drafts)
             return
         try:
             self._writer.put(changes)
@@ -313,7 +317,7 @@ class Saving:
             self.save("meanwhile")
         finally:
             self._heard_by = [other for other in self._heard_by if other is not meanwhile]
-        return [recorded.changes(self.current_id, self.folded_ids, self.meta()), *meanwhile]
+        return [self._recorded(recorded), *meanwhile]
 
     # ------------------------------------------------------------ what is said
 
@@ -366,16 +370,21 @@ class Saving:
         The document must not change any more. Not for the UI's thread while somebody looks at it.
         """
         stored = self.close()
-        if (stored and not self._unstored) or not (self.document.roots or self.document.trees.trash):
+        if (stored and not self._unstored) or self.empty:
             return []
         self._unstored = False
         return [rescued(self._everything())]
 
     def way_back(self) -> list[str]:
         """How to go on with a session that nobody named, if there is one."""
-        if self._named or self._store is None or not (self.document.roots or self.document.trees.trash):
+        if self._named or self._store is None or self.empty:
             return []
         return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing that a person did is in it."""
+        return not (self.document.roots or self.document.trees.trash or self.drafts.all())
 
     @property
     def moving(self) -> bool:
@@ -390,7 +399,10 @@ class Saving:
         recorded = self._whole()
         for _ in recorded.recording():
             pass
-        return recorded.changes(self.current_id, self.folded_ids, self.meta())
+        return self._recorded(recorded)
+
+    def _recorded(self, whole: Whole) -> Changes:
+        return whole.changes(self.current_id, self.folded_ids, self.meta(), self.drafts.all())
 
 
 def _look(meta: Mapping[str, Any]) -> Look:
