@@ -144,6 +144,21 @@ class TerminalDriver(LinuxDriver):
                     self._tell(parser.feed(text))
             self._tell(parser.tick())
 
+    def _sigcont_application(self, *_: Any) -> None:
+        """The process goes on. Where it was stopped unasked (SIGSTOP) its threads are there still: begun a second time,
+        two of them would read the keys, and the program would never end."""
+        if not self._auto_restart or self._must_signal_resume:
+            super()._sigcont_application()
+        else:
+            self._loop.call_soon_threadsafe(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Put the terminal into the mode it was in, and have all drawn again: a shell may have been there meanwhile."""
+        if self._key_thread is not None and self._key_thread.is_alive():  # else it is ending
+            self.disable_input()
+            self.close()
+            self.start_application_mode()
+
     def _tell(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)

@@ -53,6 +53,16 @@ def test_a_signal_ends_it_in_good_order(terminal: Terminal, tmp_path: Path, numb
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "nothing is left beside it"
 
 
+def test_one_that_was_stopped_and_let_go_on_ends_when_it_is_told_to(terminal: Terminal) -> None:
+    terminal.kill(signal.SIGSTOP)
+    terminal.kill(signal.SIGCONT)
+    drawn = len(terminal.said)
+    terminal.until(b"\x1b[?1049h", drawn)
+    terminal.type(b"q")
+    assert terminal.ended() == 0
+    assert terminal.restored
+
+
 def test_a_window_that_is_closed_takes_nothing_along(terminal: Terminal, tmp_path: Path) -> None:
     terminal.close()
     terminal.ended()
