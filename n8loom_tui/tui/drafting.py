@@ -40,7 +40,8 @@ class Drafting:
             screen.hold(held)
         screen.on_words = self._soon
         self._open = drafts, place, screen
-        self._resumed = place
+        if place != self._resumed:
+            self._resumed = None
 
         def closed(written: Written | None) -> None:
             self._note()
@@ -117,7 +118,8 @@ class Drafting:
         if not places:
             return None
         behind = places.index(self._resumed) + 1 if self._resumed in places else 0
-        return places[behind % len(places)]
+        self._resumed = places[behind % len(places)]
+        return self._resumed
 
     def ask_for_lost(self, place: Place) -> None:
         """Open an editor for words whose node is gone."""

@@ -157,7 +157,7 @@ class TerminalDriver(LinuxDriver):
         if self._key_thread is not None and self._key_thread.is_alive():  # else it is ending
             self.disable_input()
             self.close()
-            self.start_application_mode()
+            self.start_application_mode()  # type: ignore[no-untyped-call]
 
     def _tell(self, messages: Iterable[Message]) -> None:
         for message in messages:

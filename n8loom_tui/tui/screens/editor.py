@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+from textual.widgets.text_area import Document
 
 from n8loom_tui.session.drafts import Draft
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
@@ -213,6 +214,6 @@ class EditorScreen(ModalScreen[Written | None]):
         return True
 
 
-def _lines(text: str) -> list[str]:
-    """A text's lines, whatever ends them."""
-    return f"{text}.".splitlines()
+def _lines(text: str) -> Sequence[str]:
+    """A text's lines as a field has them, whatever ends them."""
+    return Document(text).lines
