@@ -75,6 +75,8 @@ class Saving:
         self.drafts = Drafts(self.document.pending, {})
         self._store = store
         self._named = store is not None
+        self._made: Path | None = None
+        """The file that was made for a session that nobody named."""
         self._writer: SessionWriter | None = None
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
@@ -237,7 +239,7 @@ class Saving:
             self._unsavable = "not saved"
             self._messages.append(f"{error} What you do now is not stored.")
             return
-        self._store = store
+        self._store, self._made = store, store.path
         self._begin_writing(store)
         if self.kept and self._writer is not None:
             self._put(snapshot("remember", meta=self.kept))
@@ -370,6 +372,8 @@ class Saving:
         The document must not change any more. Not for the UI's thread while somebody looks at it.
         """
         stored = self.close()
+        if stored and self.empty and self._made is not None and not self._named:
+            self._made.unlink(missing_ok=True)  # as if nothing had been written at all
         if (stored and not self._unstored) or self.empty:
             return []
         self._unstored = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import IO, Any, Final
@@ -137,7 +138,11 @@ class TerminalDriver(LinuxDriver):
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], LOOK)[0]:
-                portion = os.read(self.fileno, PORTION)
+                try:
+                    portion = os.read(self.fileno, PORTION)
+                except OSError:  # it is gone: an end as when the system says so, which may not have come yet
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    return
                 if not portion:  # nobody is there any more
                     self.exit_event.wait(LOOK)
                 if text := decode(portion):

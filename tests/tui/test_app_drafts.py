@@ -123,6 +123,7 @@ async def test_going_on_leads_from_place_to_place_the_latest_first(launch: Launc
             await rig.press("w")
             seen.append((rig.current is rig.root, written(rig).split()[-1]))
             await rig.press("escape")
+            await rig.until(lambda: rig.app.screen is rig.app.view)
         assert seen == [(False, "second"), (True, "first"), (False, "second")]
 
 
@@ -192,3 +193,13 @@ async def test_they_go_along_to_another_file(launch: Launcher, tmp_path: Path) -
         await rig.app.saving.save_as(tmp_path / "c.loom")
     for name in ("b", "c"):
         assert [draft.text for draft in read_session(tmp_path / f"{name}.loom").drafts.values()] == ["mine"]
+
+
+async def test_words_that_are_taken_back_leave_no_session_behind(launch: Launcher, tmp_path: Path) -> None:
+    async with launch(FakeBackend(), prompt=None) as rig:
+        await rig.until(lambda: isinstance(rig.app.screen, EditorScreen) and rig.app.focused)
+        await rig.press("m", "escape", "ctrl+n", "ctrl+r", "escape")
+        assert rig.app.saving.path is not None
+        await rig.press("q")
+    assert rig.app.saving.leave() == [] and rig.app.saving.way_back() == []
+    assert not list(tmp_path.glob("data/sessions/*"))

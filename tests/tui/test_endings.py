@@ -84,15 +84,22 @@ def test_a_window_that_froze_before_it_was_closed_keeps_nothing_open(
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "the session is free"
 
 
-def test_words_that_wait_for_a_large_session_are_not_lost_to_a_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, "the window is closed"])
+def test_words_that_wait_for_a_large_session_are_not_lost_to_the_end(
+    tmp_path: Path, end: signal.Signals | str
+) -> None:
     there = plant(tmp_path / "a.loom")
     terminal = Terminal(tmp_path / "a.loom", "late")
     terminal.until(b"opening")
     terminal.type(b"iwords of mine\rb")
     terminal.until(b"waits a moment")
-    terminal.kill(signal.SIGTERM)
-    assert terminal.ended() == 128 + signal.SIGTERM
-    assert terminal.restored and b"Traceback" not in terminal.said
+    if isinstance(end, signal.Signals):
+        terminal.kill(end)
+        assert terminal.ended() == 128 + end
+        assert terminal.restored and b"Traceback" not in terminal.said
+    else:
+        terminal.close()
+        terminal.ended()
     kept = read_session(tmp_path / "a.loom")
     assert len(kept.by_id) == len(there) + 1
     (mine,) = (node for node in kept.by_id.values() if node.text == "words of mine")
