@@ -307,13 +307,13 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.tuning.use(settings)
         self.refresh_bars()
 
-    def show(self, change: Change, label: str = "edit") -> None:
-        """Show a change, store it, and have the engine do its part."""
+    def show(self, change: Change, label: str = "edit", goes_to: Heddle | None = None) -> None:
+        """Show a change, store it, and have the engine do its part. `goes_to`: where the cursor is put next."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
         if change.removed or change.added or change.rearranged:
             self.marked.trees_changed()
-        self.view.show_change(change)
+        self.view.show_change(change, goes_to)
         on_top: object = self.screen
         if isinstance(on_top, Keyed) and on_top is not self.view:
             on_top.show_change(change)
@@ -325,8 +325,9 @@ class LoomApp(Noticing, inherit_bindings=False):
 
     def show_there(self, change: Change, label: str = "edit") -> None:
         """As `show`, and the cursor goes to where it happened."""
-        self.show(change, label)
-        self.view.go_to(change.focus)
+        focus = change.focus if change.focus is not None and change.focus.id in self.document.nodes else None
+        self.show(change, label, focus)
+        self.view.go_to(focus)
 
     def marked_nodes(self) -> list[Heddle]:
         """The nodes that are marked, from top to bottom."""
