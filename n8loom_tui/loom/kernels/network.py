@@ -40,7 +40,13 @@ PACKED_HEADROOM = 2 << 30
 
 def prepare_for(model: Any, *, float32: bool) -> None:
     """Begin to compile what may compute in a model's place, and what chooses its tokens, while its weights are read."""
-    prepare(steps=float32 and on_cpu() and _family(model) in FAMILIES)
+    if not (float32 and on_cpu() and _family(model) in FAMILIES):
+        prepare()
+        return
+    quantised = {
+        (part.bits, part.group_size) for part in model.modules() if "scales" in part and hasattr(part, "bits")
+    }
+    prepare(steps=True, codes=sorted(quantised))
 
 
 def _family(model: Any) -> str:
@@ -127,6 +133,8 @@ class Network:
         blocks = blocks_of(list(inner.layers), dim, pack)
         self.layers = len(blocks)
         known = code()
+        self.compiled = known is not None
+        """Whether compiled code computes."""
         given = (self.heads, blocks, float(attention.scale))
         self._pass = CompiledPass(known, *given) if known is not None else PlainPass(*given)
 
