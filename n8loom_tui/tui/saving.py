@@ -10,16 +10,13 @@ import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.history import History
 from n8loom_tui.session.history_edits import counted
-from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
     ANSWERS,
@@ -41,15 +38,8 @@ from n8loom_tui.tui.document import Document
 from n8loom_tui.tui.drafts import Drafts
 from n8loom_tui.tui.elsewhere import PATIENCE, made, moved, rescued
 from n8loom_tui.tui.slices import Spread
+from n8loom_tui.tui.stored import Look, document_of, look_of
 from n8loom_tui.tui.widgets.tree_shape import TreeShape
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the tree is looked at: the ids of what is hoisted, and by a node's id that of its child visited last."""
-
-    hoisted: tuple[str, ...] = ()
-    visited: dict[str, str] = field(default_factory=dict)
 
 
 class Saving:
@@ -113,7 +103,7 @@ class Saving:
 
     def _show(self, loaded: LoadedSession) -> None:
         """Take over what there is to be seen of a session."""
-        self.document = _document(loaded)
+        self.document = document_of(loaded)
         self.drafts = Drafts(self.document.pending, loaded.drafts)
         self.current_id = loaded.current_id
         nodes = self.document.nodes  # without branches that had said nothing
@@ -121,7 +111,7 @@ class Saving:
             name for name in loaded.folded_ids if name in nodes and nodes[name].children
         )
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
-        self.look = _look(loaded.meta)
+        self.look = look_of(loaded.meta)
 
     def shape(self) -> TreeShape:
         """What the tree is to show at first: as it was left, with the cursor where the person stood."""
@@ -407,36 +397,3 @@ class Saving:
 
     def _recorded(self, whole: Whole) -> Changes:
         return whole.changes(self.current_id, self.folded_ids, self.meta(), self.drafts.all())
-
-
-def _look(meta: Mapping[str, Any]) -> Look:
-    """What a session tells of how it was looked at; it may tell anything."""
-    hoisted, visited = meta.get(HOISTED), meta.get(VISITED)
-    names = hoisted if isinstance(hoisted, list) else []
-    pairs = visited.items() if isinstance(visited, dict) else ()
-    return Look(
-        tuple(name for name in names if isinstance(name, str)),
-        {node: child for node, child in pairs if isinstance(child, str)},
-    )
-
-
-def _document(loaded: LoadedSession) -> Document:
-    """A document of what a session holds."""
-    prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
-    history = History(trees, loaded.done, loaded.undone, loaded.last_step)
-    letters = loaded.meta.get(LETTERS)
-    pairs = letters.items() if isinstance(letters, dict) else ()
-    names = {name: node for name, node in pairs if isinstance(node, str)}
-    return Document(trees, history, names, _answers(loaded.meta.get(ANSWERS)))
-
-
-def _answers(stored: object) -> dict[str, dict[str, str]]:
-    """What was answered in dialogs, as far as it makes sense."""
-    if not isinstance(stored, dict):
-        return {}
-    return {
-        dialog: {name: text for name, text in fields.items() if isinstance(text, str)}
-        for dialog, fields in stored.items()
-        if isinstance(fields, dict)
-    }

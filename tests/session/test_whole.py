@@ -15,7 +15,8 @@ from n8loom_tui.session.record import Changes
 from n8loom_tui.session.store import held_in, write_new
 from n8loom_tui.session.whole import Whole
 from n8loom_tui.tui.document import Document
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.stored import Look
 
 
 def handed_over(document: Document) -> Changes:

@@ -116,8 +116,8 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         return visible("".join(found), " ")
 
     def show_change(self, change: Change, goes_to: Heddle | None = None) -> None:
-        """Bring the widgets up to date with what an operation did. `goes_to`: where the cursor is put next; the path down
-        to where it is now, perhaps of thousands of nodes, is not shown for that moment."""
+        """Bring the widgets up to date with what an operation did. `goes_to`: where the cursor is put next; the path
+        down to where it is now, perhaps of thousands of nodes, is not shown for that moment."""
         tree, document = self.tree_view, self._document
         if change.added or change.removed or change.rearranged or change.changed:
             self.finder.trees_changed()
