@@ -28,14 +28,16 @@ def file_in(folder: str) -> Path:
 
 
 def begin(folder: str, text: str) -> Path:
-    """Put a text there.
+    """Put a text there, unless it is there: what a program has put away beside it would seem to be older.
 
     Raises:
         OSError: it can't be done.
     """
     file = file_in(folder)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    wanted = text.encode("utf-8", "surrogatepass")
+    if not file.is_file() or file.read_bytes() != wanted:
+        file.write_bytes(wanted)
     return file
 
 
