@@ -24,6 +24,7 @@ from .blocks import QUANTISED, blocks_of, floats, norm_of, weight_of
 from .compiled import CompiledPass
 from .functions import on_cpu
 from .native import code, prepare
+from .native.interface import ARITHMETIC
 from .passes import Heads, Pass, Place, Span
 from .plain import PlainPass
 from .team import shared_out
@@ -137,6 +138,12 @@ class Network:
         """Whether compiled code computes."""
         given = (self.heads, blocks, float(attention.scale))
         self._pass = CompiledPass(known, *given) if known is not None else PlainPass(*given)
+
+    @property
+    def arithmetic(self) -> str:
+        """What tells this way to compute from others that give other last digits."""
+        known = code() if self.compiled else None
+        return f"compiled {ARITHMETIC} {known.machine.width}" if known is not None else "NumPy"
 
     @property
     def vocabulary(self) -> int:

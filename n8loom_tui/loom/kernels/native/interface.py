@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from .machine import Machine
 
+ARITHMETIC = 2
+"""Another number whenever compiled code makes its sums in another order: what is on disk goes on exactly with one."""
+
 
 class Stored(StrEnum):
     """How the numbers of a matrix lie in memory."""
