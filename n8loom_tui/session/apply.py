@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from n8loom_tui.loom.marks import NO_MARKS, Marks
 
+from . import drafts
 from .packing import pack, pack_ends, pack_text
 from .record import Changes, ModelRef, NodeRecord, to_json
 
@@ -61,6 +62,7 @@ def apply(db: sqlite3.Connection, changes: Changes) -> None:
         _fold(db, changes.folded)
     _mark(db, changes.marks)
     _enter_steps(db, changes)
+    drafts.enter(db, changes.drafts)
     db.executemany(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         changes.meta.items(),
@@ -169,7 +171,7 @@ def _enter_steps(db: sqlite3.Connection, changes: Changes) -> None:
 
 
 def compact(queue: list[Changes]) -> list[Changes]:
-    """The same operations without snapshots and orders that a later one of them replaces.
+    """The same operations without snapshots, orders and drafts that a later one of them replaces.
 
     For operations that enter one transaction together: a branch that streamed through ten of them is written
     once, where it came first and as it was last.
@@ -181,11 +183,15 @@ def compact(queue: list[Changes]) -> list[Changes]:
         records = tuple(replace(latest.pop(node), parent=parent) for node, parent in firsts.items())
         result.append(replace(changes, records=records))
     parents: set[str | None] = set()
+    places: set[drafts.Place] = set()
     folded: frozenset[str] | None = None
     for index in range(len(result) - 1, -1, -1):
         changes = result[index]
         orders = {parent: ids for parent, ids in changes.orders.items() if parent not in parents}
         parents.update(orders)
-        result[index] = replace(changes, orders=orders, folded=changes.folded if folded is None else None)
+        drafted = {place: draft for place, draft in changes.drafts.items() if place not in places}
+        places.update(drafted)
+        left = changes.folded if folded is None else None
+        result[index] = replace(changes, orders=orders, drafts=drafted, folded=left)
         folded = changes.folded if folded is None else folded
     return result

@@ -35,7 +35,7 @@ class Summary:
     """What a session holds at a glance. All texts are as they stand in the file: anything may be in them.
 
     Attributes:
-        title: the first line of its first prompt.
+        title: the first line of its first prompt, or of what was written for one.
         preview: the end of the path that the person stood on.
         words: of all nodes that are not in the trash.
         changed: when the file was last written, in seconds since the epoch.
@@ -107,11 +107,22 @@ def summary(path: Path) -> Summary:
             model = db.execute(
                 "SELECT m.name FROM nodes n JOIN models m ON m.id = n.model ORDER BY n.seq DESC LIMIT 1"
             ).fetchone()
-            return _summed(path, when, _alive(rows), told[0] if told else "", model[0] if model else "")
+            alive = _alive(rows)
+            if not alive and (words := _not_entered(db)):
+                return Summary(path, when, title=words.strip().partition("\n")[0][:200], preview=words)
+            return _summed(path, when, alive, told[0] if told else "", model[0] if model else "")
     except SessionError as error:
         return Summary(path, when, problem=str(error))
     except (*UNREADABLE, OSError) as error:
         return Summary(path, when, problem=explain(error, path))
+
+
+def _not_entered(db: sqlite3.Connection) -> str:
+    """What was written last and not entered: of a session without a tree there is nothing else to tell."""
+    if schema.version(db) < schema.WITH_DRAFTS:
+        return ""
+    found = db.execute("SELECT text FROM drafts ORDER BY at DESC LIMIT 1").fetchone()
+    return _text(found[0])[:PREVIEW] if found else ""
 
 
 @dataclass(slots=True)

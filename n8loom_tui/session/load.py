@@ -13,6 +13,8 @@ from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import UNREAD, Marks
 
 from . import schema
+from .drafts import COLUMNS as DRAFT_COLUMNS
+from .drafts import Draft, Place, drafts_of
 from .errors import UNREADABLE, one_line
 from .history import Step
 from .packing import read_json, unpack_text
@@ -43,6 +45,7 @@ class LoadedSession:
         models: by node id, the model that the node's token ids belong to, where that is known; the trash's too.
         done, undone: the steps of the history, in the order in which they were done.
         last_step: the largest id that a step ever had.
+        drafts: words that were written and not entered, the oldest first.
         meta: further values of the session.
         problems: what was not in order and what was made of it, a line each.
         damaged: the file could not be read to its end. What could be read is here; it must not be written to.
@@ -59,6 +62,7 @@ class LoadedSession:
     current_id: str | None = None
     folded_ids: set[str] = field(default_factory=set)
     models: dict[str, ModelRef] = field(default_factory=dict)
+    drafts: dict[Place, Draft] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     damaged: bool = False
@@ -100,6 +104,8 @@ def load_session(db: sqlite3.Connection, rows: list[tuple[Any, ...]] | None = No
             _take_steps(db, loaded)
         if schema.version(db) >= schema.WITH_ODDS:
             nodes.know(_read_table(db, loaded, "node, data", "odds", part))
+    if schema.version(db) >= schema.WITH_DRAFTS and part is None:
+        _take_drafts(db, loaded)
     _take_meta(db, loaded, nodes.live)
     return loaded
 
@@ -205,6 +211,13 @@ def _take_steps(db: sqlite3.Connection, loaded: LoadedSession) -> None:
             loaded.done.append(step)
         elif state == StepState.UNDONE:
             loaded.undone.append(step)
+
+
+def _take_drafts(db: sqlite3.Connection, loaded: LoadedSession) -> None:
+    problems: list[str] = []
+    loaded.drafts = drafts_of(_read_table(db, loaded, DRAFT_COLUMNS, "drafts"), problems)
+    for problem in problems:
+        loaded.note(problem)
 
 
 def _take_meta(db: sqlite3.Connection, loaded: LoadedSession, live: dict[str, Heddle]) -> None:

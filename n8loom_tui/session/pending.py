@@ -11,6 +11,7 @@ from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 
+from .drafts import Draft, Place
 from .record import Changes, ModelRef, NodeRecord, StepRecord, StepState, to_json
 
 
@@ -25,13 +26,13 @@ class Pending:
         self._marks: dict[str, Heddle] = {}
         self._steps: dict[int, StepRecord] = {}
         self._states: dict[int, StepState] = {}
+        self._drafts: dict[Place, Draft | None] = {}
         self._meta: dict[str, Any] = {}
         self._purged: list[str] | None = None
 
     def __bool__(self) -> bool:
-        return self._purged is not None or any(
-            (self._records, self._parents, self._deleted, self._marks, self._steps, self._states, self._meta)
-        )
+        notes = (self._records, self._parents, self._deleted, self._marks, self._steps, self._states)
+        return self._purged is not None or any((*notes, self._drafts, self._meta))
 
     def content(self, node: Heddle) -> None:
         """A node is new, or its text, tokens or provenance are others."""
@@ -69,6 +70,10 @@ class Pending:
         else:
             self._states[step] = state
 
+    def draft(self, place: Place, draft: Draft | None) -> None:
+        """Words that are not entered are others, or (None) there are none any more."""
+        self._drafts[place] = draft
+
     def meta(self, key: str, value: Any) -> None:
         """A value of the whole session is another one."""
         self._meta[key] = value
@@ -102,6 +107,7 @@ class Pending:
             steps=tuple(self._steps.values()),
             states=dict(self._states),
             purged=None if self._purged is None else tuple(self._purged),
+            drafts=dict(self._drafts),
             meta={key: to_json(value) for key, value in self._meta.items()},
         )
         self.__init__()  # type: ignore[misc]

@@ -16,6 +16,8 @@ from typing import Any
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.loom.marks import NO_MARKS, Marks
 
+from .drafts import Drafted
+
 CURRENT = "current"
 """The meta key of the id of the node that the person stands on."""
 LETTERS = "letters"
@@ -135,6 +137,7 @@ class Changes:
         states: by step, where a step stands now.
         purged: ids of all nodes in the trash, which is emptied before anything else, and the history with it; None
             leaves both.
+        drafts: words that were written and not entered; None where they were entered or thrown away.
         meta: values of the whole session, as JSON.
         at: when, in seconds since 1970.
     """
@@ -148,6 +151,7 @@ class Changes:
     steps: tuple[StepRecord, ...] = ()
     states: Mapping[int, StepState] = field(default_factory=dict)
     purged: tuple[str, ...] | None = None
+    drafts: Drafted = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
     at: float = field(default_factory=time.time)
 

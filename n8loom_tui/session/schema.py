@@ -17,6 +17,7 @@ Migrations are never edited once released; what is needed later is appended.
     steps       the history: what was done, step by step (`id` rises). `state` is a `record.StepState`,
                 `operations` as `history_ops.py` packs them; they name nodes, and what they took away is kept
                 as nodes of the trash.
+    drafts      words that were written and not entered: a row for each editor that holds any, on a node or on none.
     meta        values of the whole session, as JSON.
 """
 
@@ -92,6 +93,18 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE INDEX nodes_parent ON nodes (parent);
     """,
+    """
+    CREATE TABLE drafts (
+        editor TEXT NOT NULL,
+        node TEXT NOT NULL,
+        text BLOB NOT NULL,
+        chosen INTEGER NOT NULL,
+        system BLOB NOT NULL,
+        folder TEXT NOT NULL,
+        at REAL NOT NULL,
+        PRIMARY KEY (editor, node)
+    ) STRICT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 WITH_HISTORY = 2
@@ -100,12 +113,15 @@ WITH_ODDS = 3
 """The first version with `odds`."""
 WITH_PARENTS = 4
 """The first version that finds the children of a node without going through all nodes."""
+WITH_DRAFTS = 5
+"""The first version with `drafts`."""
 
 TABLES: tuple[frozenset[str], ...] = (
     frozenset({"meta", "models", "nodes", "origins"}),
     frozenset({"marks", "steps"}),
     frozenset({"odds"}),
     frozenset(),
+    frozenset({"drafts"}),
 )
 """The tables that each migration adds."""
 

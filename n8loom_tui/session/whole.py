@@ -14,6 +14,7 @@ from typing import Any
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import NO_MARKS, Marks
 
+from .drafts import Drafted
 from .history import History
 from .history_trees import Trees
 from .record import Changes, ModelRef, NodeRecord, StepRecord, snapshot
@@ -60,8 +61,11 @@ class Whole:
         if node.marks is not NO_MARKS:
             self._marks[node.id] = node.marks
 
-    def changes(self, current: str | None, folded: Iterable[str], meta: Mapping[str, Any]) -> Changes:
-        """What was recorded, once all is. `current`, `folded` and `meta` as for `snapshot`."""
+    def changes(
+        self, current: str | None, folded: Iterable[str], meta: Mapping[str, Any], drafts: Drafted
+    ) -> Changes:
+        """What was recorded, once all is. `current`, `folded` and `meta` as for `snapshot`, `drafts` as `Changes`
+        has them."""
         made = snapshot(
             "everything", roots=self._roots, deleted=self._trash, current=current, folded=folded, meta=meta
         )
@@ -71,5 +75,6 @@ class Whole:
             orders={**made.orders, **self._orders},
             marks=self._marks,
             steps=tuple(self._packed),
+            drafts=drafts,
             at=self._at,  # what changes meanwhile comes behind it
         )

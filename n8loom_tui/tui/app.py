@@ -30,6 +30,7 @@ from n8loom_tui.tui.catch_up import CatchUp
 from n8loom_tui.tui.collector import EVERY, Collector
 from n8loom_tui.tui.commands import Commands
 from n8loom_tui.tui.document import Change, Document, EditError
+from n8loom_tui.tui.drafting import Drafting
 from n8loom_tui.tui.ending import end_when_told
 from n8loom_tui.tui.engine_thread import EngineThread
 from n8loom_tui.tui.evictions import Evictions
@@ -127,6 +128,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.filling = Filling(self, typed)
         self.opening = Opening(self)
         self.new_looms = NewLooms(self)
+        self.drafting = Drafting(self)
         self.hearing = Hearing(self)
         self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
@@ -185,6 +187,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         """All of a session is there: say what there is to say of it, and begin what was wanted."""
         for notice in (*self.launch.notices, *self.saving.notices, *self.tuning.notices()):
             self.tell(notice, "warning")
+        self.drafting.tell()
         self._load_model()
         if self.launch.prompt is not None:
             self.new_looms.start(Written(self.launch.prompt, self.launch.chat))
@@ -304,13 +307,13 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.tuning.use(settings)
         self.refresh_bars()
 
-    def show(self, change: Change, label: str = "edit") -> None:
-        """Show a change, store it, and have the engine do its part."""
+    def show(self, change: Change, label: str = "edit", goes_to: Heddle | None = None) -> None:
+        """Show a change, store it, and have the engine do its part. `goes_to`: where the cursor is put next."""
         if change.stop:
             self.stop_branches(frozenset(change.stop))
         if change.removed or change.added or change.rearranged:
             self.marked.trees_changed()
-        self.view.show_change(change)
+        self.view.show_change(change, goes_to)
         on_top: object = self.screen
         if isinstance(on_top, Keyed) and on_top is not self.view:
             on_top.show_change(change)
@@ -322,8 +325,9 @@ class LoomApp(Noticing, inherit_bindings=False):
 
     def show_there(self, change: Change, label: str = "edit") -> None:
         """As `show`, and the cursor goes to where it happened."""
-        self.show(change, label)
-        self.view.go_to(change.focus)
+        focus = change.focus if change.focus is not None and change.focus.id in self.document.nodes else None
+        self.show(change, label, focus)
+        self.view.go_to(focus)
 
     def marked_nodes(self) -> list[Heddle]:
         """The nodes that are marked, from top to bottom."""
@@ -399,6 +403,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
         self.document.cancel_all()
         self.saving.save("end")
+        self.drafting.keep()
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""

@@ -24,7 +24,7 @@ LOOK = 0.02
 
 def end_when_told(end: Callable[[int], None], settled: Callable[[], bool]) -> None:
     """Have the first of the signals that ask for the program's end call `end(exit code)` on the running loop, once
-    all is `settled` that was typed before. Where the terminal is gone nothing is waited for.
+    all is `settled` that was typed before.
 
     Does nothing on a thread that gets no signals.
     """
@@ -42,7 +42,7 @@ def end_when_told(end: Callable[[int], None], settled: Callable[[], bool]) -> No
                 loop.remove_signal_handler(other)
         for other in SIGNALS:
             signal.signal(other, signal.SIG_IGN)  # one is enough: a shell and a terminal may both send theirs
-        end_settled(code, loop.time() + (0 if number == signal.SIGHUP else MOST))
+        end_settled(code, loop.time() + MOST)
 
     def end_settled(code: int, latest: float) -> None:
         if settled() or loop.time() >= latest:

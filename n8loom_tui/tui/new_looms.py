@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from n8loom_tui.session.drafts import Editor, Place
+
 from .screens.editor import CHAT, EditorScreen, Written
 
 if TYPE_CHECKING:
@@ -31,13 +33,15 @@ class NewLooms:
         """Open the editor for a new loom. Enter alone takes the example, if there is one, and has it grow."""
         choice = replace(CHAT, chosen=self._app.launch.chat)
         screen = EditorScreen("A new loom", intro=intro, choice=choice, system=True, example=example)
-        self._app.push_screen(screen, self._written)
+        self._app.drafting.ask(Place(Editor.LOOM), screen, self.enter)
 
-    def _written(self, written: Written | None) -> None:
-        if written is not None and written.text.strip():
+    def enter(self, written: Written) -> bool:
+        """Take what was written for a new tree; nothing makes none. Always can."""
+        if written.text.strip():
             self.start(written)
             if written.example:
                 self._app.perform("ramify")
+        return True
 
     def start(self, written: Written) -> None:
         """Make a new tree and go to it."""

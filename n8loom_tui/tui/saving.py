@@ -10,16 +10,13 @@ import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.session.errors import SessionError
-from n8loom_tui.session.history import History
 from n8loom_tui.session.history_edits import counted
-from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.load import LoadedSession
 from n8loom_tui.session.record import (
     ANSWERS,
@@ -38,17 +35,11 @@ from n8loom_tui.session.whole import Whole
 from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.drafts import Drafts
 from n8loom_tui.tui.elsewhere import PATIENCE, made, moved, rescued
 from n8loom_tui.tui.slices import Spread
+from n8loom_tui.tui.stored import Look, document_of, look_of
 from n8loom_tui.tui.widgets.tree_shape import TreeShape
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the tree is looked at: the ids of what is hoisted, and by a node's id that of its child visited last."""
-
-    hoisted: tuple[str, ...] = ()
-    visited: dict[str, str] = field(default_factory=dict)
 
 
 class Saving:
@@ -56,6 +47,7 @@ class Saving:
 
     Attributes:
         document: the trees.
+        drafts: words that were written and not entered.
         notices: lines to show once the app is up.
         current_id, folded_ids, look: where the person stood, and what they saw, when the session was last left.
         kept: further values of the whole session, by their meta keys, as they are stored.
@@ -70,8 +62,11 @@ class Saving:
         self.kept: dict[str, Any] = {}
         self.look = Look()
         self.document = Document()
+        self.drafts = Drafts(self.document.pending, {})
         self._store = store
         self._named = store is not None
+        self._made: Path | None = None
+        """The file that was made for a session that nobody named."""
         self._writer: SessionWriter | None = None
         self._refs: dict[str, ModelRef] = {}
         self._messages: deque[str] = deque()
@@ -108,14 +103,15 @@ class Saving:
 
     def _show(self, loaded: LoadedSession) -> None:
         """Take over what there is to be seen of a session."""
-        self.document = _document(loaded)
+        self.document = document_of(loaded)
+        self.drafts = Drafts(self.document.pending, loaded.drafts)
         self.current_id = loaded.current_id
         nodes = self.document.nodes  # without branches that had said nothing
         self.folded_ids = frozenset(
             name for name in loaded.folded_ids if name in nodes and nodes[name].children
         )
         self.kept = {key: loaded.meta[key] for key in (SETTINGS, PRESETS) if key in loaded.meta}
-        self.look = _look(loaded.meta)
+        self.look = look_of(loaded.meta)
 
     def shape(self) -> TreeShape:
         """What the tree is to show at first: as it was left, with the cursor where the person stood."""
@@ -213,7 +209,7 @@ class Saving:
             self._make()
         if self._writer is None:
             # What somebody has read or where they stood is no reason to make a file of its own for it.
-            self._unstored |= bool(changes.steps or changes.states or changes.purged)
+            self._unstored |= bool(changes.steps or changes.states or changes.purged or changes.drafts)
             return
         try:
             self._writer.put(changes)
@@ -233,7 +229,7 @@ class Saving:
             self._unsavable = "not saved"
             self._messages.append(f"{error} What you do now is not stored.")
             return
-        self._store = store
+        self._store, self._made = store, store.path
         self._begin_writing(store)
         if self.kept and self._writer is not None:
             self._put(snapshot("remember", meta=self.kept))
@@ -313,7 +309,7 @@ class Saving:
             self.save("meanwhile")
         finally:
             self._heard_by = [other for other in self._heard_by if other is not meanwhile]
-        return [recorded.changes(self.current_id, self.folded_ids, self.meta()), *meanwhile]
+        return [self._recorded(recorded), *meanwhile]
 
     # ------------------------------------------------------------ what is said
 
@@ -366,16 +362,23 @@ class Saving:
         The document must not change any more. Not for the UI's thread while somebody looks at it.
         """
         stored = self.close()
-        if (stored and not self._unstored) or not (self.document.roots or self.document.trees.trash):
+        if stored and self.empty and self._made is not None and not self._named:
+            self._made.unlink(missing_ok=True)  # as if nothing had been written at all
+        if (stored and not self._unstored) or self.empty:
             return []
         self._unstored = False
         return [rescued(self._everything())]
 
     def way_back(self) -> list[str]:
         """How to go on with a session that nobody named, if there is one."""
-        if self._named or self._store is None or not (self.document.roots or self.document.trees.trash):
+        if self._named or self._store is None or self.empty:
             return []
         return [f"Saved. To go on: n8loom-tui --session {shlex.quote(str(self._store.path))}"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing that a person did is in it."""
+        return not (self.document.roots or self.document.trees.trash or self.drafts.all())
 
     @property
     def moving(self) -> bool:
@@ -390,37 +393,7 @@ class Saving:
         recorded = self._whole()
         for _ in recorded.recording():
             pass
-        return recorded.changes(self.current_id, self.folded_ids, self.meta())
+        return self._recorded(recorded)
 
-
-def _look(meta: Mapping[str, Any]) -> Look:
-    """What a session tells of how it was looked at; it may tell anything."""
-    hoisted, visited = meta.get(HOISTED), meta.get(VISITED)
-    names = hoisted if isinstance(hoisted, list) else []
-    pairs = visited.items() if isinstance(visited, dict) else ()
-    return Look(
-        tuple(name for name in names if isinstance(name, str)),
-        {node: child for node, child in pairs if isinstance(child, str)},
-    )
-
-
-def _document(loaded: LoadedSession) -> Document:
-    """A document of what a session holds."""
-    prints = {name: ref.fingerprint for name, ref in loaded.models.items()}
-    trees = Trees(loaded.roots, loaded.trash, prints, loaded.where, loaded.by_id)
-    history = History(trees, loaded.done, loaded.undone, loaded.last_step)
-    letters = loaded.meta.get(LETTERS)
-    pairs = letters.items() if isinstance(letters, dict) else ()
-    names = {name: node for name, node in pairs if isinstance(node, str)}
-    return Document(trees, history, names, _answers(loaded.meta.get(ANSWERS)))
-
-
-def _answers(stored: object) -> dict[str, dict[str, str]]:
-    """What was answered in dialogs, as far as it makes sense."""
-    if not isinstance(stored, dict):
-        return {}
-    return {
-        dialog: {name: text for name, text in fields.items() if isinstance(text, str)}
-        for dialog, fields in stored.items()
-        if isinstance(fields, dict)
-    }
+    def _recorded(self, whole: Whole) -> Changes:
+        return whole.changes(self.current_id, self.folded_ids, self.meta(), self.drafts.all())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import IO, Any, Final
@@ -137,12 +138,31 @@ class TerminalDriver(LinuxDriver):
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], LOOK)[0]:
-                portion = os.read(self.fileno, PORTION)
+                try:
+                    portion = os.read(self.fileno, PORTION)
+                except OSError:  # it is gone: an end as when the system says so, which may not have come yet
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    return
                 if not portion:  # nobody is there any more
                     self.exit_event.wait(LOOK)
                 if text := decode(portion):
                     self._tell(parser.feed(text))
             self._tell(parser.tick())
+
+    def _sigcont_application(self, *_: Any) -> None:
+        """The process goes on. Where it was stopped unasked (SIGSTOP) its threads are there still: begun a second time,
+        two of them would read the keys, and the program would never end."""
+        if not self._auto_restart or self._must_signal_resume:
+            super()._sigcont_application()
+        else:
+            self._loop.call_soon_threadsafe(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Put the terminal into the mode it was in, and have all drawn again: a shell may have been there meanwhile."""
+        if self._key_thread is not None and self._key_thread.is_alive():  # else it is ending
+            self.disable_input()
+            self.close()
+            self.start_application_mode()  # type: ignore[no-untyped-call]
 
     def _tell(self, messages: Iterable[Message]) -> None:
         for message in messages:

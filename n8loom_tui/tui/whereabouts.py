@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n8loom_tui.tui.saving import Look
+from n8loom_tui.tui.stored import Look
 from n8loom_tui.tui.widgets.tree_shape import TreeShape
 
 if TYPE_CHECKING:

@@ -221,7 +221,7 @@ def test_a_rescued_session_keeps_its_trash_its_marks_and_its_history(tmp_path, t
     session.undo()
     whole = Whole(session.trees, session.history, lambda _nodes: {})
     assert list(whole.recording())
-    write_new(tmp_path / "b.loom", whole.changes(None, (), {}))
+    write_new(tmp_path / "b.loom", whole.changes(None, (), {}, {}))
     before = facts(session, trees)
     assert session.store.close(LONG)
     rescued = Session(tmp_path / "b.loom")

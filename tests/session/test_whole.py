@@ -15,7 +15,8 @@ from n8loom_tui.session.record import Changes
 from n8loom_tui.session.store import held_in, write_new
 from n8loom_tui.session.whole import Whole
 from n8loom_tui.tui.document import Document
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.stored import Look
 
 
 def handed_over(document: Document) -> Changes:
@@ -31,7 +32,7 @@ def recorded(hand: Hand) -> list[Changes]:
             hand.act()
             meanwhile.append(handed_over(document))
     hand.finish()
-    return [whole.changes(None, (), {}), *meanwhile, handed_over(document)]
+    return [whole.changes(None, (), {}, {}), *meanwhile, handed_over(document)]
 
 
 def thrown_away(document: Document) -> dict[str, tuple[object, ...]]:
@@ -90,7 +91,7 @@ def test_what_is_brought_back_in_the_other_file_goes_where_it_was(tmp_path: Path
     document.delete(document.roots[0].children[0])
     whole = Whole(document.trees, document.history, lambda _nodes: {})
     assert len(list(whole.recording())) > 4
-    write_new(tmp_path / "b.loom", whole.changes(None, (), {}))
+    write_new(tmp_path / "b.loom", whole.changes(None, (), {}, {}))
     again = Saving.open(tmp_path / "b.loom")
     again.document.bring_back(again.document.in_trash()[0])
     (root,) = again.document.roots

@@ -17,18 +17,21 @@ PATIENCE = 60.0
 class Terminal:
     """A program on a pseudo-terminal that is its controlling one, as in a terminal's window."""
 
-    def __init__(self, session: Path, *arguments: str) -> None:
+    def __init__(self, session: Path | None, *arguments: str) -> None:
+        """`session` None: none is named."""
         self.said = b""
         folders = [str(Path(__file__).parents[1]), *sys.path]
         self.pid, self._handle = pty.fork()
         if self.pid == 0:
             os.environ |= {"PYTHONPATH": os.pathsep.join(folders), "TERM": "xterm-256color", "LINES": "30"}
-            os.execv(sys.executable, [sys.executable, "-m", "support.in_terminal", str(session), *arguments])
+            os.execv(
+                sys.executable, [sys.executable, "-m", "support.in_terminal", str(session or ""), *arguments]
+            )
 
-    def until(self, words: bytes) -> None:
-        """Read what it draws until these words came."""
+    def until(self, words: bytes, behind: int = 0) -> None:
+        """Read what it draws until these words came, `behind` so many bytes."""
         end = time.monotonic() + PATIENCE
-        while words not in self.said:
+        while self.said.find(words, behind) < 0:
             assert time.monotonic() < end, self.said[-2000:]
             self._read(1.0)
 
@@ -81,7 +84,8 @@ class Terminal:
 
 def main() -> None:
     """The program. A second argument `break` makes drawing the tree fail once a branch has said something; with `late`
-    a session that is there is large, and read only when a signal has asked for the end."""
+    a session that is there is large, and read only when a signal has asked for the end; with `again` it is opened as it
+    is; `cut` makes drawing fail when a text field holds the word."""
     from support.killable import Streaming
 
     from n8loom_tui import cli
@@ -100,12 +104,29 @@ def main() -> None:
             return draw(tree, y)
 
         LoomTree.render_line = broken  # type: ignore[assignment,method-assign]
+    if sys.argv[2:] == ["cut"]:
+        cut_short()
     late = sys.argv[2:] == ["late"]
     if late:
         read_late()
-    prompt = [] if late else ["--prompt", "Once"]
-    sys.argv[1:] = ["--session", sys.argv[1], *prompt, "--max-tokens", "4000", "-n", "3"]
+    prompt = [] if late or sys.argv[2:] == ["again"] else ["--prompt", "Once"]
+    session = ["--session", sys.argv[1]] if sys.argv[1] else []
+    sys.argv[1:] = [*session, *prompt, "--max-tokens", "4000", "-n", "3"]
     cli.main()
+
+
+def cut_short() -> None:
+    """Have the screen break when a text field is drawn that holds the word `cut`."""
+    from n8loom_tui.tui.widgets.field import AreaField
+
+    draw = AreaField.render_line
+
+    def broken(area: AreaField, y: int) -> object:
+        if "cut" in area.text:
+            raise RuntimeError("a field broke")
+        return draw(area, y)
+
+    AreaField.render_line = broken  # type: ignore[assignment,method-assign]
 
 
 def read_late() -> None:

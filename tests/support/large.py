@@ -15,7 +15,8 @@ from n8loom_tui.loom.protocol import Finish
 from n8loom_tui.session import glimpse
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.glimpsed import Glimpsed, Whole
-from n8loom_tui.tui.saving import Look, Saving
+from n8loom_tui.tui.saving import Saving
+from n8loom_tui.tui.stored import Look
 
 
 class Gate:

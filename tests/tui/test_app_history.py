@@ -361,3 +361,19 @@ async def test_nothing_is_asked_about_a_split_that_cannot_be(launch: Launcher) -
         assert rig.app.screen is rig.app.view
         assert any("A prompt is not split" in message for message, _ in rig.told)
         assert not rig.root.children
+
+
+async def test_nothing_is_asked_about_a_clip_that_cannot_be(launch: Launcher) -> None:
+    """How many tokens to keep of a text that the model has not read is no question."""
+    async with launch(FakeBackend(load_error="no model")) as rig:
+        await rig.until(lambda: rig.app.document.roots and rig.app.status.failure)
+        await key(rig, "clip")
+        assert any("A prompt is not cut" in message for message, _ in rig.told)
+        rig.app.show_there(rig.app.document.add_text(rig.root, "mine"))
+        rig.app.show(rig.app.document.add_text(rig.root, "mine too"))
+        await key(rig, "clip")
+        assert rig.app.screen is rig.app.view and not any("0 tokens" in row for row in rig.texts())
+        await rig.press("v", "v", "x")
+        assert rig.app.screen is rig.app.view
+        assert sum("has not read this text yet" in message for message, _ in rig.told) >= 1
+        assert [node.text for node in rig.root.children] == ["mine", "mine too"]

@@ -53,6 +53,16 @@ def test_a_signal_ends_it_in_good_order(terminal: Terminal, tmp_path: Path, numb
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "nothing is left beside it"
 
 
+def test_one_that_was_stopped_and_let_go_on_ends_when_it_is_told_to(terminal: Terminal) -> None:
+    terminal.kill(signal.SIGSTOP)
+    terminal.kill(signal.SIGCONT)
+    drawn = len(terminal.said)
+    terminal.until(b"\x1b[?1049h", drawn)
+    terminal.type(b"q")
+    assert terminal.ended() == 0
+    assert terminal.restored
+
+
 def test_a_window_that_is_closed_takes_nothing_along(terminal: Terminal, tmp_path: Path) -> None:
     terminal.close()
     terminal.ended()
@@ -74,15 +84,22 @@ def test_a_window_that_froze_before_it_was_closed_keeps_nothing_open(
     assert [file.name for file in tmp_path.iterdir()] == ["a.loom"], "the session is free"
 
 
-def test_words_that_wait_for_a_large_session_are_not_lost_to_a_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP, "the window is closed"])
+def test_words_that_wait_for_a_large_session_are_not_lost_to_the_end(
+    tmp_path: Path, end: signal.Signals | str
+) -> None:
     there = plant(tmp_path / "a.loom")
     terminal = Terminal(tmp_path / "a.loom", "late")
     terminal.until(b"opening")
     terminal.type(b"iwords of mine\rb")
     terminal.until(b"waits a moment")
-    terminal.kill(signal.SIGTERM)
-    assert terminal.ended() == 128 + signal.SIGTERM
-    assert terminal.restored and b"Traceback" not in terminal.said
+    if isinstance(end, signal.Signals):
+        terminal.kill(end)
+        assert terminal.ended() == 128 + end
+        assert terminal.restored and b"Traceback" not in terminal.said
+    else:
+        terminal.close()
+        terminal.ended()
     kept = read_session(tmp_path / "a.loom")
     assert len(kept.by_id) == len(there) + 1
     (mine,) = (node for node in kept.by_id.values() if node.text == "words of mine")

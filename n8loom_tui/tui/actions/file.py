@@ -53,7 +53,7 @@ def file() -> Iterator[Action]:
         "quit",
         group,
         "Quit",
-        "Leave. What was finished is stored.",
+        "Leave. All of it is stored.",
         footer="quit",
         footer_rank=4,
         essential=True,

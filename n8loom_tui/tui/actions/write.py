@@ -36,3 +36,10 @@ def write() -> Iterator[Action]:
         "Edit the text in $EDITOR",
         "Change the node's text in your own editor, as for long texts.",
     )
+    yield Action(
+        "resume_writing",
+        group,
+        "Go on writing",
+        "Go to what was written and not entered: the latest, then what was written before it.",
+        leap=True,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from n8loom_tui.loom.heddle import Heddle
+from n8loom_tui.session.history_edits import UNREAD_TEXT
 from n8loom_tui.tui import many
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import EditError, counted
@@ -39,10 +40,14 @@ class Cut(Part):
 
     def do_clip(self, count: int | None) -> None:
         nodes = self._marked() or [self._node()]
-        if count is not None:
-            self._clip(nodes, count)
-            return
         most = max(len(node.tokens) for node in nodes)
+        first = nodes[0]
+        alone = len(nodes) == 1 and (first.parent is None or first.is_turn or most < 2)
+        if count is not None or alone:
+            self._clip(nodes, count or 1)  # where nothing can be cut, that says why, and nothing is asked
+            return
+        if most == 0:
+            raise EditError(UNREAD_TEXT)
         whose = (
             f"its {counted(most, 'token')}" if len(nodes) == 1 else f"each of {counted(len(nodes), 'node')}"
         )

@@ -41,6 +41,7 @@ class File(Part):
         def answered(text: str | None) -> None:
             if text is not None:
                 gone = app.document.empty_trash()
+                app.saving.drafts.forget_gone(app.document.nodes)
                 app.saving.save("empty the trash")
                 app.tell(f"{counted(gone, 'node')} went for good.")
 

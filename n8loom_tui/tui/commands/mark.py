@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.marks import parse_tags
+from n8loom_tui.session.drafts import Editor, Place
 from n8loom_tui.tui import many
 from n8loom_tui.tui.commands.part import Part
 from n8loom_tui.tui.document import counted
@@ -77,9 +78,10 @@ class Mark(Part):
     def do_note(self, _count: int | None) -> None:
         node = self._node()
 
-        def written(answer: Written | None) -> None:
-            if answer is not None:
-                self._change("note", node, lambda: self._app.document.note(node, answer.text))
+        def enter(written: Written) -> bool:
+            return self._change("note", node, lambda: self._app.document.note(node, written.text))
 
-        intro = "About this node; it is no part of the text."
-        self._app.push_screen(EditorScreen("Note", intro=intro, text=node.marks.note), written)
+        screen = EditorScreen(
+            "Note", intro="About this node; it is no part of the text.", text=node.marks.note
+        )
+        self._app.drafting.ask(Place(Editor.NOTE, node.id), screen, enter)

@@ -58,8 +58,8 @@ class Part:
         """The nodes that are marked, from top to bottom: what is done is done to them, as one."""
         return self._app.marked.nodes()
 
-    def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> None:
-        """Make a change that was asked for in a dialog, and go there."""
+    def _change(self, label: str, node: Heddle, change: Callable[[], Change]) -> bool:
+        """Make a change that was asked for in a dialog, and go there. Returns whether that could be done."""
 
         def made() -> None:
             self._see_there(node)
@@ -67,17 +67,20 @@ class Part:
                 self._tree.unfold(node)
             self._app.show_there(change(), label)
 
-        self._attempt(made)
+        return self._attempt(made)
 
     def _see_there(self, node: Heddle) -> None:
         """While a dialog was open its node may have gone."""
         if node.id not in self._app.document.nodes:
             raise EditError("The node that this was for is gone.")
 
-    def _attempt(self, action: Callable[[], None]) -> None:
-        """Do what a dialog was opened for; where it can't be done, say why."""
+    def _attempt(self, action: Callable[[], None]) -> bool:
+        """Do what a dialog was opened for; where it can't be done, say why. Returns whether it could."""
         try:
             action()
+            return True
         except EditError as error:
             self._app.tell(str(error), "warning")
-        self._app.refresh_bars()
+            return False
+        finally:
+            self._app.refresh_bars()

@@ -62,6 +62,8 @@ class Finder:
         self._read_edition = -1
         """Of which edition of the trees the index is."""
         self._due = 0.0
+        self._spent = 0.0
+        """Seconds of work that the search took so far, without what went by between its slices."""
 
     # --------------------------------------------------------------- searching
 
@@ -102,10 +104,23 @@ class Finder:
 
     def _do(self, work: Work) -> None:
         was_busy, self._busy = self._busy, True
+        work = self._clocked(work)
         if not advance(work):
             self._later(work)
         elif was_busy:
             self._no_more()
+
+    def _clocked(self, work: Work) -> Work:
+        """The same work, the time that it takes noted."""
+        while True:
+            begun = time.perf_counter()
+            try:
+                next(work)
+            except StopIteration:
+                return
+            finally:
+                self._spent += time.perf_counter() - begun
+            yield
 
     def _drop(self) -> None:
         """Give up what is under way."""
@@ -114,7 +129,7 @@ class Finder:
         self._busy = self.searching = False
 
     def _search(self, query: Query, anew: bool = False) -> Work:
-        begun = time.monotonic()
+        self._spent = 0.0
         self.searching = True
         reach = max(REACH, len(query.needle) - 1)
         index = self._index
@@ -130,8 +145,7 @@ class Finder:
                 yield
         self._keep(places, ids)
         self._busy = self.searching = False
-        now = time.monotonic()
-        self._due = now + max(PATIENCE, SHARE * (now - begun))
+        self._due = time.monotonic() + max(PATIENCE, SHARE * self._spent)
         self._found()
 
     def _read_alone(self) -> Work:
@@ -157,7 +171,7 @@ class Finder:
         """The nodes that hold what is looked for, from top to bottom, as the trees are now."""
         if self.query is not None and (self.searching or not self._fresh):
             self._drop()
-            for _ in self._search(self.query, anew=True):
+            for _ in self._clocked(self._search(self.query, anew=True)):
                 pass
         return [node for node in map(self._node, self._places) if self._alive(node)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -10,12 +11,15 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+from textual.widgets.text_area import Document
 
+from n8loom_tui.session.drafts import Draft
 from n8loom_tui.tui.widgets.dialog_box import LOW, DialogBox
 from n8loom_tui.tui.widgets.dialog_keys import DialogKeys
 from n8loom_tui.tui.widgets.field import AreaField, LineField
 
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
+HELD = "You wrote this here before and did not enter it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,9 @@ class EditorArea(AreaField):
 class SystemInput(LineField):
     """The field for a system's message: enter and escape are the dialog's, as in the large field."""
 
-    def __init__(self) -> None:
+    def __init__(self, value: str = "") -> None:
         super().__init__(
-            placeholder="system message, if the chat is to have one", id="editor-system", compact=True
+            value, placeholder="system message, if the chat is to have one", id="editor-system", compact=True
         )
 
     async def _on_key(self, event: events.Key) -> None:
@@ -73,7 +77,11 @@ class SystemInput(LineField):
 
 
 class EditorScreen(ModalScreen[Written | None]):
-    """Returns what was written, or None where the person thought better of it."""
+    """Returns what was written, or None where it is not to be entered, or not yet.
+
+    Attributes:
+        on_words: called whenever anything in it has changed.
+    """
 
     VERTICAL_BREAKPOINTS = LOW
 
@@ -94,31 +102,41 @@ class EditorScreen(ModalScreen[Written | None]):
         self._intro = intro
         self._text = text
         self._example = example
-        self._shown = text
         self._choice = choice
         self._chosen = choice is not None and choice.chosen
         self._system = system
+        self._held: Draft | None = None
+        self._area: EditorArea | None = None
+        self._system_input: SystemInput | None = None
+        self.on_words: Callable[[], None] = lambda: None
+
+    def hold(self, draft: Draft) -> None:
+        """Begin with what was written here before. To be called before it is shown."""
+        self._held = draft
+        self._chosen = draft.chosen and self._choice is not None
+        self._intro = f"{HELD} {self._intro}".rstrip()
 
     def compose(self) -> ComposeResult:
         with DialogBox(id="editor-box"):
             yield Static(Text(self._heading, style="bold"), classes="dialog-title")
             if self._intro:
                 yield Static(Text(self._intro), classes="dialog-intro")
-            yield EditorArea(
-                self._text,
+            self._area = EditorArea(
+                self._text if self._held is None else self._held.text,
                 id="editor-area",
                 classes="flexible",
                 soft_wrap=True,
                 show_line_numbers=False,
                 placeholder=Content(self._example),
             )
+            yield self._area
             if self._system:
-                yield SystemInput()
+                self._system_input = SystemInput("" if self._held is None else self._held.system)
+                yield self._system_input
             yield DialogKeys(self._keys(), id="editor-keys")
 
     def on_mount(self) -> None:
         area = self.query_one(EditorArea)
-        self._shown = area.text
         area.move_cursor(area.document.end)
         area.focus()
         self._show_system()
@@ -135,7 +153,7 @@ class EditorScreen(ModalScreen[Written | None]):
         return self.query_one(SystemInput).value.strip() if self._system and self._chosen else ""
 
     def _keys(self) -> str:
-        parts = ["enter done", "ctrl+j new line", "esc cancel"]
+        parts = ["enter done", "ctrl+j new line", "ctrl+r start over", "esc close"]
         if self._choice is not None:
             parts.insert(2, f"ctrl+t {self._choice.on if self._chosen else self._choice.off} (toggle)")
         if self._system and self._chosen:
@@ -145,8 +163,33 @@ class EditorScreen(ModalScreen[Written | None]):
     def _written(self) -> str:
         """What stands in the field. It may hold line ends of other kinds otherwise than they came; where nothing was
         changed, neither are they."""
-        text = self.query_one(EditorArea).text
-        return self._text if text == self._shown else text
+        text = self._text if self._area is None else self._area.text
+        begun = self._text if self._held is None else self._held.text
+        return next((known for known in (begun, self._text) if _lines(text) == _lines(known)), text)
+
+    def words(self) -> Draft | None:
+        """What stands in the dialog; None where that is nothing but what stood there at first."""
+        if self._area is None:
+            return self._held
+        text = self._written()
+        system = "" if self._system_input is None else self._system_input.value
+        held = self._held
+        draft = Draft(text, self._chosen, system, "" if held is None else held.folder)
+        changed = text != self._text and (text.strip() or self._text.strip())
+        return draft if changed or system.strip() or draft == held else None
+
+    def _start_over(self) -> None:
+        """Have it stand there as it did at first."""
+        area = self.query_one(EditorArea)
+        area.replace(self._text, area.document.start, area.document.end)
+        if self._system_input is not None:
+            self._system_input.value = ""
+
+    def on_text_area_changed(self) -> None:
+        self.on_words()
+
+    def on_input_changed(self) -> None:
+        self.on_words()
 
     def takes(self, event: events.Key) -> bool:
         """Whether a key is the dialog's and not the text field's. Acts on it."""
@@ -157,12 +200,20 @@ class EditorScreen(ModalScreen[Written | None]):
             self.dismiss(Written(written, self._chosen, self._system_written(), example))
         elif event.key == "escape":
             self.dismiss(None)
+        elif event.key == "ctrl+r":
+            self._start_over()
         elif event.key in NEWLINE_KEYS and self.query_one(EditorArea).has_focus:
             self.query_one(EditorArea).insert("\n")
         elif event.key == "ctrl+t" and self._choice is not None:
             self._chosen = not self._chosen
+            self.on_words()
             self._show_system()
             self.query_one(DialogKeys).show(self._keys())
         else:
             return False
         return True
+
+
+def _lines(text: str) -> Sequence[str]:
+    """A text's lines as a field has them, whatever ends them."""
+    return Document(text).lines

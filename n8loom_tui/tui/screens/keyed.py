@@ -25,9 +25,9 @@ class Keyed:
         """Take keys by a keymap."""
         self.keymap = keymap
         self._router = KeyRouter(keymap)
-        self._next_key: Callable[[str], None] | None = None
+        self._next_key: Callable[[str], object] | None = None
 
-    def take_next_key(self, then: Callable[[str], None], pending: str) -> None:
+    def take_next_key(self, then: Callable[[str], object], pending: str) -> None:
         """Have the next key, whatever it is in the keymap, for something else: `then` is given the character that it
         types, if any. Escape gives it up. `pending` is shown meanwhile."""
         self._next_key = then

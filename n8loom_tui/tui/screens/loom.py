@@ -115,8 +115,9 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
             found.append(signs.compared)
         return visible("".join(found), " ")
 
-    def show_change(self, change: Change) -> None:
-        """Bring the widgets up to date with what an operation did."""
+    def show_change(self, change: Change, goes_to: Heddle | None = None) -> None:
+        """Bring the widgets up to date with what an operation did. `goes_to`: where the cursor is put next; the path
+        down to where it is now, perhaps of thousands of nodes, is not shown for that moment."""
         tree, document = self.tree_view, self._document
         if change.added or change.removed or change.rearranged or change.changed:
             self.finder.trees_changed()
@@ -129,7 +130,8 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         for node in change.finished:
             tree.set_streaming(node.id, False)
         tree.nodes_changed(change.changed.values())
-        self._follow(change)
+        if goes_to is None or not (change.removed or change.rearranged):
+            self._follow(change)
 
     def _show_rows(self, change: Change) -> None:
         """Let rows come and go as nodes did."""

@@ -155,3 +155,37 @@ def test_a_large_tree_is_searched_in_slices_that_can_be_given_up(
     desk.finder.look_for("node 13")
     assert [hit.text for hit in desk.finder.hits()] == [n.text for n in root.walk() if "node 13" in n.text]
     desk.work_off()
+
+
+def test_what_went_by_between_slices_does_not_put_off_the_next_look(
+    root: Loom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While much streams a search of a large tree takes long, though little of that is its own work."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        perf_counter = monotonic
+
+    clock = Clock()
+    monkeypatch.setattr(finder_module, "time", clock)
+    monkeypatch.setattr(finder_module, "advance", lambda _work: False)
+    grow(root, " flood")
+    desk = Desk(root)
+    desk.finder.look_for("flood")
+    assert desk.work is not None
+    for _ in desk.work:
+        clock.now += 100.0
+    assert desk.ended == 1
+    grow(root, " flood too")
+    desk.finder.trees_changed()
+    desk.work = None
+    desk.finder.refresh()
+    assert desk.work is None, "it was just done"
+    clock.now += finder_module.PATIENCE + 0.1
+    desk.finder.refresh()
+    desk.work_off()
+    assert len(desk.finder.ids) == 2
