@@ -34,6 +34,9 @@ class DrawnTogether(Widget):
     _finish: Finish | None = None
     _settled = False
     """Whether the widget looks as it did when the lines were finished."""
+    _styles_of: Style | None = None
+    _styles: dict[Hashable, Style] | None = None
+    """Styles, as long as the widget's own is `_styles_of` and Textual tells of no other ones."""
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._common = {}
@@ -78,7 +81,7 @@ class DrawnTogether(Widget):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
-        self._settled = False
+        self._settled, self._styles = False, None
         super().notify_style_update()
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -90,8 +93,25 @@ class DrawnTogether(Widget):
         found: T = self._common[key]
         return found
 
+    def styled(self, key: Hashable, make: Callable[[], Style]) -> Style:
+        """The style that `make` gives, the same until styles change."""
+        if self._common is None:
+            return make()
+        known = self.once("styles", self._styles_now)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = make()
+        return found
+
+    def _styles_now(self) -> dict[Hashable, Style]:
+        own = self.rich_style  # depends on all that stands above, as those of its parts do
+        if self._styles is None or own != self._styles_of:
+            self._styles_of, self._styles = own, {}
+        return self._styles
+
     def get_component_rich_style(
         self, *names: str, partial: bool = False, default: Style | None = None
     ) -> Style:
         known = super().get_component_rich_style
-        return self.once((names, partial, default), lambda: known(*names, partial=partial, default=default))
+        key = names, partial, default
+        return self.styled(key, lambda: known(*names, partial=partial, default=default))

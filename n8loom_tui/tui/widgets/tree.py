@@ -20,7 +20,8 @@ from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.tui.finding.query import Query
 
 from .highlight import lit
-from .row_layout import RowLayout, lay_out
+from .laid_out import LaidOut
+from .row_layout import RowLayout
 from .row_views import RowView
 from .shaped import ShapedTree, TreeMessage
 from .shown import is_written
@@ -86,6 +87,7 @@ class LoomTree(ShapedTree):
         self._evicted: frozenset[str] = frozenset()
         self._frame = 0
         self._spinner: Timer | None = None
+        self._laid_out = LaidOut()
         self._drawn: dict[str, RowLayout] = {}
 
     def nodes_changed(self, nodes: Iterable[Heddle]) -> None:
@@ -139,7 +141,7 @@ class LoomTree(ShapedTree):
     def render_line(self, y: int) -> Strip:
         width = self.line_width
         top = self.top_line
-        index, views = y + top, self._views(top)
+        index, views = y + top, self.once("views", lambda: self._views(top))
         if not 0 <= y < len(views) or width <= 0:
             return Strip.blank(self.size.width, self.base_style)
         view = views[y]
@@ -147,7 +149,7 @@ class LoomTree(ShapedTree):
         if len(self._drawn) > 4096:
             self._drawn.clear()
         self._drawn[view.node.id] = row
-        at_cursor = index == self.rows.cursor_index
+        at_cursor = index == self.once("cursor", lambda: self.rows.cursor_index)
         body = "written" if is_written(view.node) else "generated"
         if isinstance(view.node, Loom):
             body = "prompt"
@@ -172,7 +174,7 @@ class LoomTree(ShapedTree):
         return lit([Segment(text, style)], spans, over)
 
     def _style(self, part: str, at_cursor: bool) -> Style:
-        return self.once(("style", part, at_cursor), lambda: self._made_style(part, at_cursor))
+        return self.styled((part, at_cursor), lambda: self._made_style(part, at_cursor))
 
     def _made_style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
@@ -184,15 +186,15 @@ class LoomTree(ShapedTree):
 
     def _lay_out(self, view: RowView, width: int) -> RowLayout:
         streaming = view.node.id in self._streaming
-        return lay_out(
+        return self._laid_out.row(
             view,
             self.signs,
             width,
             streaming,
             self._spinner_sign() if streaming else "",
             self.extra(view.node),
-            marked=view.node.id in self._marked,
-            evicted=view.node.id in self._evicted,
+            view.node.id in self._marked,
+            view.node.id in self._evicted,
         )
 
     # ---------------------------------------------------------------- motion
