@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from textual.scrollbar import ScrollBar
+from rich.segment import Segment
+from rich.style import Style
+from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.strip import Strip
 
 from .together import DrawnTogether
 
@@ -17,3 +20,26 @@ class LineScrollBar(ScrollBar, DrawnTogether):
         if type(bar) is ScrollBar:
             bar.__class__ = cls
         return bar
+
+    def render_line(self, y: int) -> Strip:
+        cells = self.once("cells", self._cells)
+        return Strip(cells[y : y + 1]) if cells is not None else super().render_line(y)
+
+    def _cells(self) -> list[Segment] | None:
+        """A cell for each line, as Textual's renderer gives them all at once. None: something else is drawn."""
+        made = self.render()
+        if not (self.vertical and isinstance(made, ScrollBarRender) and isinstance(made.style, Style)):
+            return None
+        colours = made.style
+        if colours.color is None or colours.bgcolor is None:
+            return None
+        bar = made.render_bar(
+            size=self.size.height,
+            virtual_size=made.virtual_size,
+            window_size=made.window_size,
+            position=made.position,
+            thickness=made.thickness,
+            back_color=colours.bgcolor,
+            bar_color=colours.color,
+        )
+        return list(Segment.apply_style(bar.segments, self.visual_style.rich_style))

@@ -8,6 +8,7 @@ again. The scroll never moves by itself: rows that come or go above leave on the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -30,6 +31,8 @@ from .signs import UNICODE, Signs
 __all__ = ["LoomTree", "TreeMessage"]
 
 _SPINNER_SECONDS = 0.25
+_PARTS = ("guides", "prompt", "generated", "written", "stream", "count", "tags", "marks")
+"""What a row is made of, or may be, as the styles are called."""
 
 
 class LoomTree(ShapedTree):
@@ -153,16 +156,18 @@ class LoomTree(ShapedTree):
         body = "written" if is_written(view.node) else "generated"
         if isinstance(view.node, Loom):
             body = "prompt"
+        styles = self.once(("styles", at_cursor), lambda: self._styles_of_parts(at_cursor))
+        guides = styles["guides"]
         segments = [
-            Segment(row.guides, self._style("guides", at_cursor)),
-            Segment(row.stream, self._style("stream", at_cursor)),
-            *self._label(row.label, self._style(body, at_cursor), at_cursor),
-            Segment(row.count, self._style("count", at_cursor)),
-            Segment(" " * row.gap, self._style("guides", at_cursor)),
-            Segment(row.tags, self._style("tags", at_cursor)),
-            Segment(row.marks, self._style("marks", at_cursor)),
+            Segment(row.guides, guides),
+            Segment(row.stream, styles["stream"]),
+            *self._label(row.label, styles[body], at_cursor),
+            Segment(row.count, styles["count"]),
+            Segment(" " * row.gap, guides),
+            Segment(row.tags, styles["tags"]),
+            Segment(row.marks, styles["marks"]),
         ]
-        return Strip(segments).adjust_cell_length(width, self._style("guides", at_cursor))
+        return Strip(segments).adjust_cell_length(width, guides)
 
     def _label(self, text: str, style: Style, at_cursor: bool) -> list[Segment]:
         spans = self._query.label_spans(text, self.signs.newline) if self._query is not None else []
@@ -173,8 +178,11 @@ class LoomTree(ShapedTree):
             over = Style(bold=over.bold, underline=over.underline)
         return lit([Segment(text, style)], spans, over)
 
-    def _style(self, part: str, at_cursor: bool) -> Style:
-        return self.styled((part, at_cursor), lambda: self._made_style(part, at_cursor))
+    def _styles_of_parts(self, at_cursor: bool) -> dict[str, Style]:
+        """The styles of a row's parts, by their names."""
+        return {
+            part: self.styled((part, at_cursor), partial(self._made_style, part, at_cursor)) for part in _PARTS
+        }
 
     def _made_style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
