@@ -14,7 +14,7 @@ from textual.geometry import Region, Size, Spacing
 from textual.strip import Strip
 from textual.widget import Widget
 
-_KEPT = 1024
+_KEPT = 512
 """How many finished lines are kept."""
 
 

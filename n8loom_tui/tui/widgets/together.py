@@ -34,9 +34,9 @@ class DrawnTogether(Widget):
     _finish: Finish | None = None
     _settled = False
     """Whether the widget looks as it did when the lines were finished."""
-    _styles_of: Style | None = None
+    _styles_of: tuple[Style, float] | None = None
     _styles: dict[Hashable, Style] | None = None
-    """Styles, as long as the widget's own is `_styles_of` and Textual tells of no other ones."""
+    """Styles, as long as the widget's own style and opacity are `_styles_of` and Textual tells of no other ones."""
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._common = {}
@@ -104,7 +104,8 @@ class DrawnTogether(Widget):
         return found
 
     def _styles_now(self) -> dict[Hashable, Style]:
-        own = self.rich_style  # depends on all that stands above, as those of its parts do
+        # These depend on all that stands above, as the styles of the widget's parts do.
+        own = self.rich_style, self.opacity if self._finish is None else 1.0
         if self._styles is None or own != self._styles_of:
             self._styles_of, self._styles = own, {}
         return self._styles

@@ -181,7 +181,8 @@ class LoomTree(ShapedTree):
     def _styles_of_parts(self, at_cursor: bool) -> dict[str, Style]:
         """The styles of a row's parts, by their names."""
         return {
-            part: self.styled((part, at_cursor), partial(self._made_style, part, at_cursor)) for part in _PARTS
+            part: self.styled((part, at_cursor), partial(self._made_style, part, at_cursor))
+            for part in _PARTS
         }
 
     def _made_style(self, part: str, at_cursor: bool) -> Style:
