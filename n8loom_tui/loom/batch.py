@@ -186,7 +186,12 @@ class Batch(Generic[T]):
         """What a level costs, in tokens read."""
         if self._overhead is not None:
             return self._overhead
-        return overhead_bytes() * len(self.columns) // max(1, self._per_token)
+        return self._overhead_bytes * len(self.columns) // max(1, self._per_token)
+
+    @property
+    def _overhead_bytes(self) -> int:
+        """What a level costs, in bytes read per layer."""
+        return overhead_bytes()
 
     def footprint(self, joining: Sequence[Joining[T]], held: Fragments) -> int:
         """About how many bytes all rows take at most, if these join and no other does; without what the store lends.

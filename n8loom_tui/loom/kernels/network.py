@@ -127,6 +127,8 @@ class Network:
         blocks = blocks_of(list(inner.layers), dim, pack)
         self.layers = len(blocks)
         known = code()
+        self.compiled = known is not None
+        """Whether compiled code computes."""
         given = (self.heads, blocks, float(attention.scale))
         self._pass = CompiledPass(known, *given) if known is not None else PlainPass(*given)
 

@@ -69,6 +69,7 @@ def _compiled_for(here: Machine) -> Code:
 
     from .attention import Products, emit_attention
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
+    from .few import emit_few_scores, emit_few_weighed
     from .flow import emit_barrier, emit_run, emit_step
     from .panels import emit_packing, emit_unpacking
     from .product import emit_crossing, emit_parts, emit_product, emit_quantised
@@ -77,6 +78,12 @@ def _compiled_for(here: Machine) -> Code:
     parts = emit_parts(module, here)
     product = emit_product(module, here, Stored.FLOAT32.product, parts)
     crossing = emit_crossing(module, here, "crossing", parts, emit_packing(module, here, "packing"))
+    products = Products(
+        product,
+        crossing,
+        emit_few_scores(module, here, "few scores"),
+        emit_few_weighed(module, here, "few weighed"),
+    )
     functions = [
         product,
         crossing,
@@ -91,7 +98,7 @@ def _compiled_for(here: Machine) -> Code:
             )
             for bits in WIDTHS
         ),
-        emit_attention(module, here, "attention", Products(product, crossing)),
+        emit_attention(module, here, "attention", products),
         emit_norm(module, here, "norm"),
         emit_turn(module, here, "turn"),
         emit_gate(module, here, "gate"),

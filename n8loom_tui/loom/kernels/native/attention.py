@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from llvmlite import ir
 
@@ -17,6 +18,9 @@ from .emitter import FLOAT, WHOLE, Emitter, Value, Variable, real, whole
 from .interface import ATTENTION, PLAN, SPAN
 from .machine import Machine
 
+AHEAD = 16 << 10
+"""By how many bytes what is fetched is ahead of what is computed, within a part that is longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Products:
@@ -24,14 +28,20 @@ class Products:
 
     product: ir.Function
     crossing: ir.Function
+    few_scores: ir.Function
+    few_weighed: ir.Function
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One part of a path: keys and values of a head, which columns of the scores, which rows of the tile."""
+    """One part of a path: keys and values of a head, which columns of the scores, which rows of the tile.
+
+    `ahead`: which keys and values are wanted soon.
+    """
 
     keys: Value
     values: Value
+    ahead: tuple[Value, Value]
     start: Value
     width: Value
     low: Value
@@ -74,17 +84,38 @@ class _Attention:
             span = self._span(number)
             low, high = e.most(span["low"], first), e.least(span["high"], last)
             with b.if_then(b.icmp_signed("<", low, high)):
-                place = e.at(e.arguments["places"], b.mul(number, whole(2)), 8)
-                keys, values = (e.load(e.at(place, whole(which), 8), WHOLE) for which in range(2))
-                keys = e.at(keys, b.mul(head, span["key_step"]))
-                values = e.at(values, b.mul(head, span["value_step"]))
-                write(head, first, _Part(keys, values, span["start"], span["width"], low, b.sub(high, low)))
+                after = e.least(b.add(number, whole(1)), b.sub(p["span_count"], whole(1)))
+                here, following = (self._keys_and_values(head, which) for which in (number, after))
+                ahead = self._ahead(here, following, span["width"])
+                part = (span["start"], span["width"], low, b.sub(high, low))
+                write(head, first, _Part(*here, ahead, *part))
         with b.if_then(b.icmp_signed("!=", e.arguments["own_keys"], whole(0))), e.count(last, first) as row:
-            place = b.add(b.mul(self._of_row("order", row), p["heads"]), head)
-            offset = e.product(place, e.arguments["own_room"], p["dim"])
-            keys, values = (e.at(e.arguments[name], offset) for name in ("own_keys", "own_values"))
+            after = e.least(b.add(row, whole(1)), b.sub(p["rows"], whole(1)))
+            here, following = (self._own(head, which) for which in (row, after))
             length = self._of_row("lengths", row)
-            write(head, first, _Part(keys, values, p["own_columns"], length, row, whole(1)))
+            ahead = self._ahead(here, following, length)
+            write(head, first, _Part(*here, ahead, p["own_columns"], length, row, whole(1)))
+
+    def _ahead(self, here: tuple[Value, Value], following: tuple[Value, Value], width: Value) -> Any:
+        """What is fetched while a part is computed: more of it, or what follows it."""
+        b = self.e.builder
+        long = b.icmp_signed(">", self.e.at(whole(0), b.mul(width, self.p["dim"])), whole(AHEAD))
+        pairs = zip(here, following, strict=True)
+        return tuple(b.select(long, b.add(mine, whole(AHEAD)), after) for mine, after in pairs)
+
+    def _keys_and_values(self, head: Value, number: Value) -> tuple[Value, Value]:
+        """Where a span's are."""
+        e, b, span = self.e, self.e.builder, self._span(number)
+        place = e.at(e.arguments["places"], b.mul(number, whole(2)), 8)
+        keys, values = (e.load(e.at(place, whole(which), 8), WHOLE) for which in range(2))
+        return e.at(keys, b.mul(head, span["key_step"])), e.at(values, b.mul(head, span["value_step"]))
+
+    def _own(self, head: Value, row: Value) -> tuple[Value, Value]:
+        """Where a row's own keys and values are."""
+        e, b, p = self.e, self.e.builder, self.p
+        place = b.add(b.mul(self._of_row("order", row), p["heads"]), head)
+        offset = e.product(place, e.arguments["own_room"], p["dim"])
+        return e.at(e.arguments["own_keys"], offset), e.at(e.arguments["own_values"], offset)
 
     def _span(self, number: Value) -> dict[str, Value]:
         e = self.e
@@ -109,28 +140,47 @@ class _Attention:
         row = b.add(b.mul(head, p["rows"]), part.low)
         queries = e.at(p["queries"], e.product(row, p["group"], p["dim"]))
         into = self._scores_at(b.sub(part.low, first), part.start)
-        e.call(
-            self._parts.crossing,
-            [
-                *(queries, b.mul(part.rows, p["group"]), p["dim"], p["dim"]),
-                *(part.keys, p["dim"], part.width),
-                *(into, p["columns"], whole(0), p["space"], p["panel"], whole(0)),
-            ],
-        )
+        count = b.mul(part.rows, p["group"])
+        with self._if_few(count) as (few, many):
+            with few:
+                keys = (part.keys, part.width, p["dim"])
+                given = (queries, count, p["dim"], *keys, into, p["columns"], part.ahead[0])
+                e.call(self._parts.few_scores, given)
+            with many:
+                e.call(
+                    self._parts.crossing,
+                    [
+                        *(queries, count, p["dim"], p["dim"]),
+                        *(part.keys, p["dim"], part.width),
+                        *(into, p["columns"], whole(0), p["space"], p["panel"], whole(0)),
+                    ],
+                )
 
     def _weigh(self, _head: Value, first: Value, part: _Part) -> None:
         e, p = self.e, self.p
         b = e.builder
         row = b.sub(part.low, first)
-        e.call(
-            self._parts.product,
-            [
-                *(self._scores_at(row, part.start), b.mul(part.rows, p["group"]), part.width, p["columns"]),
-                *(part.values, b.mul(p["dim"], whole(4)), whole(4 * self._machine.panel), p["dim"]),
-                *(e.at(p["weighted"], e.product(row, p["group"], p["dim"])), p["dim"]),
-                *(whole(1), p["space"], whole(0)),
-            ],
-        )
+        scores, count = self._scores_at(row, part.start), b.mul(part.rows, p["group"])
+        into = e.at(p["weighted"], e.product(row, p["group"], p["dim"]))
+        with self._if_few(count) as (few, many):
+            with few:
+                values = (part.values, part.width, p["dim"])
+                given = (scores, count, p["columns"], *values, into, p["dim"], part.ahead[1])
+                e.call(self._parts.few_weighed, given)
+            with many:
+                e.call(
+                    self._parts.product,
+                    [
+                        *(scores, count, part.width, p["columns"]),
+                        *(part.values, b.mul(p["dim"], whole(4)), whole(4 * self._machine.panel), p["dim"]),
+                        *(into, p["dim"], whole(1), p["space"], whole(0)),
+                    ],
+                )
+
+    def _if_few(self, count: Value) -> Any:
+        """Code for few queries, and for more."""
+        b = self.e.builder
+        return b.if_else(b.icmp_signed("<=", count, whole(self._machine.rows)))
 
     def _clear(self, rows: Value) -> None:
         e, p = self.e, self.p
@@ -163,25 +213,37 @@ class _Attention:
             line = e.at(p["scores"], b.mul(b.add(b.mul(inside, p["group"]), query), p["columns"]))
             most = Variable(e, e.constant(float("-inf")))
 
-            def compare(address: Value, mask: Value) -> None:
-                most.set(e.larger(e.load_some(address, mask, e.constant(float("-inf"))), most.get()))
+            def compare(address: Value, mask: Value | None) -> None:
+                most.set(e.larger(self._scores_there(address, mask, float("-inf")), most.get()))
 
             self._each_stretch(row, line, compare)
             top = e.everywhere(e.largest(most.get()))
             total = Variable(e, e.constant(0.0))
 
-            def raise_(address: Value, mask: Value) -> None:
-                share = exponential(e, b.fsub(e.load_some(address, mask, top), top))
-                share = b.select(mask, share, e.constant(0.0))
+            def raise_(address: Value, mask: Value | None) -> None:
+                share = exponential(e, b.fsub(self._scores_there(address, mask, 0.0), top))
+                if mask is None:
+                    e.store(share, address)
+                else:
+                    share = b.select(mask, share, e.constant(0.0))
+                    e.store_some(share, address, mask)
                 total.set(b.fadd(total.get(), share))
-                e.store_some(share, address, mask)
 
             self._each_stretch(row, line, raise_)
             e.store(e.added(total.get()), e.at(p["totals"], b.add(b.mul(inside, p["group"]), query)))
             self._hide(row, line)
 
-    def _each_stretch(self, row: Value, line: Value, write: Callable[[Value, Value], None]) -> None:
-        """Code for each vector of what a row sees. Its places are those of the positions, whatever part they lie in."""
+    def _scores_there(self, address: Value, mask: Value | None, otherwise: float) -> Value:
+        e = self.e
+        if mask is None:
+            return e.load(address, e.vector)
+        return e.load_some(address, mask, e.constant(otherwise))
+
+    def _each_stretch(self, row: Value, line: Value, write: Callable[[Value, Value | None], None]) -> None:
+        """Code for each vector of what a row sees. Its places are those of the positions, whatever part they lie in.
+
+        `write` is given a mask where not all of a vector is seen.
+        """
         e, p = self.e, self.p
         b = e.builder
 
@@ -189,9 +251,14 @@ class _Attention:
             skipped = b.srem(position, whole(e.width))
             base = e.at(line, b.sub(column, skipped))
             stop = b.add(count, skipped)
-            with e.count(stop, step=e.width) as place:
-                ours = b.and_(e.below(b.sub(stop, place)), b.not_(e.below(b.sub(skipped, place))))
-                write(e.at(base, place), ours)
+            begun = b.select(b.icmp_signed("==", skipped, whole(0)), whole(0), whole(e.width))
+            with b.if_then(b.icmp_signed("!=", skipped, whole(0))):
+                write(base, b.and_(e.below(stop), b.not_(e.below(skipped))))
+            end = b.sub(stop, b.srem(stop, whole(e.width)))
+            with e.count(end, begun, step=e.width) as place:
+                write(e.at(base, place), None)
+            with b.if_then(b.icmp_signed("<", e.most(end, begun), stop)):
+                write(e.at(base, end), e.below(b.sub(stop, end)))
 
         with e.count(p["span_count"]) as number:
             span = self._span(number)

@@ -174,6 +174,13 @@ class Emitter:
         one = self.builder.insert_element(empty, value, ir.Constant(SHORT, 0))
         return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(SHORT, self.width), None))
 
+    def gathered(self, values: Sequence[Value]) -> Value:
+        """A vector of these numbers."""
+        vector = ir.Constant(self.vector, ir.Undefined)
+        for place, value in enumerate(values):
+            vector = self.builder.insert_element(vector, value, ir.Constant(SHORT, place))
+        return vector
+
     def constant(self, number: float) -> Value:
         """A vector of one number that is known."""
         return ir.Constant(self.vector, [number] * self.width)

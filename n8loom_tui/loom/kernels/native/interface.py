@@ -100,6 +100,9 @@ def room(machine: Machine, rows: int, inner: int) -> int:
     return rows * inner + machine.rows + machine.width
 
 
+FEW = ("x", "rows", "x_step", "w", "columns", "dim", "out", "out_step", "ahead")
+"""What few queries take, with keys or values of so many columns, `[columns, dim]`. Meanwhile as many bytes are fetched
+from the address `ahead`."""
 PLAN = (
     *("queries", "rows", "group", "heads", "dim"),
     *("scores", "columns", "tile"),
