@@ -74,9 +74,9 @@ class DrawnTogether(Widget):
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
     ) -> Self:
-        if not (regions and repaint):
-            self._settled = self._settled and not repaint
-        elif self._finish is not None:
+        if repaint and not regions:
+            self._settled = False
+        elif repaint and self._finish is not None:
             self._finish.forget_content(regions)
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
