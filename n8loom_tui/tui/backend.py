@@ -132,9 +132,11 @@ class ModelBackend:
         from n8loom_tui.loom.kept.keeper import Kept
         from n8loom_tui.models.checks import weights_stamp
 
-        # The same weights give other numbers in another precision, or on another device. And what is on disk goes on
-        # exactly with just these weights, while a fingerprint is made of samples.
-        known = (loaded.fingerprint, loaded.report.dtype, loaded.report.device, weights_stamp(loaded.folder))
+        # The same weights give other numbers in another precision, on another device, or by other code. And what is on
+        # disk goes on exactly with just these weights, while a fingerprint is made of samples.
+        network, stamp = self._engine.network, weights_stamp(loaded.folder)
+        by = network.arithmetic if network is not None else "MLX"
+        known = (loaded.fingerprint, loaded.report.dtype, loaded.report.device, by, stamp)
         identity = " ".join(map(str, known))
         return Kept.open(cache_dir() / "kv", self._kv_disk, identity, loaded.model, self._engine.layout)
 

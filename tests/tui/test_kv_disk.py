@@ -15,6 +15,7 @@ from n8loom_tui.cli import app
 from n8loom_tui.loom.kept import writer as writer_module
 from n8loom_tui.loom.kept.keeper import Kept
 from n8loom_tui.loom.kept.names import Name
+from n8loom_tui.loom.kernels.network import Network
 from n8loom_tui.loom.protocol import (
     BranchSpec,
     BranchToken,
@@ -118,6 +119,17 @@ def test_weights_that_were_changed_are_other_weights_though_samples_of_them_agre
     run(kv_disk=1 << 26)
     for changed in (b"WEIGHTS", b"more weights"):
         weights.write_bytes(changed)
+        _, figures = run(kv_disk=1 << 26)
+        assert (figures.prefilled, figures.restored) == (len(PATH) - 1, 0)
+    _, figures = run(kv_disk=1 << 26)
+    assert (figures.prefilled, figures.restored) == (0, len(PATH) - 1)
+
+
+def test_what_other_code_computed_is_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go on with other last digits than a fresh run has."""
+    run(kv_disk=1 << 26)
+    with monkeypatch.context() as changed:
+        changed.setattr(Network, "arithmetic", "another")
         _, figures = run(kv_disk=1 << 26)
         assert (figures.prefilled, figures.restored) == (len(PATH) - 1, 0)
     _, figures = run(kv_disk=1 << 26)

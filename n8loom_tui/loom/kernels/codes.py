@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .native import Machine
-from .native.interface import WIDTHS
+from .native.interface import AT_ONCE, WIDTHS, Lying
 from .workspace import Floats, aligned
 
 AFFINE = "affine"
+CHUNK = 1 << 14
+"""How many inputs, of as many outputs as a panel has, are packed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,42 +52,69 @@ class Codes:
     """Codes in panels, as compiled products take them: bytes, `[panels, …]`."""
 
     panels: npt.NDArray[np.uint8]
-    group: int
-    bits: int
+    lying: Lying
 
 
 def packed_codes(quantised: Quantised, array: Floats, machine: Machine) -> Codes | None:
-    """The codes of weights, `[outputs, inputs]`, in panels; None if they do not give the very same numbers."""
-    bits, group, panel = quantised.bits, quantised.group, machine.panel
+    """The codes of weights, `[outputs, inputs]`, in panels; None if they do not give the very same numbers, or do not
+    fit."""
+    lying = Lying(quantised.bits, quantised.group, machine.width)
     outputs, inputs = array.shape
     scales, biases = (np.array(part.astype(mx.float32)) for part in (quantised.scales, quantised.biases))
     stored = np.array(quantised.codes, copy=False).view(np.uint8)
     if (
-        inputs % group
-        or scales.shape != (outputs, inputs // group)
-        or stored.shape != (outputs, inputs * bits // 8)
+        not lying.fits
+        or inputs % lying.inputs
+        or scales.shape != (outputs, inputs // lying.group)
+        or stored.shape != (outputs, inputs * lying.bits // 8)
     ):
         return None
-    line = np.dtype((np.uint8, (group, panel * bits // 8)))
-    kind = np.dtype([("scales", "f4", (panel,)), ("biases", "f4", (panel,)), ("codes", line)])
-    count = -(-outputs // panel)
-    memory = aligned((count, inputs // group * kind.itemsize), np.uint8)
+    kind = _kind(lying)
+    blocks, at_once = inputs // lying.inputs, machine.panel // AT_ONCE
+    memory = aligned((-(-outputs // machine.panel), at_once * blocks * kind.itemsize), np.uint8)
     memory[-1:] = 0
-    for number, into in enumerate(memory.view(kind)):
-        some = slice(number * panel, min(outputs, (number + 1) * panel))
-        codes = stored[some]
-        if bits == 4:
+    panels = memory.view(kind).reshape(-1, blocks)
+    some = max(1, CHUNK // inputs) * machine.panel
+    for first in range(0, outputs, some):
+        part = slice(first, min(outputs, first + some))
+        codes = stored[part]
+        if lying.bits == 4:
             codes = np.stack([codes & 15, codes >> 4], axis=-1)
-        codes = codes.reshape(-1, inputs // group, group)
-        if not _same(codes, scales[some], biases[some], array[some]):
+        codes = codes.reshape(-1, inputs // lying.group, lying.group)
+        if not _same(codes, scales[part], biases[part], array[part]):
             return None
-        width = len(codes)
-        into["scales"][:, :width], into["biases"][:, :width] = scales[some].T, biases[some].T
-        lines = np.zeros((inputs // group, group, panel), dtype=np.uint8)
-        lines[..., :width] = codes.transpose(1, 2, 0)
-        half = panel // 2
-        into["codes"] = lines if bits == 8 else lines[..., :half] | lines[..., half:] << 4
-    return Codes(memory, group, bits)
+        into = panels[first // AT_ONCE :][: -(-len(codes) // AT_ONCE)]
+        into["codes"] = _lines(_whole(codes).reshape(-1, blocks, lying.units, 4, lying.width), lying)
+        for number, values in enumerate((scales, biases)):
+            by_block = _whole(values[part]).reshape(-1, AT_ONCE, blocks, lying.groups)
+            into["scales"][..., number] = by_block.transpose(0, 2, 3, 1)
+    return Codes(memory, lying)
+
+
+def _kind(lying: Lying) -> np.dtype[Any]:
+    """A block, as `Lying` says."""
+    line = (4, lying.width) if lying.bits == 8 else (lying.width,)
+    return np.dtype(
+        [
+            ("scales", "f4", (lying.groups, AT_ONCE, 2)),
+            ("codes", "u1" if lying.bits == 8 else "u2", (lying.units, AT_ONCE, *line)),
+        ]
+    )
+
+
+def _whole(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """With rows of zeros behind the last, up to a multiple of `AT_ONCE`."""
+    return np.pad(rows, [(0, -len(rows) % AT_ONCE)] + [(0, 0)] * (rows.ndim - 1))
+
+
+def _lines(codes: npt.NDArray[np.uint8], lying: Lying) -> npt.NDArray[Any]:
+    """Codes, `[outputs, blocks, units, 4, width]`, as they lie: `[…, blocks, units, AT_ONCE, line]`."""
+    together = codes.reshape(-1, AT_ONCE, *codes.shape[1:]).transpose(0, 2, 3, 1, 4, 5)
+    if lying.bits == 8:
+        return together
+    places = np.arange(0, 16, 4, dtype=np.uint16)[:, None]
+    lines: npt.NDArray[Any] = np.bitwise_or.reduce(together.astype(np.uint16) << places, axis=-2)
+    return lines
 
 
 def _same(codes: npt.NDArray[np.uint8], scales: Floats, biases: Floats, wanted: Floats) -> bool:

@@ -24,6 +24,7 @@ from .blocks import QUANTISED, blocks_of, floats, norm_of, weight_of
 from .compiled import CompiledPass
 from .functions import on_cpu
 from .native import code, prepare
+from .native.interface import ARITHMETIC
 from .passes import Heads, Pass, Place, Span
 from .plain import PlainPass
 from .team import shared_out
@@ -40,7 +41,13 @@ PACKED_HEADROOM = 2 << 30
 
 def prepare_for(model: Any, *, float32: bool) -> None:
     """Begin to compile what may compute in a model's place, and what chooses its tokens, while its weights are read."""
-    prepare(steps=float32 and on_cpu() and _family(model) in FAMILIES)
+    if not (float32 and on_cpu() and _family(model) in FAMILIES):
+        prepare()
+        return
+    quantised = {
+        (part.bits, part.group_size) for part in model.modules() if "scales" in part and hasattr(part, "bits")
+    }
+    prepare(steps=True, codes=sorted(quantised))
 
 
 def _family(model: Any) -> str:
@@ -131,6 +138,12 @@ class Network:
         """Whether compiled code computes."""
         given = (self.heads, blocks, float(attention.scale))
         self._pass = CompiledPass(known, *given) if known is not None else PlainPass(*given)
+
+    @property
+    def arithmetic(self) -> str:
+        """What tells this way to compute from others that give other last digits."""
+        known = code() if self.compiled else None
+        return f"compiled {ARITHMETIC} {known.machine.width}" if known is not None else "NumPy"
 
     @property
     def vocabulary(self) -> int:

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .codes import Codes, Quantised, packed_codes
-from .native import Machine, Stored, code, product_of
-from .native.interface import panel_room, room
-from .native.interface import quantised as quantised_product
+from .native import Machine, Stored, code, product_of, product_with
+from .native.interface import dots_room, panel_room, room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
 Step = tuple[int, tuple[int, ...]]
@@ -73,6 +72,11 @@ class Weight:
     def outputs(self) -> int:
         return len(self.array)
 
+    @property
+    def beside(self) -> str:
+        """How its product puts the rows side by side: what finds them like this need not do it again."""
+        return "lines" if self.codes is None else "vectors"
+
     def of_rows(self, x: Floats) -> Floats:
         """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
         out: Floats = x @ self.array.T
@@ -89,6 +93,7 @@ class Weight:
         space: Workspace,
         *,
         adding: bool = False,
+        gathered: bool = False,
         taken: int = 0,
     ) -> Step:
         """The step of a program that makes `out = x · weightᵀ`, or adds it. The bias is not in it.
@@ -96,7 +101,8 @@ class Weight:
         It computes in `space`: two of one space must not run at the same time.
 
         Args:
-            x: address of `[rows, inputs]`; 0: those that the last product in this space had.
+            x: address of `[rows, inputs]`.
+            gathered: whether the last product in this space had the same rows, and put them side by side alike.
             out: address of the first row, floats from one to the next.
             taken: address of a whole number, zero, if several threads do the same step together, each in a space of
                 its own.
@@ -105,6 +111,13 @@ class Weight:
         assert known is not None
         machine, inputs = known.machine, self.array.shape[1]
         given = (x, rows, inputs, inputs)
+        if self.codes is not None:
+            panels, lying = self.codes.panels, self.codes.lying
+            rooms = [address(space.take(*each)) for each in dots_room(machine, lying, rows, inputs).items()]
+            coded = (address(panels), panels.strides[0], self.outputs)
+            added = (out, out_step, int(adding), int(not gathered))
+            return product_with(lying), (*given, *coded, *added, *rooms, taken)
+        given = (0 if gathered else x, rows, inputs, inputs)
         into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
         if self._stored is Stored.FLOAT32 and self._packed is not None:
             size = machine.panel * FLOAT
@@ -114,15 +127,10 @@ class Weight:
                 *into,
                 taken,
             )
-        unit = self.codes.group if self.codes is not None else 1
-        panel = address(space.take("panel", panel_room(machine, inputs, unit)))
+        panel = address(space.take("panel", panel_room(machine, inputs)))
         if self._packed is not None:
             narrow = (address(self._packed), self._packed.strides[0], self.outputs)
             return product_of(self._stored), (*given, *narrow, *into, panel, taken)
-        if self.codes is not None:
-            codes = self.codes
-            lying = (address(codes.panels), codes.group, codes.panels.strides[0], self.outputs)
-            return known.steps[quantised_product(codes.bits)], (*given, *lying, *into, panel, taken)
         across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
         return known.steps["crossing"], (*given, *across, *into, panel, taken)
 

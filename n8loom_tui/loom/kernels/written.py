@@ -62,14 +62,16 @@ class _Writer:
             ValueError: the shapes do not fit together.
         """
         rows = [address(x) for x in xs]
+        beside: set[str] = set()
         for weight, out in made:
             _must_be(weight.array.shape, (out.shape[1], xs[0].shape[1]))
             taken = self.program.counter() if self.program.threads > 1 else 0
             for thread in range(self.program.threads):
                 space, into = self._rooms.own(thread), out.strides[0] // FLOAT
                 given = (rows[thread], self._rows, address(out), into, space)
-                self.program.add(thread, weight.step(*given, adding=adding, taken=taken))
-            rows = [0] * len(xs)
+                again = weight.beside in beside
+                self.program.add(thread, weight.step(*given, adding=adding, gathered=again, taken=taken))
+            beside.add(weight.beside)
 
     def biases(self, *made: tuple[Weight, Floats]) -> None:
         """Weights' biases are added. What the products made must be there."""

@@ -31,6 +31,7 @@ def other_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     name: str = request.param
     monkeypatch.setattr(native, "_code", lambda: code_for(name))
     monkeypatch.setattr(weights, "product_of", lambda stored: product_for(name, stored))
+    monkeypatch.setattr(weights, "product_with", lambda lying: native._product_with(lying, MACHINES[name]))
 
 
 @pytest.fixture(autouse=True)

@@ -91,23 +91,71 @@ def quantised(array: Floats, group: int, bits: int) -> tuple[Floats, Quantised]:
     return unpacked, Quantised(codes, scales, biases, group, bits)
 
 
+def coded(outputs: int, inputs: int, group: int, bits: int) -> Weight:
+    """Quantised weights, multiplied as codes."""
+    array, packed = quantised(numbers(outputs, inputs), group, bits)
+    weight = Weight.of(array, numbers(outputs, seed=1), quantised=packed)
+    assert weight.codes is not None
+    return weight
+
+
+@needs_code
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("group", [32, 64, 128])
+@pytest.mark.parametrize("outputs", [64, 41, 5])
+def test_codes_stand_for_the_very_numbers_that_were_unpacked(outputs: int, group: int, bits: int) -> None:
+    weight = coded(outputs, 256, group, bits)
+    weight.bias = None
+    for rows in (1, 256):
+        one_each = np.eye(256, dtype=np.float32)[:rows]
+        got = applied(weight, one_each, empty(rows, outputs))
+        np.testing.assert_array_equal(got, weight.array.T[:rows])
+
+
+@needs_code
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("inputs", [128, 576, 2176])
+@pytest.mark.parametrize("rows", [1, 6, 7, 13, 100])
+@pytest.mark.parametrize("outputs", [64, 41])
+def test_products_with_codes_equal_the_plain_product(outputs: int, rows: int, inputs: int, bits: int) -> None:
+    weight, x = coded(outputs, inputs, 32, bits), numbers(rows, inputs, seed=2)
+    wanted = weight.of_rows(x.astype(np.float64))
+    np.testing.assert_allclose(applied(weight, x, empty(rows, outputs)), wanted, atol=1e-3)
+    before = numbers(rows, outputs, seed=3)
+    got = applied(weight, x, before.copy(), adding=True, threads=2)
+    np.testing.assert_allclose(got, before + wanted, atol=1e-3)
+
+
 @needs_code
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("group", [32, 64])
-@pytest.mark.parametrize("rows", [1, 13, 70])
-@pytest.mark.parametrize("outputs", [64, 41, 5])
-def test_codes_give_what_the_unpacked_weights_give_to_the_bit(
-    outputs: int, rows: int, group: int, bits: int
-) -> None:
-    array, packed = quantised(numbers(outputs, 192), group, bits)
+def test_what_codes_give_a_row_does_not_depend_on_the_others_nor_on_threads(group: int, bits: int) -> None:
+    weight, x, space = coded(170, 1280, group, bits), numbers(200, 1280, seed=2), Workspace()
+    together = applied(weight, x, empty(200, 170), space)
+    for count in (1, 2, 5, 6, 7, 12, 13, 73, 140):
+        some = applied(weight, x[7 : 7 + count].copy(), empty(count, 170), space)
+        np.testing.assert_array_equal(some, together[7 : 7 + count])
+    for threads in (2, 3, 9):
+        np.testing.assert_array_equal(applied(weight, x, empty(200, 170), threads=threads), together)
+
+
+@needs_code
+def test_numbers_that_are_none_stay_in_their_row() -> None:
+    weight, x = coded(64, 128, 32, 4), numbers(9, 128, seed=2)
+    x[4, 100] = np.nan
+    got = applied(weight, x, empty(9, 64))
+    assert np.isnan(got[4]).all()
+    assert np.isfinite(np.delete(got, 4, axis=0)).all()
+
+
+@needs_code
+def test_groups_that_no_vector_fits_are_unpacked() -> None:
+    array, packed = quantised(numbers(40, 96), 32, 4)  # 96 inputs are no multiple of a block's
     known = code()
     assert known is not None
-    assert packed_codes(packed, array, known.machine) is not None
-    bias, x = numbers(outputs, seed=1), numbers(rows, 192, seed=2)
-    weight, plain = Weight.of(array, bias, quantised=packed), Weight.of(array, bias, pack=True)
-    wanted = applied(plain, x, empty(rows, outputs))
-    np.testing.assert_array_equal(applied(weight, x, empty(rows, outputs)), wanted)
-    np.testing.assert_array_equal(applied(weight, x, empty(rows, outputs), threads=2), wanted)
+    weight, x = Weight.of(array, quantised=packed, pack=True), numbers(3, 96, seed=2)
+    assert (weight.codes is None) == bool(96 % (4 * known.machine.width))
+    np.testing.assert_allclose(applied(weight, x, empty(3, 40)), x @ array.T, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,9 +167,11 @@ def test_other_processors_give_the_same_products(kind: Kind, other_machine: None
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_other_processors_unpack_codes_to_the_same_numbers(bits: int, other_machine: None) -> None:
-    for rows, outputs in ((1, 64), (13, 41), (3, 5)):
-        test_codes_give_what_the_unpacked_weights_give_to_the_bit(outputs, rows, 32, bits)
+def test_other_processors_take_codes_for_the_same_numbers(bits: int, other_machine: None) -> None:
+    for outputs, group in ((64, 32), (41, 128), (5, 64)):
+        test_codes_stand_for_the_very_numbers_that_were_unpacked(outputs, group, bits)
+    test_products_with_codes_equal_the_plain_product(41, 13, 2176, bits)
+    test_what_codes_give_a_row_does_not_depend_on_the_others_nor_on_threads(64, bits)
 
 
 @needs_code
@@ -173,8 +223,8 @@ def test_rows_that_were_put_side_by_side_serve_several_products(pack: bool) -> N
     outs = [empty(15, weight.outputs) for weight in weights]
     program = Program(known, 1)
     for number, (weight, out) in enumerate(zip(weights, outs, strict=True)):
-        given = 0 if number else address(x)
-        program.add(0, weight.step(given, 15, address(out), weight.outputs, space))
+        step = weight.step(address(x), 15, address(out), weight.outputs, space, gathered=number > 0)
+        program.add(0, step)
     program.finish()
     program.run()
     for weight, out in zip(weights, outs, strict=True):

@@ -6,16 +6,26 @@ A step of a program is a function and the whole numbers that it takes: addresses
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
 from typing import TypeVar
 
-from .interface import LOUD, PROGRAM, WEIGHING, WIDTHS, Stored, quantised
+from .interface import LOUD, PROGRAM, WEIGHING, Lying, Stored
 from .machine import Function, Machine, callable_at, compiled, machine
 
-__all__ = ["Code", "Function", "Machine", "Stored", "choosing", "code", "prepare", "product_of"]
+__all__ = [
+    "Code",
+    "Function",
+    "Machine",
+    "Stored",
+    "choosing",
+    "code",
+    "prepare",
+    "product_of",
+    "product_with",
+]
 
 T = TypeVar("T")
 
@@ -38,14 +48,22 @@ def code() -> Code | None:
         return _code()
 
 
-def prepare(*, steps: bool) -> None:
-    """Begin to compile, on a thread of its own, what chooses tokens, and what takes `steps` if that is to come."""
-    Thread(target=_prepare, args=(steps,), name="compiling").start()
+def prepare(*, steps: bool = False, codes: Sequence[tuple[int, int]] = ()) -> None:
+    """Begin to compile, on a thread of its own, what chooses tokens, and what takes `steps` if that is to come.
+
+    Args:
+        codes: the bits and groups of the quantised weights that are to be multiplied.
+    """
+    Thread(target=_prepare, args=(steps, codes), name="compiling").start()
 
 
-def _prepare(steps: bool) -> None:
-    if steps:
-        code()
+def _prepare(steps: bool, codes: Sequence[tuple[int, int]]) -> None:
+    known = code() if steps else None
+    if known is not None:
+        for bits, group in codes:
+            lying = Lying(bits, group, known.machine.width)
+            if lying.fits:
+                product_with(lying)
     choosing()
 
 
@@ -71,8 +89,8 @@ def _compiled_for(here: Machine) -> Code:
     from .elementwise import emit_bias, emit_gate, emit_norm, emit_turn
     from .few import emit_few_scores, emit_few_weighed
     from .flow import emit_barrier, emit_run, emit_step
-    from .panels import emit_packing, emit_unpacking
-    from .product import emit_crossing, emit_parts, emit_product, emit_quantised
+    from .panels import emit_packing
+    from .product import emit_crossing, emit_parts, emit_product
 
     module = ir.Module("float32")
     parts = emit_parts(module, here)
@@ -87,17 +105,6 @@ def _compiled_for(here: Machine) -> Code:
     functions = [
         product,
         crossing,
-        *(
-            emit_quantised(
-                module,
-                here,
-                quantised(bits),
-                parts,
-                emit_unpacking(module, here, f"unpacking {bits}", bits),
-                bits,
-            )
-            for bits in WIDTHS
-        ),
         emit_attention(module, here, "attention", products),
         emit_norm(module, here, "norm"),
         emit_turn(module, here, "turn"),
@@ -129,6 +136,27 @@ def product_of(stored: Stored) -> int:
     widening = emit_widening(module, here, "widening", stored)
     product = emit_widened(module, here, stored.product, emit_parts(module, here), widening)
     step = emit_step(module, here, product)
+    return compiled(module, [step])[step.name]
+
+
+def product_with(lying: Lying) -> int:
+    """The address of the product with codes that lie like this, as a step, compiled at the first call (about a
+    second). Only where there is `code`."""
+    known = code()
+    assert known is not None
+    with _compiling:
+        return _product_with(lying, known.machine)
+
+
+@cache
+def _product_with(lying: Lying, here: Machine) -> int:
+    from llvmlite import ir
+
+    from .dots import emit_quantised
+    from .flow import emit_step
+
+    module = ir.Module(str(lying))
+    step = emit_step(module, here, emit_quantised(module, here, "quantised", lying))
     return compiled(module, [step])[step.name]
 
 

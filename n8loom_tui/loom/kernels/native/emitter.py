@@ -174,6 +174,12 @@ class Emitter:
         one = self.builder.insert_element(empty, value, ir.Constant(SHORT, 0))
         return self.builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(SHORT, self.width), None))
 
+    def looked_up(self, table: Value, places: Value) -> Value:
+        """The numbers of a vector of 16 at some places, of which the lowest four bits count (AVX-512)."""
+        kinds = [self.vector, ir.VectorType(SHORT, self.width)]
+        function = self._declared("llvm.x86.avx512.permvar.sf.512", self.vector, kinds)
+        return self.builder.call(function, [table, places])
+
     def gathered(self, values: Sequence[Value]) -> Value:
         """A vector of these numbers."""
         vector = ir.Constant(self.vector, ir.Undefined)

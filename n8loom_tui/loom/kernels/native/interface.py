@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from .machine import Machine
+
+ARITHMETIC = 2
+"""Another number whenever compiled code makes its sums in another order: what is on disk goes on exactly with one."""
 
 
 class Stored(StrEnum):
@@ -27,11 +31,56 @@ class Stored(StrEnum):
 
 WIDTHS = (4, 8)
 """Of how many bits codes may be."""
+AT_ONCE = 4
+"""How many outputs' codes lie together, and are multiplied together."""
 
 
-def quantised(bits: int) -> str:
-    """The name of the product with codes of so many bits."""
-    return f"quantised {bits}"
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """How codes lie in memory for compiled products: in blocks, of some inputs of `AT_ONCE` outputs each.
+
+    A block has for each of its groups of inputs the outputs' scales and biases, `[groups, AT_ONCE, 2]`, float32, then
+    for each unit of inputs a line of each output's codes, `[units, AT_ONCE, line]`: with 8 bits in their order; with 4
+    as `width` numbers of 16 bits, of which number `i` has in its bits from `4 · v` on the code of input
+    `v · width + i`.
+    """
+
+    bits: int
+    group: int
+    width: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether codes can lie like this."""
+        return self.bits in WIDTHS and not self.group % self.width and not self.inputs % self.group
+
+    @property
+    def unit(self) -> int:
+        """How many inputs a unit has."""
+        return 4 * self.width
+
+    @property
+    def line(self) -> int:
+        """The bytes of an output's codes of a unit."""
+        return self.unit * self.bits // 8
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs a block has."""
+        return max(self.group, self.unit)
+
+    @property
+    def groups(self) -> int:
+        return self.inputs // self.group
+
+    @property
+    def units(self) -> int:
+        return self.inputs // self.unit
+
+    @property
+    def nbytes(self) -> int:
+        """Size of a block in bytes."""
+        return AT_ONCE * (self.groups * 8 + self.units * self.line)
 
 
 PRODUCT = (
@@ -74,25 +123,60 @@ CROSSING = (
     *("out", "out_step", "adding", "space", "panel", "taken"),
 )
 """What a product with a matrix takes that is not packed: `w[j, k]` as for packing."""
-UNPACKING = ("codes", "count", "group", "panel", "ahead", "ahead_size")
-"""What makes so many lines of a panel of codes: for every `group` of `k` the outputs' scales and biases, float32, then
-`group` lines of codes. With 8 bits a line has a byte for each output; with 4, for each output of the first vector, and
-the upper half of the byte is for the one in the second. What is fetched meanwhile: as in `MULTIPLY`."""
 QUANTISED = (
     *("x", "rows", "inner", "x_step"),
-    *("w", "group", "panel_step", "outputs"),
-    *("out", "out_step", "adding", "space", "panel", "taken"),
+    *("w", "panel_step", "outputs"),
+    *("out", "out_step", "adding", "gather", "beside", "sums", "unpacked", "taken"),
 )
-"""What a product with codes takes; `panel_step` bytes from one panel to the next."""
+"""What a product with codes takes; `panel_step` bytes from one panel to the next. `gather`: 0 if another one has put
+the rows side by side before. `beside`, `sums`, `unpacked`: addresses of room, as `dots_room` says."""
+BESIDE = ("x", "rows", "inner", "x_step", "beside")
+DOTS_FEW = ("x", "rows", "x_step", "w", "count", "sums", "ahead")
+DOTS_MANY = (
+    *("beside", "rows", "inner", "first", "last"),
+    *("unpacked", "begin", "count", "sums", "begun"),
+)
+UNPACK = ("w", "count", "unpacked", "ahead")
+FOLD = ("sums", "rows", "out", "out_step", "outputs", "adding")
+"""What its parts take. `w`: address of `count` blocks. `sums`: `[rows, panel, width]`, for each row and output a
+vector, whose numbers make up the sum. `first`, `last`: from which to before which block of rows. `unpacked`:
+`[longest_stretch / width, AT_ONCE, width]`, the weights of `count` inputs from `begin` on. `begun`: whether there are
+sums already. `ahead`: where what is fetched meanwhile lies."""
 
 
 STRETCH = 128
 """How many lines of a panel are multiplied with all rows before the next: what stays in the first cache."""
 
 
-def panel_room(machine: Machine, inner: int, unit: int = 1) -> int:
-    """How many floats a product needs to get a stretch of a panel ready, which has a multiple of `unit` lines."""
-    return machine.panel * min(inner, max(STRETCH, unit))
+def panel_room(machine: Machine, inner: int) -> int:
+    """How many floats a product needs to get a stretch of a panel ready."""
+    return machine.panel * min(inner, STRETCH)
+
+
+UNPACKED_INPUTS = 1024
+"""Of about how many inputs weights are unpacked before they are multiplied: what stays in the first cache."""
+TILE = 22
+"""How many times the rows that registers hold are multiplied with a panel before the next rows: what they have of a
+stretch stays in the second cache."""
+
+
+def longest_stretch(lying: Lying) -> int:
+    """Of how many inputs weights are unpacked at most before they are multiplied."""
+    return lying.inputs * max(1, UNPACKED_INPUTS // lying.inputs)
+
+
+def rows_at_once(machine: Machine) -> int:
+    """How many rows' sums, with `AT_ONCE` outputs, registers hold."""
+    return machine.rows // 2
+
+
+def dots_room(machine: Machine, lying: Lying, rows: int, inner: int) -> dict[str, int]:
+    """How many floats a product with codes needs of each kind of room."""
+    return {
+        "beside": rows * inner,
+        "sums": min(rows, TILE * rows_at_once(machine)) * machine.panel * machine.width,
+        "unpacked": AT_ONCE * longest_stretch(lying),
+    }
 
 
 def room(machine: Machine, rows: int, inner: int) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from .emitter import BYTE, FLOAT, SHORT, Emitter, Value, whole
-from .interface import PACKING, UNPACKING, WIDENING, Stored
+from .emitter import FLOAT, SHORT, Emitter, Value, whole
+from .interface import PACKING, WIDENING, Stored
 from .machine import VECTORS, Machine
 
 
@@ -25,37 +25,6 @@ def emit_widening(module: ir.Module, machine: Machine, name: str, stored: Stored
             else:
                 value = b.bitcast(b.shl(b.zext(numbers, wide), ir.Constant(wide, [16] * e.width)), e.vector)
             e.store(value, e.at(a["panel"], place))
-    return e.done()
-
-
-def emit_unpacking(module: ir.Module, machine: Machine, name: str, width: int) -> ir.Function:
-    """The code that makes a panel, `[inner, panel]`, of codes of `width` bits, 4 or 8: `scale · code + bias`, rounded
-    after each operation, as MLX does."""
-    e = Emitter(module, name, UNPACKING, machine.width)
-    b, a = e.builder, e.arguments
-    small, wide = ir.VectorType(BYTE, e.width), ir.VectorType(SHORT, e.width)
-    line = machine.panel * width // 8
-    size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(line)))
-    ahead = b.sdiv(a["ahead_size"], a["count"])
-    with e.count(b.sdiv(a["count"], a["group"])) as number:
-        begin = b.add(a["codes"], b.mul(number, size))
-        scales = [e.load(e.at(begin, whole(v * e.width)), e.vector) for v in range(VECTORS)]
-        biases = [e.load(e.at(begin, whole(machine.panel + v * e.width)), e.vector) for v in range(VECTORS)]
-        codes = e.at(begin, whole(2 * machine.panel))
-        fetched = b.add(a["ahead"], e.product(number, a["group"], ahead))
-        into = e.at(a["panel"], e.product(number, a["group"], whole(machine.panel)))
-        with e.count(a["group"]) as k:
-            e.prefetch(b.add(fetched, b.mul(k, ahead)))
-            place = b.add(codes, b.mul(k, whole(line)))
-            for v in range(VECTORS):
-                if width == 8:
-                    code = b.zext(e.load(b.add(place, whole(v * e.width)), small, align=1), wide)
-                else:
-                    code = b.zext(e.load(place, small, align=1), wide)
-                    shift = ir.Constant(wide, [4 * v] * e.width)
-                    code = b.and_(b.lshr(code, shift), ir.Constant(wide, [15] * e.width))
-                value = b.fadd(b.fmul(b.uitofp(code, e.vector), scales[v]), biases[v])
-                e.store(value, e.at(into, b.add(b.mul(k, whole(machine.panel)), whole(v * e.width))))
     return e.done()
 
 
@@ -87,18 +56,41 @@ def emit_packing(module: ir.Module, machine: Machine, name: str) -> ir.Function:
 
 def transposed(e: Emitter, vectors: list[Value]) -> list[Value]:
     """A square of numbers turned over: in each round pairs of vectors exchange halves of ever smaller blocks."""
-    width, order = e.width, ir.VectorType(SHORT, e.width)
-    block = width // 2
+    block = e.width // 2
     while block:
         result = list(vectors)
-        for low in range(width):
-            if low & block:
-                continue
-            high = low | block
-            upper = [(place - block + width) if place & block else place for place in range(width)]
-            lower = [place + width if place & block else place + block for place in range(width)]
-            pair = vectors[low], vectors[high]
-            result[low] = e.builder.shuffle_vector(*pair, ir.Constant(order, upper))
-            result[high] = e.builder.shuffle_vector(*pair, ir.Constant(order, lower))
+        for low in range(e.width):
+            if not low & block:
+                pair = vectors[low], vectors[low | block]
+                result[low], result[low | block] = _exchanged(e, pair, block)
         vectors, block = result, block // 2
     return vectors
+
+
+def added_up(e: Emitter, vectors: list[Value]) -> Value:
+    """A vector of the sums of the numbers of each vector of a square: it is turned over, and added up on the way."""
+    block = e.width // 2
+    while block:
+        vectors = [_folded(e, pair, block) for pair in zip(vectors[:block], vectors[block:], strict=True)]
+        block //= 2
+    return vectors[0]
+
+
+def _folded(e: Emitter, pair: tuple[Value, Value], block: int) -> Value:
+    """Of every two blocks of so many numbers the sum: of the first vector in the one's place, of the second in the
+    other's."""
+    width, order = e.width, ir.VectorType(SHORT, e.width)
+    kept = [place + width if place & block else place for place in range(width)]
+    moved = [place - block + width if place & block else place + block for place in range(width)]
+    return e.builder.fadd(
+        *(e.builder.shuffle_vector(*pair, ir.Constant(order, each)) for each in (kept, moved))
+    )
+
+
+def _exchanged(e: Emitter, pair: tuple[Value, Value], block: int) -> tuple[Value, Value]:
+    """Two vectors after they have exchanged every other block of so many numbers."""
+    width, order = e.width, ir.VectorType(SHORT, e.width)
+    upper = [(place - block + width) if place & block else place for place in range(width)]
+    lower = [place + width if place & block else place + block for place in range(width)]
+    first, second = (e.builder.shuffle_vector(*pair, ir.Constant(order, places)) for places in (upper, lower))
+    return first, second

@@ -21,7 +21,6 @@ from .interface import (
     GATHER,
     MULTIPLY,
     PRODUCT,
-    QUANTISED,
     STRETCH,
     WIDENED,
 )
@@ -35,9 +34,10 @@ ROWS_OF_LINES = 4
 class Blocks:
     """Rows in blocks that fit the registers, as even as can be."""
 
-    def __init__(self, e: Emitter, machine: Machine, rows: Value) -> None:
+    def __init__(self, e: Emitter, most: int, rows: Value) -> None:
+        """`most`: how many rows a block has at most."""
         b = e.builder
-        self.number = b.sdiv(b.add(rows, whole(machine.rows - 1)), whole(machine.rows))
+        self.number = b.sdiv(b.add(rows, whole(most - 1)), whole(most))
         self._rows = rows
         self._e = e
 
@@ -66,7 +66,7 @@ def by_count(e: Emitter, count: Value, most: int, write: Callable[[int], None]) 
 def emit_gather(module: ir.Module, machine: Machine, name: str) -> ir.Function:
     """The code that puts the rows of each block side by side: `[inner, count]`."""
     e = Emitter(module, name, GATHER, machine.width)
-    blocks = Blocks(e, machine, e.arguments["rows"])
+    blocks = Blocks(e, machine.rows, e.arguments["rows"])
     with e.count(blocks.number) as number:
         _gather(e, machine, *blocks.bounds(number))
     return e.done()
@@ -81,7 +81,7 @@ def emit_multiply(module: ir.Module, machine: Machine, name: str, *, ragged: boo
     """
     e = Emitter(module, name, MULTIPLY, machine.width)
     b, a, zero = e.builder, e.arguments, e.constant(0.0)
-    blocks = Blocks(e, machine, a["rows"])
+    blocks = Blocks(e, machine.rows, a["rows"])
     ahead = b.sdiv(a["ahead_size"], e.most(b.mul(blocks.number, a["count"]), whole(1)))
     adding = b.icmp_signed("!=", a["adding"], whole(0))
     masks = [e.below(b.sub(a["outputs"], whole(v * machine.width))) for v in range(VECTORS)]
@@ -221,7 +221,6 @@ def _multiply(
     e: Emitter,
     machine: Machine,
     parts: Parts,
-    unit: Value,
     lines: Callable[[Stretch, Memory], Lines],
     ahead: Callable[[Stretch], Memory],
     rows_of_lines: int = ROWS_OF_LINES,
@@ -229,7 +228,6 @@ def _multiply(
     """The code of a product, panel by panel, each in stretches that the first cache holds.
 
     Args:
-        unit: of how many lines, or a multiple, stretches have to be.
         lines: writes what gets a stretch ready, and fetches something meanwhile.
         ahead: writes where what is fetched lies, for a stretch that comes later.
         rows_of_lines: to get lines ready takes about as long as to multiply so many rows.
@@ -237,7 +235,7 @@ def _multiply(
     b, a, panel = e.builder, e.arguments, machine.panel
     with b.if_then(b.icmp_signed("!=", a["x"], whole(0))):
         e.call(parts.gather, [a[given] for given in GATHER])
-    size = b.mul(unit, e.most(whole(1), b.sdiv(whole(STRETCH), unit)))
+    size = whole(STRETCH)
     with Panels(e, machine).each() as (number, following):
         first = b.mul(number, whole(panel))
         left = e.least(whole(panel), b.sub(a["outputs"], first))
@@ -274,7 +272,7 @@ def emit_product(module: ir.Module, machine: Machine, name: str, parts: Parts) -
     def lines(stretch: Stretch, _: Memory) -> Lines:
         return numbers(stretch), a["w_step"]
 
-    return _multiply(e, machine, parts, whole(1), lines, ahead, rows_of_lines=0)
+    return _multiply(e, machine, parts, lines, ahead, rows_of_lines=0)
 
 
 def emit_widened(
@@ -295,7 +293,7 @@ def emit_widened(
     def ahead(stretch: Stretch) -> Memory:
         return numbers(stretch), b.mul(stretch.count, step)
 
-    return _multiply(e, machine, parts, whole(1), lines, ahead)
+    return _multiply(e, machine, parts, lines, ahead)
 
 
 def emit_crossing(
@@ -312,26 +310,4 @@ def emit_crossing(
         e.call(packing, [rows, stretch.count, a["w_step"], left, a["panel"]])
         return a["panel"], whole(4 * machine.panel)
 
-    return _multiply(e, machine, parts, whole(1), lines, lambda _: (a["panel"], whole(0)))
-
-
-def emit_quantised(
-    module: ir.Module, machine: Machine, name: str, parts: Parts, unpacking: ir.Function, width: int
-) -> ir.Function:
-    """The code of a product with quantised weights, of `width` bits."""
-    e = Emitter(module, name, QUANTISED, machine.width)
-    b, a = e.builder, e.arguments
-    group_size = b.add(whole(2 * 4 * machine.panel), b.mul(a["group"], whole(machine.panel * width // 8)))
-
-    def codes(stretch: Stretch) -> Value:
-        start = b.mul(stretch.number, a["panel_step"])
-        return e.sum(a["w"], start, b.mul(b.sdiv(stretch.begin, a["group"]), group_size))
-
-    def lines(stretch: Stretch, fetched: Memory) -> Lines:
-        e.call(unpacking, [codes(stretch), stretch.count, a["group"], a["panel"], *fetched])
-        return a["panel"], whole(4 * machine.panel)
-
-    def ahead(stretch: Stretch) -> Memory:
-        return codes(stretch), b.mul(b.sdiv(stretch.count, a["group"]), group_size)
-
-    return _multiply(e, machine, parts, a["group"], lines, ahead)
+    return _multiply(e, machine, parts, lines, lambda _: (a["panel"], whole(0)))
