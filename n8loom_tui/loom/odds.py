@@ -50,6 +50,28 @@ def _little(values: array[Any]) -> bytes:
     return values.tobytes()
 
 
+def _halves(values: array[int], high: bool) -> memoryview:
+    """The lower 16 bits of 32 bit numbers, or the higher ones. To look at, or to write to."""
+    return memoryview(values).cast("B").cast("H")[high != _BIG_ENDIAN :: 2]
+
+
+def _narrowed(values: array[int]) -> array[int] | None:
+    """The same numbers in 16 bits each, if they have room there."""
+    spare = _halves(values, high=True).tobytes()
+    if spare.count(0) < len(spare):
+        return None
+    narrow: array[int] = array("H")
+    narrow.frombytes(_halves(values, high=False).tobytes())
+    return narrow
+
+
+def _widened(narrow: array[int]) -> array[int]:
+    """Numbers of 16 bits in 32 bits each."""
+    values = array("I", bytes(4 * len(narrow)))
+    _halves(values, high=False)[:] = memoryview(narrow)
+    return values
+
+
 class _Columns:
     """The odds of a node that grows: an array for each part, a row for each token."""
 
@@ -99,10 +121,10 @@ class _Columns:
         return _logprob(self.logprobs[index]), alternatives, _entropy(self.entropies[index])
 
     def pack(self) -> bytes:
-        narrow = max(self.tokens, default=0) < 65536
-        tokens = array("H", self.tokens) if narrow else self.tokens
+        narrow = _narrowed(self.tokens)
+        tokens = self.tokens if narrow is None else narrow
         parts = (_little(self.logprobs), _little(self.entropies), _little(tokens), _little(self.codes))
-        return bytes((self.room, 2 if narrow else 4)) + b"".join(parts)
+        return bytes((self.room, tokens.itemsize)) + b"".join(parts)
 
     @staticmethod
     def unpack(data: bytes) -> _Columns:
@@ -123,7 +145,7 @@ class _Columns:
                 part.byteswap()
             at += size
         if width == 2:
-            columns.tokens = array("I", narrow)
+            columns.tokens = _widened(narrow)
         return columns
 
 

@@ -24,6 +24,7 @@ class Looks:
         self._file = file
         self._reduced = reduced
         self._harmless = HarmlessFilter()
+        self._colourless = ColourlessFilter()
         self._filter = AsciiFilter(enabled=file.values.ascii)
 
     @property
@@ -44,7 +45,7 @@ class Looks:
     def filters(self, given: Sequence[LineFilter]) -> list[LineFilter]:
         """What all lines go through, of what Textual would use. NO_COLOR means none at all: no greys either."""
         if self._app.no_color:
-            given = [*(one for one in given if not isinstance(one, Monochrome | NoColor)), ColourlessFilter()]
+            given = [*(one for one in given if not isinstance(one, Monochrome | NoColor)), self._colourless]
         return [*given, self._harmless, *([self._filter] if self._filter.enabled else [])]
 
     @property

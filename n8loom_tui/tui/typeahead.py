@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.dom import DOMNode
 from textual.screen import Screen
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.app import App
 
 PATIENCE = 0.5
@@ -84,19 +84,8 @@ class TypeAhead:
 
     def _follow(self, started: DOMNode, screen: Screen[object]) -> None:
         """Give out the next key once the one before has been dealt with."""
-        done = partial(self._dealt_with, self._given, screen)
-        self._climb(started, started, ROUNDS, done)
+        _Climb(started, self._app, partial(self._dealt_with, self._given, screen)).go_on()
         self._app.set_timer(PATIENCE, partial(self._done, self._given))
-
-    def _climb(self, start: DOMNode, at: DOMNode | None, rounds: int, done: Callable[[], None]) -> None:
-        """Call `done` when all that is queued from `start` up to its screen has been worked off, `rounds` times."""
-        if at is None or at is self._app:
-            if rounds > 1:
-                self._climb(start, start, rounds - 1, done)
-            else:
-                done()
-        elif not at.call_later(self._climb, start, at.parent, rounds, done):
-            self._climb(start, at.parent, rounds, done)  # it is being taken away
 
     def _dealt_with(self, number: int, screen: Screen[object]) -> None:
         """The key has gone its way: the next one, once a screen that this one opened is there and has the focus."""
@@ -109,3 +98,27 @@ class TypeAhead:
         if number == self._given and self._busy:
             self._given += 1  # a late call about the same key is none of ours
             await self._next()
+
+
+class _Climb:
+    """Waits until all that is queued from a node up to its screen has been worked off, `ROUNDS` times."""
+
+    def __init__(self, start: DOMNode, app: DOMNode, done: Callable[[], None]) -> None:
+        self._start = start
+        self._app = app
+        self._done = done
+        self._at: DOMNode | None = start
+        self._left = ROUNDS
+
+    def go_on(self) -> None:
+        """Wait for the next queue, or be done."""
+        while self._left:
+            at = self._at
+            if at is None or at is self._app:
+                self._left, self._at = self._left - 1, self._start
+                continue
+            self._at = at.parent
+            # As `call_later`, which looks anew each time at what the callback takes: several times a key.
+            if at.post_message(events.Callback(self.go_on)):
+                return
+        self._done()

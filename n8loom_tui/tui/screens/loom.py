@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from n8loom_tui.loom.heddle import Heddle
@@ -21,6 +20,7 @@ from n8loom_tui.tui.widgets.details import Details
 from n8loom_tui.tui.widgets.divider import Divider
 from n8loom_tui.tui.widgets.legend import Legend
 from n8loom_tui.tui.widgets.markdown_view import MOST, MarkdownView
+from n8loom_tui.tui.widgets.panes import Panes, Stack
 from n8loom_tui.tui.widgets.reader import Reader
 from n8loom_tui.tui.widgets.sanitize import visible
 from n8loom_tui.tui.widgets.shown import path_text
@@ -79,10 +79,10 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield self.title_bar
-        with Horizontal(id="panes"):
+        with Panes(id="panes"):
             yield self.tree_view
             yield self.divider
-            with Vertical(id="right"):
+            with Stack(id="right"):
                 yield self.reader
                 yield self.page
                 yield self.legend

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.widget import Widget
 
 from .sanitize import truncate_cells, visible
+from .together import DrawnTogether
 
 LEFT_OUT = "…"
 
@@ -22,7 +22,7 @@ class Fact:
     rank: int = 0
 
 
-class Bar(Widget):
+class Bar(DrawnTogether):
     """One line with facts at its left and at its right. What does not fit is left out, and a sign tells so."""
 
     DEFAULT_CSS = "Bar { height: 1; width: 1fr; }"
@@ -83,7 +83,7 @@ def _clean(facts: str | Sequence[Fact]) -> tuple[Fact, ...]:
     return tuple(Fact(visible(fact.text, "⏎"), fact.rank) for fact in facts if fact.text)
 
 
-class KeyBar(Widget):
+class KeyBar(DrawnTogether):
     """Keys with their words, the most important first, as many as fit."""
 
     DEFAULT_CSS = "KeyBar { height: 1; width: 1fr; }"

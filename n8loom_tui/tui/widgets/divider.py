@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.text import Text
 from textual import events
 from textual.message import Message
-from textual.widget import Widget
 
 from .signs import UNICODE, Signs
+from .together import DrawnTogether
 
 
-class Divider(Widget):
+class Divider(DrawnTogether):
     """One column. Says where it was dragged to; whoever owns the panes moves them."""
 
     DEFAULT_CSS = """

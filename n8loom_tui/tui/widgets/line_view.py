@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 
+from .line_scroll_bar import LineScrollBar
 from .signs import UNICODE, Signs
 from .together import DrawnTogether
 
@@ -39,6 +41,10 @@ class LineView(DrawnTogether, ScrollView, can_focus=True, inherit_bindings=False
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self.signs = signs
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        return LineScrollBar.of(super().vertical_scrollbar)
 
     @property
     def line_width(self) -> int:

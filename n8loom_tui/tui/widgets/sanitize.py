@@ -193,11 +193,14 @@ def truncate_cells(text: str, width: int, ellipsis: str = "…") -> str:
     out."""
     if width <= 0:
         return ""
-    if len(text) <= width and _PLAIN.fullmatch(text):
+    room = width - cell_len(ellipsis)
+    plain = _PLAIN.match(text, 0, width + 1).end()  # type: ignore[union-attr]
+    if plain == len(text) and plain <= width:
         return text
+    if plain > width and room > 0:
+        return text[:room] + ellipsis
     if _fit(text, 0, len(text), width)[0] >= len(text) and cell_len(text) <= width:
         return text
-    room = width - cell_len(ellipsis)
     if room <= 0:
         return ellipsis if room == 0 else ""
     stop = _fit(text, 0, len(text), room)[0]

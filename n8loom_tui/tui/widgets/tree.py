@@ -8,6 +8,7 @@ again. The scroll never moves by itself: rows that come or go above leave on the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -20,7 +21,8 @@ from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.tui.finding.query import Query
 
 from .highlight import lit
-from .row_layout import RowLayout, lay_out
+from .laid_out import LaidOut
+from .row_layout import RowLayout
 from .row_views import RowView
 from .shaped import ShapedTree, TreeMessage
 from .shown import is_written
@@ -29,6 +31,8 @@ from .signs import UNICODE, Signs
 __all__ = ["LoomTree", "TreeMessage"]
 
 _SPINNER_SECONDS = 0.25
+_PARTS = ("guides", "prompt", "generated", "written", "stream", "count", "tags", "marks")
+"""What a row is made of, or may be, as the styles are called."""
 
 
 class LoomTree(ShapedTree):
@@ -86,6 +90,7 @@ class LoomTree(ShapedTree):
         self._evicted: frozenset[str] = frozenset()
         self._frame = 0
         self._spinner: Timer | None = None
+        self._laid_out = LaidOut()
         self._drawn: dict[str, RowLayout] = {}
 
     def nodes_changed(self, nodes: Iterable[Heddle]) -> None:
@@ -139,7 +144,7 @@ class LoomTree(ShapedTree):
     def render_line(self, y: int) -> Strip:
         width = self.line_width
         top = self.top_line
-        index, views = y + top, self._views(top)
+        index, views = y + top, self.once("views", lambda: self._views(top))
         if not 0 <= y < len(views) or width <= 0:
             return Strip.blank(self.size.width, self.base_style)
         view = views[y]
@@ -147,20 +152,22 @@ class LoomTree(ShapedTree):
         if len(self._drawn) > 4096:
             self._drawn.clear()
         self._drawn[view.node.id] = row
-        at_cursor = index == self.rows.cursor_index
+        at_cursor = index == self.once("cursor", lambda: self.rows.cursor_index)
         body = "written" if is_written(view.node) else "generated"
         if isinstance(view.node, Loom):
             body = "prompt"
+        styles = self.once(("styles", at_cursor), lambda: self._styles_of_parts(at_cursor))
+        guides = styles["guides"]
         segments = [
-            Segment(row.guides, self._style("guides", at_cursor)),
-            Segment(row.stream, self._style("stream", at_cursor)),
-            *self._label(row.label, self._style(body, at_cursor), at_cursor),
-            Segment(row.count, self._style("count", at_cursor)),
-            Segment(" " * row.gap, self._style("guides", at_cursor)),
-            Segment(row.tags, self._style("tags", at_cursor)),
-            Segment(row.marks, self._style("marks", at_cursor)),
+            Segment(row.guides, guides),
+            Segment(row.stream, styles["stream"]),
+            *self._label(row.label, styles[body], at_cursor),
+            Segment(row.count, styles["count"]),
+            Segment(" " * row.gap, guides),
+            Segment(row.tags, styles["tags"]),
+            Segment(row.marks, styles["marks"]),
         ]
-        return Strip(segments).adjust_cell_length(width, self._style("guides", at_cursor))
+        return Strip(segments).adjust_cell_length(width, guides)
 
     def _label(self, text: str, style: Style, at_cursor: bool) -> list[Segment]:
         spans = self._query.label_spans(text, self.signs.newline) if self._query is not None else []
@@ -171,8 +178,12 @@ class LoomTree(ShapedTree):
             over = Style(bold=over.bold, underline=over.underline)
         return lit([Segment(text, style)], spans, over)
 
-    def _style(self, part: str, at_cursor: bool) -> Style:
-        return self.once(("style", part, at_cursor), lambda: self._made_style(part, at_cursor))
+    def _styles_of_parts(self, at_cursor: bool) -> dict[str, Style]:
+        """The styles of a row's parts, by their names."""
+        return {
+            part: self.styled((part, at_cursor), partial(self._made_style, part, at_cursor))
+            for part in _PARTS
+        }
 
     def _made_style(self, part: str, at_cursor: bool) -> Style:
         name = f"loomtree--{part}"
@@ -184,15 +195,15 @@ class LoomTree(ShapedTree):
 
     def _lay_out(self, view: RowView, width: int) -> RowLayout:
         streaming = view.node.id in self._streaming
-        return lay_out(
+        return self._laid_out.row(
             view,
             self.signs,
             width,
             streaming,
             self._spinner_sign() if streaming else "",
             self.extra(view.node),
-            marked=view.node.id in self._marked,
-            evicted=view.node.id in self._evicted,
+            view.node.id in self._marked,
+            view.node.id in self._evicted,
         )
 
     # ---------------------------------------------------------------- motion
