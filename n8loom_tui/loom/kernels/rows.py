@@ -16,7 +16,7 @@ from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.radix import Piece
-from n8loom_tui.loom.rows import Logits
+from n8loom_tui.loom.rows import Fragments, Joining, Logits
 from n8loom_tui.loom.sharing import Level
 
 from .network import Network
@@ -179,6 +179,10 @@ class NetworkBatch(Batch[T]):
 
     def _by_leaf(self, fragment: Fragment) -> list[tuple[Any, Any]]:
         return list(zip(*_packed(fragment), strict=True))
+
+    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
+        self._known = Layers(), Layers()  # each layer's columns are given up as soon as there are larger ones
+        super().join(joining, held)
 
     def _arrange(self) -> None:
         super()._arrange()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 import weakref
 from typing import Any
@@ -167,6 +168,28 @@ def test_what_rows_copy_of_a_path_in_short_pieces_is_in_what_they_are_said_to_ta
     said = batch.footprint(joining, engine.store)
     batch.join(joining, engine.store)
     assert 0 < batch.nbytes <= said
+
+
+def test_rows_that_join_take_no_more_meanwhile_than_they_are_said_to() -> None:
+    """Of the columns that become too small those of one layer at a time are there twice."""
+    model = build_model("llama", num_hidden_layers=16)
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    path = np.random.default_rng(2).integers(3, 300, 301).tolist()
+    engine.prefill(path)
+    batch = NetworkBatch[int](model, engine.layout, engine.network, overhead=1 << 30)
+    tracemalloc.start()
+    try:
+        batch.join([Joining(path, list(range(8)), 40)], engine.store)
+        batch.forward([7] * 8)
+        more = [Joining(path, list(range(8, 32)), 40)]
+        said, beside = batch.footprint(more, engine.store), tracemalloc.get_traced_memory()[0] - batch.nbytes
+        tracemalloc.reset_peak()
+        batch.join(more, engine.store)
+        most = tracemalloc.get_traced_memory()[1] - beside
+    finally:
+        tracemalloc.stop()
+    assert most <= said
 
 
 @pytest.mark.parametrize("variant", ["llama untied", "qwen3"])
