@@ -43,7 +43,7 @@ _compiling = Lock()
 
 
 def code() -> Code | None:
-    """What computes with float32, compiled at the first call (about a second); None where nothing can be."""
+    """What computes with float32, compiled at the first call (some seconds); None where nothing can be."""
     with _compiling:
         return _code()
 

@@ -6,6 +6,8 @@ part needs is fetched from memory meanwhile. Sums are added up in the order that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llvmlite import ir
 
 from .emitter import FLOAT, Emitter, Value, Variable, whole
@@ -32,10 +34,15 @@ def emit_few_scores(module: ir.Module, machine: Machine, name: str) -> ir.Functi
             offsets = [b.mul(each, b.mul(a["dim"], whole(BYTES))) for each in columns]
             sums = [Variable(e, e.constant(0.0)) for _ in range(count)]
 
-            def add(k: Value, line: Value) -> None:
-                for row, total in enumerate(sums):
-                    x = e.load(e.at(a["x"], b.add(b.mul(whole(row), a["x_step"]), k)), FLOAT)
-                    total.set(e.fma(e.everywhere(x), line, total.get()))
+            xs = [b.add(a["x"], b.mul(whole(row * BYTES), a["x_step"])) for row in range(count)]
+
+            def add(k: Value, lines: Sequence[Value]) -> None:
+                for x, total in zip(xs, sums, strict=True):
+                    here, value = e.at(x, k), total.get()
+                    for lane, line in enumerate(lines):
+                        one = e.load(b.add(here, whole(lane * BYTES)), FLOAT)
+                        value = e.fma(e.everywhere(one), line, value)
+                    total.set(value)
 
             squares = b.sdiv(a["dim"], whole(width))
             with e.count(squares) as square:
@@ -43,10 +50,9 @@ def emit_few_scores(module: ir.Module, machine: Machine, name: str) -> ir.Functi
                 for offset in offsets:
                     e.prefetch(e.at(b.add(a["ahead"], offset), k))
                 rows = [e.load(e.at(b.add(a["w"], offset), k), e.vector) for offset in offsets]
-                for lane, line in enumerate(transposed(e, rows)):
-                    add(b.add(k, whole(lane)), line)
+                add(k, transposed(e, rows))
             with e.count(a["dim"], b.mul(squares, whole(width))) as k:
-                add(k, e.gathered([e.load(e.at(b.add(a["w"], offset), k), FLOAT) for offset in offsets]))
+                add(k, [e.gathered([e.load(e.at(b.add(a["w"], offset), k), FLOAT) for offset in offsets])])
             mask = e.below(b.sub(a["columns"], column))
             for row, total in enumerate(sums):
                 place = e.at(a["out"], b.add(b.mul(whole(row), a["out_step"]), column))
