@@ -63,6 +63,8 @@ class Growth:
         self.growing: dict[str, Heddle] = {}
         self.begun = 0
         """How many branches were begun since nothing grew."""
+        self.times = 0
+        """How often branches were begun in all."""
         self._requests: dict[str, list[str]] = {}
         self._deferred: list[_Deferred] = []
         self._runs = Runs(trees, history, self._sprout_for, self._grows)
@@ -139,6 +141,7 @@ class Growth:
     def _grows(self, request: Ramify, branches: list[Heddle]) -> None:
         """Note that branches grow from now on."""
         self.begun = len(branches) + (self.begun if self.growing else 0)
+        self.times += 1
         self.growing.update((child.id, child) for child in branches)
         self._requests[request.id] = [child.id for child in branches]
 

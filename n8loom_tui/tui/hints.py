@@ -61,11 +61,17 @@ class Hints:
     def __init__(self, keymap: Keymap) -> None:
         self.keymap = keymap
         self._grew = False
+        self._times = 0
         self._large = False
 
-    def moment(self, growing: bool, nodes: int) -> Moment | None:
-        """What has begun or ended since the last call."""
-        began, ended = growing and not self._grew, self._grew and not growing
+    def moment(self, growing: bool, times: int, nodes: int) -> Moment | None:
+        """What has begun or ended since the last call.
+
+        `times`: how often branches were begun in all. They may all have ended since.
+        """
+        grew = self._grew or times != self._times
+        began, ended = growing and not self._grew, grew and not growing
+        self._times = times
         became_large = nodes >= LARGE and not self._large
         self._grew, self._large = growing, nodes >= LARGE
         if began:

@@ -67,7 +67,7 @@ class Watching:
             self._grew = frozenset(growing)
             self._shared = shared_tokens(growing.values())
         status.shared_bytes = self._shared * status.stats.kv_per_token
-        moment = self.hints.moment(bool(growing), len(document.nodes))
+        moment = self.hints.moment(bool(growing), document.growth.times, len(document.nodes))
         if moment is not None:
             self._give(moment)
         if app.looks.now.details:

@@ -108,6 +108,7 @@ def test_an_older_session_gets_what_a_glimpse_needs(gate: Gate, tmp_path: Path) 
     plant(path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DROP INDEX nodes_parent")
+        db.execute("DROP TABLE drafts")
         db.execute(f"PRAGMA user_version = {schema.WITH_ODDS}")
     with contextlib.closing(schema.connect(path, schema.Mode.READ)) as db:
         assert take_glimpse(db, PAGE) is None
