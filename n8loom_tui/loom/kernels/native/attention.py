@@ -15,6 +15,7 @@ from llvmlite import ir
 
 from .elementwise import exponential
 from .emitter import FLOAT, WHOLE, Emitter, Value, Variable, real, whole
+from .few import most_queries
 from .interface import ATTENTION, PLAN, SPAN
 from .machine import Machine
 
@@ -180,7 +181,7 @@ class _Attention:
     def _if_few(self, count: Value) -> Any:
         """Code for few queries, and for more."""
         b = self.e.builder
-        return b.if_else(b.icmp_signed("<=", count, whole(self._machine.rows)))
+        return b.if_else(b.icmp_signed("<=", count, whole(most_queries(self._machine))))
 
     def _clear(self, rows: Value) -> None:
         e, p = self.e, self.p

@@ -20,10 +20,17 @@ BYTES = 4
 """Of a number."""
 LINE = 64
 """Bytes that a processor fetches together."""
+MOST = 8
+"""How many queries are few: code for more would take longer to compile than it saves."""
+
+
+def most_queries(machine: Machine) -> int:
+    """How many queries the code below is for at most: their sums are in registers."""
+    return min(MOST, machine.rows)
 
 
 def emit_few_scores(module: ir.Module, machine: Machine, name: str) -> ir.Function:
-    """The code of `out[r, c] = Σ x[r, k] · w[c, k]`, for up to `machine.rows` rows."""
+    """The code of `out[r, c] = Σ x[r, k] · w[c, k]`, for up to `most_queries` rows."""
     e = Emitter(module, name, FEW, machine.width)
     b, a, width = e.builder, e.arguments, machine.width
     last = b.sub(a["columns"], whole(1))
@@ -58,12 +65,12 @@ def emit_few_scores(module: ir.Module, machine: Machine, name: str) -> ir.Functi
                 place = e.at(a["out"], b.add(b.mul(whole(row), a["out_step"]), column))
                 e.store_some(total.get(), place, mask)
 
-    by_count(e, a["rows"], machine.rows, tile)
+    by_count(e, a["rows"], most_queries(machine), tile)
     return e.done()
 
 
 def emit_few_weighed(module: ir.Module, machine: Machine, name: str) -> ir.Function:
-    """The code of `out[r, d] += Σ x[r, c] · w[c, d]`, for up to `machine.rows` rows."""
+    """The code of `out[r, d] += Σ x[r, c] · w[c, d]`, for up to `most_queries` rows."""
     e = Emitter(module, name, FEW, machine.width)
     b, a = e.builder, e.arguments
 
@@ -79,7 +86,7 @@ def emit_few_weighed(module: ir.Module, machine: Machine, name: str) -> ir.Funct
                 with otherwise:
                     _weighed(e, count, vectors, first, left)
 
-    by_count(e, a["rows"], machine.rows, tile)
+    by_count(e, a["rows"], most_queries(machine), tile)
     return e.done()
 
 
