@@ -171,8 +171,6 @@ def _emit_unpack(module: ir.Module, machine: Machine, name: str, lying: Lying) -
     unpacker = _Unpacker(e, machine, lying)
     with e.count(a["count"]) as number:
         offset = b.mul(number, whole(lying.nbytes))
-        for byte in range(0, lying.nbytes, LINE):
-            e.prefetch(e.sum(a["ahead"], offset, whole(byte)))
         into = e.at(a["unpacked"], b.mul(number, whole(lying.inputs * AT_ONCE)))
 
         def put(output: int, place: Value, weight: Value) -> None:
@@ -220,17 +218,22 @@ def _emit_many(module: ir.Module, machine: Machine, name: str) -> ir.Function:
     b, a = e.builder, e.arguments
     begun = b.icmp_signed("!=", a["begun"], whole(0))
     blocks = Blocks(e, rows_at_once(machine), a["rows"])
+    vectors = b.sdiv(a["count"], whole(e.width))
+    turns = e.most(b.mul(b.sub(a["last"], a["first"]), vectors), whole(1))
+    ahead = b.sdiv(b.add(a["ahead_size"], b.sub(turns, whole(1))), turns)
     with e.count(b.sub(a["last"], a["first"])) as turn:
         number = b.add(a["first"], turn)
         first, count = blocks.bounds(number)
         begin = b.add(b.mul(first, a["inner"]), b.mul(a["begin"], count))
         x = e.at(a["beside"], begin)
         before, _ = blocks.bounds(a["first"])
+        fetched = b.add(a["ahead"], e.product(turn, vectors, ahead))
         sums = e.at(a["sums"], b.mul(b.sub(first, before), whole(machine.panel * e.width)))
 
         def tile(count: int) -> None:
             totals = _Totals.of(e, sums, count, begun)
             with e.count(a["count"], step=e.width) as place:
+                e.prefetch(b.add(fetched, b.mul(b.sdiv(place, whole(e.width)), ahead)))
                 here = e.at(a["unpacked"], b.mul(place, whole(AT_ONCE)))
                 weights = [e.load(e.at(here, whole(output * e.width)), e.vector) for output in range(AT_ONCE)]
                 lines = e.at(x, b.mul(place, whole(count)))
@@ -334,7 +337,10 @@ class _Product:
             begin = b.mul(turn, stretch)
             count = e.least(stretch, b.sub(self._blocks, begin))
             offset = b.mul(begin, whole(lying.nbytes))
-            e.call(self._functions.unpack, [b.add(w, offset), count, a["unpacked"], b.add(ahead, offset)])
+            e.call(self._functions.unpack, [b.add(w, offset), count, a["unpacked"]])
             inputs = (b.mul(begin, whole(lying.inputs)), b.mul(count, whole(lying.inputs)))
             sums = e.at(a["sums"], b.mul(part, whole(AT_ONCE * e.width)))
-            e.call(self._functions.many, [*of_x, a["unpacked"], *inputs, sums, e.least(turn, whole(1))])
+            fetched = (b.add(ahead, offset), b.mul(count, whole(lying.nbytes)))
+            e.call(
+                self._functions.many, [*of_x, a["unpacked"], *inputs, sums, e.least(turn, whole(1)), *fetched]
+            )

@@ -135,13 +135,14 @@ DOTS_FEW = ("x", "rows", "x_step", "w", "count", "sums", "ahead")
 DOTS_MANY = (
     *("beside", "rows", "inner", "first", "last"),
     *("unpacked", "begin", "count", "sums", "begun"),
+    *("ahead", "ahead_size"),
 )
-UNPACK = ("w", "count", "unpacked", "ahead")
+UNPACK = ("w", "count", "unpacked")
 FOLD = ("sums", "rows", "out", "out_step", "outputs", "adding")
 """What its parts take. `w`: address of `count` blocks. `sums`: `[rows, panel, width]`, for each row and output a
 vector, whose numbers make up the sum. `first`, `last`: from which to before which block of rows. `unpacked`:
 `[longest_stretch / width, AT_ONCE, width]`, the weights of `count` inputs from `begin` on. `begun`: whether there are
-sums already. `ahead`: where what is fetched meanwhile lies."""
+sums already. `ahead`: where what is fetched meanwhile lies, so many bytes."""
 
 
 STRETCH = 128
