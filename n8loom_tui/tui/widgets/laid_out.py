@@ -38,9 +38,10 @@ class LaidOut:
         if known is not None and known[0] == (around, said):
             return known[1]
         row = lay_out(view, signs, width, streaming, spinner, extra, marked=marked, evicted=evicted)
-        if not (
-            node.kind is Kind.TURN or isinstance(node, Loom)
-        ):  # what these say stands in other places too
+        elsewhere = node.kind is Kind.TURN or isinstance(
+            node, Loom
+        )  # what these say stands in other places too
+        if not elsewhere:
             if len(self._rows) >= _KEPT:
                 self._rows.clear()
             self._rows[node.id] = (around, said), row

@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock, Thread
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .interface import LOUD, PROGRAM, RANKING, WEIGHING, Lying, Stored
 from .machine import Function, Machine, callable_at, compiled, machine
+
+if TYPE_CHECKING:
+    from llvmlite import ir
 
 __all__ = [
     "Code",
@@ -128,14 +131,20 @@ def product_of(stored: Stored) -> int:
         return known.steps[stored.product]
     from llvmlite import ir
 
-    from .flow import emit_step
     from .panels import emit_widening
     from .product import emit_parts, emit_widened
 
     module, here = ir.Module(stored), known.machine
     widening = emit_widening(module, here, "widening", stored)
     product = emit_widened(module, here, stored.product, emit_parts(module, here), widening)
-    step = emit_step(module, here, product)
+    return _compiled_step(module, here, product)
+
+
+def _compiled_step(module: ir.Module, here: Machine, function: ir.Function) -> int:
+    """The address of a module's function, as a step of a program."""
+    from .flow import emit_step
+
+    step = emit_step(module, here, function)
     return compiled(module, [step])[step.name]
 
 
@@ -153,11 +162,9 @@ def _product_with(lying: Lying, here: Machine) -> int:
     from llvmlite import ir
 
     from .dots import emit_quantised
-    from .flow import emit_step
 
     module = ir.Module(str(lying))
-    step = emit_step(module, here, emit_quantised(module, here, "quantised", lying))
-    return compiled(module, [step])[step.name]
+    return _compiled_step(module, here, emit_quantised(module, here, "quantised", lying))
 
 
 @dataclass(frozen=True, slots=True)

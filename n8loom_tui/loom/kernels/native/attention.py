@@ -7,7 +7,7 @@ what comes out for a row is the same, to the bit, among others and alone, read a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ from .machine import Machine
 
 AHEAD = 16 << 10
 """By how many bytes what is fetched is ahead of what is computed, within a part that is longer."""
+
+
+_Call = tuple[ir.Function, Sequence[Value]]
+"""A function, and what it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +146,11 @@ class _Attention:
         queries = e.at(p["queries"], e.product(row, p["group"], p["dim"]))
         into = self._scores_at(b.sub(part.low, first), part.start)
         count = b.mul(part.rows, p["group"])
-        with self._if_few(count) as (few, many):
-            with few:
-                keys = (part.keys, part.width, p["dim"])
-                given = (queries, count, p["dim"], *keys, into, p["columns"], part.ahead[0])
-                e.call(self._parts.few_scores, given)
-            with many:
-                e.call(
-                    self._parts.crossing,
-                    [
-                        *(queries, count, p["dim"], p["dim"]),
-                        *(part.keys, p["dim"], part.width),
-                        *(into, p["columns"], whole(0), p["space"], p["panel"], whole(0)),
-                    ],
-                )
+        of_queries, of_keys = (queries, count, p["dim"]), (part.keys, p["dim"], part.width)
+        room = (into, p["columns"], whole(0), p["space"], p["panel"], whole(0))
+        few = (*of_queries, part.keys, part.width, p["dim"], into, p["columns"], part.ahead[0])
+        many = (*of_queries, p["dim"], *of_keys, *room)
+        self._call(count, (self._parts.few_scores, few), (self._parts.crossing, many))
 
     def _weigh(self, _head: Value, first: Value, part: _Part) -> None:
         e, p = self.e, self.p
@@ -163,25 +158,20 @@ class _Attention:
         row = b.sub(part.low, first)
         scores, count = self._scores_at(row, part.start), b.mul(part.rows, p["group"])
         into = e.at(p["weighted"], e.product(row, p["group"], p["dim"]))
-        with self._if_few(count) as (few, many):
-            with few:
-                values = (part.values, part.width, p["dim"])
-                given = (scores, count, p["columns"], *values, into, p["dim"], part.ahead[1])
-                e.call(self._parts.few_weighed, given)
-            with many:
-                e.call(
-                    self._parts.product,
-                    [
-                        *(scores, count, part.width, p["columns"]),
-                        *(part.values, b.mul(p["dim"], whole(4)), whole(4 * self._machine.panel), p["dim"]),
-                        *(into, p["dim"], whole(1), p["space"], whole(0)),
-                    ],
-                )
+        steps = (b.mul(p["dim"], whole(4)), whole(4 * self._machine.panel))
+        room = (into, p["dim"], whole(1), p["space"], whole(0))
+        few = (scores, count, p["columns"], part.values, part.width, p["dim"], into, p["dim"], part.ahead[1])
+        many = (scores, count, part.width, p["columns"], part.values, *steps, p["dim"], *room)
+        self._call(count, (self._parts.few_weighed, few), (self._parts.product, many))
 
-    def _if_few(self, count: Value) -> Any:
-        """Code for few queries, and for more."""
+    def _call(self, count: Value, few: _Call, many: _Call) -> None:
+        """Code that calls what is for few queries, or for more."""
         b = self.e.builder
-        return b.if_else(b.icmp_signed("<=", count, whole(most_queries(self._machine))))
+        are_few = b.icmp_signed("<=", count, whole(most_queries(self._machine)))
+        with b.if_else(are_few) as blocks:
+            for block, call in zip(blocks, (few, many), strict=True):
+                with block:
+                    self.e.call(*call)
 
     def _clear(self, rows: Value) -> None:
         e, p = self.e, self.p
@@ -215,30 +205,22 @@ class _Attention:
             most = Variable(e, e.constant(float("-inf")))
 
             def compare(address: Value, mask: Value | None) -> None:
-                most.set(e.larger(self._scores_there(address, mask, float("-inf")), most.get()))
+                most.set(e.larger(e.load_some(address, mask, e.constant(float("-inf"))), most.get()))
 
             self._each_stretch(row, line, compare)
             top = e.everywhere(e.largest(most.get()))
             total = Variable(e, e.constant(0.0))
 
             def raise_(address: Value, mask: Value | None) -> None:
-                share = exponential(e, b.fsub(self._scores_there(address, mask, 0.0), top))
-                if mask is None:
-                    e.store(share, address)
-                else:
+                share = exponential(e, b.fsub(e.load_some(address, mask, e.constant(0.0)), top))
+                if mask is not None:
                     share = b.select(mask, share, e.constant(0.0))
-                    e.store_some(share, address, mask)
+                e.store_some(share, address, mask)
                 total.set(b.fadd(total.get(), share))
 
             self._each_stretch(row, line, raise_)
             e.store(e.added(total.get()), e.at(p["totals"], b.add(b.mul(inside, p["group"]), query)))
             self._hide(row, line)
-
-    def _scores_there(self, address: Value, mask: Value | None, otherwise: float) -> Value:
-        e = self.e
-        if mask is None:
-            return e.load(address, e.vector)
-        return e.load_some(address, mask, e.constant(otherwise))
 
     def _each_stretch(self, row: Value, line: Value, write: Callable[[Value, Value | None], None]) -> None:
         """Code for each vector of what a row sees. Its places are those of the positions, whatever part they lie in.

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
+from n8loom_tui.loom.kernels.workspace import LINE
+
 from .emitter import BYTE, FLOAT, SHORT, Emitter, Value, Variable, whole
 from .interface import (
     AT_ONCE,
@@ -33,8 +35,6 @@ from .machine import VECTORS, Machine
 from .panels import added_up
 from .product import Blocks, Panels, by_count
 
-LINE = 64
-"""Bytes that a processor fetches together."""
 AHEAD = 4
 """How many times `AT_ONCE` outputs what is fetched is ahead of what is computed."""
 

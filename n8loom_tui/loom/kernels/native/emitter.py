@@ -136,16 +136,21 @@ class Emitter:
         places = ir.Constant(self.wholes, list(range(self.width)))
         return self.builder.icmp_signed("<", places, self.everywhere(count))
 
-    def load_some(self, address: Value, mask: Value, otherwise: Value) -> Value:
-        """A vector, of which only the places in `mask` are read."""
+    def load_some(self, address: Value, mask: Value | None, otherwise: Value) -> Value:
+        """A vector, of which only the places in `mask` are read. None: all of it."""
+        if mask is None:
+            return self.load(address, self.vector)
         name = f"llvm.masked.load.v{self.width}f32.p0"
         kinds = [POINTER, SHORT, ir.VectorType(BIT, self.width), self.vector]
         function = self._declared(name, self.vector, kinds)
         where = self.builder.inttoptr(address, POINTER)
         return self.builder.call(function, [where, ir.Constant(SHORT, 4), mask, otherwise])
 
-    def store_some(self, value: Value, address: Value, mask: Value) -> None:
-        """Write the places of a vector that are in `mask`."""
+    def store_some(self, value: Value, address: Value, mask: Value | None) -> None:
+        """Write the places of a vector that are in `mask`. None: all of it."""
+        if mask is None:
+            self.store(value, address)
+            return
         name = f"llvm.masked.store.v{self.width}f32.p0"
         kinds = [self.vector, POINTER, SHORT, ir.VectorType(BIT, self.width)]
         function = self._declared(name, ir.VoidType(), kinds)

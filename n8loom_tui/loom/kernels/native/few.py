@@ -10,16 +10,15 @@ from collections.abc import Sequence
 
 from llvmlite import ir
 
+from n8loom_tui.loom.kernels.workspace import FLOAT as BYTES
+from n8loom_tui.loom.kernels.workspace import LINE
+
 from .emitter import FLOAT, Emitter, Value, Variable, whole
 from .interface import FEW
 from .machine import VECTORS, Machine
 from .panels import transposed
 from .product import by_count
 
-BYTES = 4
-"""Of a number."""
-LINE = 64
-"""Bytes that a processor fetches together."""
 MOST = 8
 """How many queries are few: code for more would take longer to compile than it saves."""
 
@@ -100,24 +99,19 @@ def _weighed(e: Emitter, count: int, vectors: int, first: Value, left: Value | N
         for row in range(count)
         for start, mask in zip(starts, masks, strict=True)
     ]
-
-    def read(place: Value, mask: Value | None) -> Value:
-        return e.load(place, e.vector) if mask is None else e.load_some(place, mask, zero)
-
-    sums = [Variable(e, read(*place)) for place in places]
+    sums = [Variable(e, e.load_some(place, mask, zero)) for place, mask in places]
     with e.count(a["columns"]) as column:
         offset = b.mul(b.add(b.mul(column, a["dim"]), first), whole(BYTES))
         for byte in range(0, vectors * e.width * BYTES, LINE):
             e.prefetch(e.sum(a["ahead"], offset, whole(byte)))
         line = b.add(a["w"], offset)
-        factors = [read(e.at(line, start), mask) for start, mask in zip(starts, masks, strict=True)]
+        factors = [
+            e.load_some(e.at(line, start), mask, zero) for start, mask in zip(starts, masks, strict=True)
+        ]
         for row in range(count):
             x = e.everywhere(e.load(e.at(a["x"], b.add(b.mul(whole(row), a["x_step"]), column)), FLOAT))
             for number, factor in enumerate(factors):
                 total = sums[row * vectors + number]
                 total.set(e.fma(x, factor, total.get()))
     for total, (place, mask) in zip(sums, places, strict=True):
-        if mask is None:
-            e.store(total.get(), place)
-        else:
-            e.store_some(total.get(), place, mask)
+        e.store_some(total.get(), place, mask)

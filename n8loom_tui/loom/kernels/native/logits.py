@@ -40,21 +40,21 @@ def _folded(e: Emitter, logits: Value, lines: Value, into: Value) -> Value:
     lowest = e.constant(float("-inf"))
 
     def clear(column: Value, mask: Value | None) -> None:
-        _put(e, lowest, e.at(into, column), mask)
+        e.store_some(lowest, e.at(into, column), mask)
 
     _vectors(e, whole(0), a["line"], clear)
     with e.count(lines) as number:
         line = e.at(logits, b.mul(number, a["line"]))
 
         def compare(column: Value, mask: Value | None) -> None:
-            place, lowest_there = e.at(into, column), _vector(e, e.at(into, column), mask, lowest)
-            _put(e, e.larger(_vector(e, e.at(line, column), mask, lowest), lowest_there), place, mask)
+            place, lowest_there = e.at(into, column), e.load_some(e.at(into, column), mask, lowest)
+            e.store_some(e.larger(e.load_some(e.at(line, column), mask, lowest), lowest_there), place, mask)
 
         _vectors(e, whole(0), e.least(a["line"], b.sub(a["size"], b.mul(number, a["line"]))), compare)
     best = Variable(e, lowest)
 
     def take(column: Value, mask: Value | None) -> None:
-        best.set(e.larger(_vector(e, e.at(into, column), mask, lowest), best.get()))
+        best.set(e.larger(e.load_some(e.at(into, column), mask, lowest), best.get()))
 
     _vectors(e, whole(0), a["line"], take)
     return e.largest(best.get())
@@ -66,7 +66,7 @@ def _sums(e: Emitter, logits: Value, begin: Value, stop: Value, best: Value) -> 
     total, product = Variable(e, e.constant(0.0)), Variable(e, e.constant(0.0))
 
     def add(place: Value, mask: Value | None) -> None:
-        below = b.fsub(_vector(e, e.at(logits, place), mask, e.constant(float("-inf"))), best)
+        below = b.fsub(e.load_some(e.at(logits, place), mask, e.constant(float("-inf"))), best)
         below = b.select(b.fcmp_ordered("<", below, least), least, below)
         share = exponential(e, below)
         total.set(b.fadd(total.get(), share))
@@ -85,17 +85,6 @@ def _vectors(e: Emitter, begin: Value, stop: Value, write: Callable[[Value, Valu
         write(place, None)
     with b.if_then(b.icmp_signed("!=", left, whole(0)), likely=False):
         write(last, e.below(left))
-
-
-def _vector(e: Emitter, address: Value, mask: Value | None, otherwise: Value) -> Value:
-    return e.load(address, e.vector) if mask is None else e.load_some(address, mask, otherwise)
-
-
-def _put(e: Emitter, value: Value, address: Value, mask: Value | None) -> None:
-    if mask is None:
-        e.store(value, address)
-    else:
-        e.store_some(value, address, mask)
 
 
 def emit_ranking(module: ir.Module, machine: Machine, name: str) -> ir.Function:

@@ -84,16 +84,8 @@ def emit_multiply(module: ir.Module, machine: Machine, name: str, *, ragged: boo
     blocks = Blocks(e, machine.rows, a["rows"])
     ahead = b.sdiv(a["ahead_size"], e.most(b.mul(blocks.number, a["count"]), whole(1)))
     adding = b.icmp_signed("!=", a["adding"], whole(0))
-    masks = [e.below(b.sub(a["outputs"], whole(v * machine.width))) for v in range(VECTORS)]
-
-    def read(place: Value, v: int) -> Value:
-        return e.load_some(place, masks[v], zero) if ragged else e.load(place, e.vector)
-
-    def write(value: Value, place: Value, v: int) -> None:
-        if ragged:
-            e.store_some(value, place, masks[v])
-        else:
-            e.store(value, place)
+    starts = [whole(v * machine.width) for v in range(VECTORS)]
+    masks = [e.below(b.sub(a["outputs"], start)) if ragged else None for start in starts]
 
     with e.count(blocks.number) as number:
         first, count = blocks.bounds(number)
@@ -107,17 +99,23 @@ def emit_multiply(module: ir.Module, machine: Machine, name: str, *, ragged: boo
                 for r in range(count)
                 for v in range(VECTORS)
             ]
-            sums = [Variable(e, b.select(adding, read(place, v), zero)) for place, _, v in places]
+            sums = [
+                Variable(e, b.select(adding, e.load_some(place, masks[v], zero), zero))
+                for place, _, v in places
+            ]
             with e.count(a["count"]) as k:
                 e.prefetch(b.add(fetched, b.mul(k, ahead)))
                 here = b.add(a["w"], b.mul(k, a["w_step"]))
-                factors = [read(e.at(here, whole(v * machine.width)), v) for v in range(VECTORS)]
+                factors = [
+                    e.load_some(e.at(here, start), mask, zero)
+                    for start, mask in zip(starts, masks, strict=True)
+                ]
                 line = e.at(rows, b.mul(k, whole(count)))
                 ones = [e.everywhere(e.load(e.at(line, whole(r)), FLOAT)) for r in range(count)]
                 for total, (_, r, v) in zip(sums, places, strict=True):
                     total.set(e.fma(ones[r], factors[v], total.get()))
             for total, (place, _, v) in zip(sums, places, strict=True):
-                write(total.get(), place, v)
+                e.store_some(total.get(), place, masks[v])
 
         by_count(e, count, machine.rows, tile)
     return e.done()
