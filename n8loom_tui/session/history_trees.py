@@ -196,7 +196,7 @@ class Trees(Contents):
             entered[node.id] = node
             if node.marks is not NO_MARKS:
                 self._note_marks(node)
-            if not node.encoded and not node.tokens:
+            if not node.encoded and not node.token_count:  # without unpacking what nobody asks for
                 change.unencoded.append(node)
             if node.children:
                 stack += node.children[::-1]

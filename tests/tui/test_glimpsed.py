@@ -155,3 +155,20 @@ def test_a_branch_too_deep_to_be_followed_to_its_end_is_loaded_with_the_rest(
     assert not isinstance(saving, Glimpsed)
     assert saving.current_id == (last and last.id) and len(saving.document.nodes) == 302
     assert saving.close()
+
+
+def test_undo_brings_back_nodes_without_unpacking_their_tokens(tmp_path: Path) -> None:
+    """A hundred thousand take most of a second to unpack, while the screen waits."""
+    path = tmp_path / "a.loom"
+    planted = plant(path, fans=5)
+    saving = Saving.open(path)
+    document = saving.document
+    top = document.roots[0].children[0]
+    below = list(top.walk())
+    for node in below:
+        node.encoded = False  # as where another model is in use
+    document.delete(top)
+    document.undo()
+    assert all(node._late_span is not None for node in below)
+    assert top.tokens == next(node for node in planted if node.id == top.id).tokens
+    assert saving.close()
