@@ -139,6 +139,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
                 yield Rig(app, pilot, backend, told)
         finally:
             assert app.engine.stop(5)
-            saving.close()
+            for left in (saving, *app.opening.leaving, app.saving):
+                left.close()
 
     return start

@@ -1,12 +1,15 @@
 """Fixtures of the app's tests."""
 
 import pytest
+from support.parsed import read_styles_once
 from support.rig import launch
 from support.settled import wait_by_it
 
 from n8loom_tui.tui import saving
 
 __all__ = ["launch"]
+
+read_styles_once()
 
 
 @pytest.fixture(autouse=True)
