@@ -232,14 +232,6 @@ class Document:
         self.refuse_growing(node, "Stop it before splitting it.")
         return self.perform("split", edits.split(self.trees, node, tokens))
 
-    def split_at(self, node: Heddle, character: int) -> Change:
-        """Part a node before a character of its text, or rather at the last border between tokens before that.
-
-        Raises:
-            EditError: the node still grows, or there is no border there.
-        """
-        return self.split(node, edits.token_at(node, character))
-
     def merge(self, node: Heddle) -> Change:
         """Put a node, an only child, and its parent together.
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import mlx.core as mx
 import numpy as np
-import numpy.typing as npt
 
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
@@ -30,7 +29,6 @@ OVERHEAD_BYTES_COMPILED = 64 << 10
 Measured with SmolLM2: with 32 rows a level of 16 tokens takes as long as one of 26, and two rows gain by sharing 32."""
 
 T = TypeVar("T")
-Indices = npt.NDArray[np.int64]
 
 
 class NumpyColumns:
