@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .columns import ROOM_STEP, Columns
 
@@ -15,8 +15,10 @@ class Room:
     MARGIN = 4
     """How many columns before the last one they have all grown."""
 
-    def __init__(self, stores: Sequence[Columns]) -> None:
-        self._stores = stores
+    def __init__(self, stores: Sequence[Columns], let_go: Callable[[], None]) -> None:
+        """`let_go` is called before stores may become larger: whoever holds on to their memory lets go of it, so that
+        one store at a time is there twice, as is counted beforehand."""
+        self._stores, self._let_go = stores, let_go
         self.clear()
 
     def clear(self) -> None:
@@ -34,6 +36,7 @@ class Room:
 
     def admit(self, running: int, more: int) -> None:
         """Have room for `more` rows beside those that run, and for some that may follow."""
+        self._let_go()
         self._rows = self._rows_for(running, more)
         for store in self._stores:
             store.reserve(self._rows, self._width)
@@ -46,6 +49,7 @@ class Room:
             wanted = min(max(width + self.AHEAD + 1, width + width // 2), reach)
             self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
             self._grown = 0
+        self._let_go()
         share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))
         for store in self._stores[self._grown : self._grown + share]:
             store.reserve(self._rows, self._width)
