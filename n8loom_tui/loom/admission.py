@@ -10,9 +10,9 @@ from .branch import Branch
 from .budget import Budget
 from .intake import Intake
 from .jobs import Pick, Queue, Waiting
+from .pins import Pin
 from .reading import Reader
 from .rows import Joining, Rows
-from .store import Pin
 
 ALONE = 4
 """For how many requests it is tried whether they fit by themselves, where the first does not."""

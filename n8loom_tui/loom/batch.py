@@ -90,7 +90,7 @@ class Batch(Generic[T]):
         self._overhead = overhead
         self._per_token = 0
         """Bytes of a token's keys and values, in all leaves."""
-        self._room = Room(self.columns)
+        self._room = Room(self.columns, self._let_go_of_columns)
         self._folder = levels.Folder()
         self._joined = False
         """Whether rows have joined that have not computed anything yet."""
@@ -232,6 +232,9 @@ class Batch(Generic[T]):
         return (
             places * self._per_token + growing + own + rows * (self.states.nbytes // max(1, len(self.rows)))
         )
+
+    def _let_go_of_columns(self) -> None:
+        """Hold no memory of the columns: they may become larger."""
 
     def _add(self, owns: Sequence[list[Own]]) -> None:
         """Give all stores the new rows, or none."""

@@ -11,10 +11,9 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-import mlx.core as mx
-
 from . import kernels
 from .admission import Admission
+from .answers import answer
 from .branch import Branch
 from .budget import Budget
 from .choosing import choices
@@ -22,9 +21,7 @@ from .distribution import BrokenLogits
 from .failures import without_frames
 from .intake import Intake
 from .jobs import Job, Pick, Queue
-from .paths import resolve
 from .protocol import (
-    Encode,
     EngineStats,
     Event,
     Finish,
@@ -34,23 +31,15 @@ from .protocol import (
     RequestFinished,
     RequestStarted,
     Score,
-    Spell,
-    Spelled,
     Stop,
-    Weigh,
 )
 from .reading import Reader
 from .rows import Logits, Row, Rows
 from .runs import Runs
 from .scoring import Scorings
 from .support import context_length, eos_tokens, vocabulary_size
-from .survey import Survey, survey
-from .text import spell
 from .trial import serve
-from .weight import weigh
 
-CACHE_LIMIT = 1 << 28
-"""How many bytes of freed memory MLX keeps at most, where one program has the process to itself."""
 MAX_ROWS = 64
 """How many branches decode together; further ones wait."""
 
@@ -116,31 +105,12 @@ class Engine(Reader):
         match request:
             case Ramify():
                 self._queue.add(Job(request))
-            case Encode():
-                self._encode(request)
-            case Spell():
-                self._spell(request)
             case Score():
                 self._score(self._scorings.begin(request))
-            case Weigh():
-                self._events += [weigh(self.store, request), RequestFinished(request.id)]
-            case Survey():
-                self._events.append(survey(self.store, request))
             case Stop():
                 self._stop(request.branch_ids)
-
-    def _encode(self, request: Encode) -> None:
-        try:
-            self._events += resolve(self.tokenizer, request.path).told
-        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-            self._events.append(RequestFailed(request.id, f"the text could not be encoded: {error}"))
-
-    def _spell(self, request: Spell) -> None:
-        try:
-            texts = tuple(spell(self.tokenizer, request.before, token) for token in request.tokens)
-            self._events += [Spelled(request.id, texts), RequestFinished(request.id)]
-        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the person is told
-            self._events.append(RequestFailed(request.id, f"the tokens could not be decoded: {error}"))
+            case _:
+                self._events += answer(request, self.tokenizer, self.store)
 
     def _stop(self, branch_ids: frozenset[str] | None) -> None:
         def meant(branch: Branch) -> bool:
@@ -401,15 +371,3 @@ def engine_for(model: Any, tokenizer: Any) -> Engine:
             engine.store = other.store  # fragments depend on token ids alone
         engines[id(tokenizer)] = engine
     return engine
-
-
-def limit_cache(budget: int) -> None:
-    """Bound the freed memory that MLX keeps for later, beside a budget for fragments."""
-    mx.set_cache_limit(min(CACHE_LIMIT, budget // 4))
-
-
-def clear_streams() -> None:
-    """Let go of this thread's MLX streams. A thread that ends without it aborts the process."""
-    mx.synchronize()
-    mx.clear_cache()
-    mx.clear_streams()

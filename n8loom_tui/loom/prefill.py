@@ -17,8 +17,9 @@ from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout
 from .opaque import arrays_in
+from .pins import Pin
 from .radix import State, common_length
-from .store import EDGE_TOKENS, FragmentStore, Pin
+from .store import EDGE_TOKENS, FragmentStore
 from .strand import Row, shared_length
 
 MAX_ROWS = 16

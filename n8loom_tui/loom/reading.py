@@ -13,9 +13,10 @@ from .kernels.network import Network
 from .kernels.strand import AnyStrand, begin_strand
 from .layers import Layout, layout_of
 from .paths import check_tokens
+from .pins import Pin
 from .prefill import Prefill, Together, ToRead
 from .radix import common_length
-from .store import FragmentStore, Held, Pin
+from .store import FragmentStore, Held
 from .strand import Row, Strand
 
 CHUNK = 64

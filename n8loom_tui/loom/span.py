@@ -65,13 +65,3 @@ class Span:
             self.ends + [start + end for end in other.ends],
             Odds.joined([(self.odds, len(self.tokens)), (other.odds, len(other.tokens))]),
         )
-
-    def border(self, character: int) -> int:
-        """How many tokens stand at the last border between tokens that is not behind this character."""
-        count = 0
-        for index, end in enumerate(self.ends):
-            if end > character:
-                break
-            if end > (self.ends[count - 1] if count else 0):
-                count = index + 1
-        return count

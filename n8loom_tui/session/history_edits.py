@@ -130,11 +130,6 @@ def split(trees: Trees, node: Heddle, tokens: int) -> list[Operation]:
     return [Split(node.id, head.id)]
 
 
-def token_at(node: Heddle, character: int) -> int:
-    """How many of a node's tokens stand before a character of its text: as many as end there or before."""
-    return Span.of(node).border(character)
-
-
 def merge(trees: Trees, node: Heddle) -> list[Operation]:
     """Put a node and its parent together; the node must be the only child. Nothing is encoded.
 

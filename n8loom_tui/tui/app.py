@@ -18,10 +18,7 @@ from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
 from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.loom.protocol import (
-    Request,
-    Stop,
-)
+from n8loom_tui.loom.protocol import Request, Stop
 from n8loom_tui.models.errors import one_line
 from n8loom_tui.paths import config_dir
 from n8loom_tui.tui.actions import ACTIONS, footer_actions
@@ -38,6 +35,7 @@ from n8loom_tui.tui.filling import Filling
 from n8loom_tui.tui.finding.finder import Finder
 from n8loom_tui.tui.hearing import Hearing
 from n8loom_tui.tui.keymap import Keymap
+from n8loom_tui.tui.leaving import Leaving
 from n8loom_tui.tui.looks import Looks
 from n8loom_tui.tui.marked import MarkedSet
 from n8loom_tui.tui.new_looms import NewLooms
@@ -133,6 +131,7 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.catch_up = CatchUp(Document(), None)  # nothing, until it is known where the person stands
         self._model_asked_for = False
         self.whereabouts = Whereabouts(self)
+        self.leaving = Leaving(self)
 
     # -------------------------------------------------------------------- keys
 
@@ -153,7 +152,7 @@ class LoomApp(Noticing, inherit_bindings=False):
     async def on_mount(self) -> None:
         self.view = self._new_view()
         await self.push_screen(self.view)
-        end_when_told(self.end, lambda: self._typed.settled)
+        end_when_told(self.leaving.end, lambda: self._typed.settled)
         self.set_interval(DRAIN_RATE, self._drain_in_time)
         if self._collector is not None:
             self.set_interval(EVERY, self._collector.tend)
@@ -378,32 +377,6 @@ class LoomApp(Noticing, inherit_bindings=False):
             yield action.id, action.title, action.help
 
     # ----------------------------------------------------------------- the end
-
-    def leave(self) -> None:
-        """Store what grows as it stands, and go."""
-        self.end_all()
-        self.exit(0)
-
-    def end_all(self) -> None:
-        """Store what grows as it stands, and stop it."""
-        growing = frozenset(self.document.growing)
-        change = self.document.cancel_all()
-        self.whereabouts.store()
-        self.show(change, "leave")
-        if growing:
-            self.stop_branches(growing)
-
-    def end(self, code: int) -> None:
-        """Go because somebody outside says so: the terminal may be gone already, so nothing is drawn any more."""
-        self.keep_all()
-        self.saving.close()
-        self.exit(code)
-
-    def keep_all(self) -> None:
-        """Hand over to the session whatever it does not have yet, whatever state the screen is in."""
-        self.document.cancel_all()
-        self.saving.save("end")
-        self.drafting.keep()
 
     def _handle_exception(self, error: Exception) -> None:
         """Something in the UI broke: the terminal is restored, what is open is stored, one line says what."""

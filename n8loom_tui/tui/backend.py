@@ -101,7 +101,8 @@ class ModelBackend:
         from n8loom_tui.models.load import load_model
 
         loaded = load_model(self._name, dtype=self._dtype, threads=self._threads, progress=progress)
-        from n8loom_tui.loom.engine import Engine, limit_cache
+        from n8loom_tui.loom.device import limit_cache
+        from n8loom_tui.loom.engine import Engine
 
         self._engine = Engine(loaded.model, loaded.tokenizer, kv_budget=self._kv_budget)
         limit_cache(self._engine.store.budget)
@@ -189,7 +190,7 @@ class ModelBackend:
                 engine.kept.close(LAST_WRITES)
         del engine
         if "mlx.core" in sys.modules:
-            from n8loom_tui.loom.engine import clear_streams
+            from n8loom_tui.loom.device import clear_streams
 
             gc.collect()
             clear_streams()

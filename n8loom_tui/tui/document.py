@@ -7,28 +7,29 @@ Lives on the UI's thread. Each operation changes the trees through the history, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import chain
 
 from n8loom_tui.loom.adaptive import Run
-from n8loom_tui.loom.heddle import Heddle, Kind, Loom, new_id
-from n8loom_tui.loom.protocol import Encode, Event, Finish, GivenToken, SamplingParams, Score, Segment
+from n8loom_tui.loom.heddle import Heddle, Loom, new_id
+from n8loom_tui.loom.protocol import Encode, Event, GivenToken, SamplingParams, Score, Segment
 from n8loom_tui.session import history_edits as edits
 from n8loom_tui.session.change import Change
 from n8loom_tui.session.history import History, Step
 from n8loom_tui.session.history_edits import EditError, counted
-from n8loom_tui.session.history_ops import HistoryError, Operation, inverse
+from n8loom_tui.session.history_ops import Operation
 from n8loom_tui.session.history_trees import Trees
 from n8loom_tui.session.pending import Pending
 from n8loom_tui.session.record import ANSWERS, LETTERS
 from n8loom_tui.tui.backend import ModelInfo
 from n8loom_tui.tui.encoding import Encoding
 from n8loom_tui.tui.growth import Growth
+from n8loom_tui.tui.steps import Steps
+from n8loom_tui.tui.stillborn import forget_stillborn
 
 __all__ = ["Change", "Document", "EditError", "counted"]
 
-BROKEN = "This can't be {}: {}. The trees are as they were."
 GROWS = "This branch still grows. {}"
 
 
@@ -54,19 +55,8 @@ class Document:
         self.answers = dict(answers or {})
         self._encoding = Encoding(self.trees)
         self.growth = Growth(self.trees, self.history, self._encoding)
-        self._forget_stillborn()
-
-    def _forget_stillborn(self) -> None:
-        """Branches that had said nothing when the program was killed are as if they had never been."""
-        trash = self.trees.trash
-        for node in [node for node in trash.values() if _is_stillborn(node)]:
-            del trash[node.id]
-        for node in [node for node in self.trees.nodes.values() if not node.text and _is_stillborn(node)]:
-            if node.children or node.marks.by_hand:
-                node.finish = str(Finish.CANCELLED)
-                self.pending.content(node)
-            else:
-                self.history.forget(node, Change())
+        self._steps = Steps(self.history, self.growth, self._encoding)
+        forget_stillborn(self.trees, self.history)
 
     # ----------------------------------------------------------------- looking
 
@@ -242,14 +232,6 @@ class Document:
         self.refuse_growing(node, "Stop it before splitting it.")
         return self.perform("split", edits.split(self.trees, node, tokens))
 
-    def split_at(self, node: Heddle, character: int) -> Change:
-        """Part a node before a character of its text, or rather at the last border between tokens before that.
-
-        Raises:
-            EditError: the node still grows, or there is no border there.
-        """
-        return self.split(node, edits.token_at(node, character))
-
     def merge(self, node: Heddle) -> Change:
         """Put a node, an only child, and its parent together.
 
@@ -359,84 +341,18 @@ class Document:
 
     # ----------------------------------------------------------- undo and redo
 
-    @contextmanager
-    def one_step(self, label: str) -> Iterator[Step]:
+    def one_step(self, label: str) -> AbstractContextManager[Step]:
         """Make all edits made meanwhile one step of the history."""
-        with self.history.one_step(label) as step:
-            yield step
+        return self.history.one_step(label)
 
     def perform(self, label: str, operations: list[Operation]) -> Change:
-        """Carry out an edit, as a step of its own (or as a part of the one that is open). Without operations: nothing.
-
-        Raises:
-            EditError: it can't be done; nothing was changed.
-        """
-        change = Change()
-        if not operations:
-            return change
-        self.growth.end_taken(operations, change, keep_empty=True)
-        try:
-            self.history.perform(label, operations, change)
-        except HistoryError as error:
-            raise EditError(BROKEN.format("done", error)) from None
-        self._encoding.ask_for(change)
-        return change
+        """Carry out an edit, as `Steps.perform` does."""
+        return self._steps.perform(label, operations)
 
     def undo(self, *, ask: bool = True) -> Change:
-        """Undo the last step; what it grew and still grows is stopped first. Without `ask` nothing is asked of the
-        tokenizer: what waits for it is among the change's.
-
-        Raises:
-            EditError: there is nothing to undo, or it can't be.
-        """
-        change = Change()
-        if not self.history.undoable:
-            raise EditError("There is nothing to undo.")
-        step = self.history.undoable[-1]
-        change.said = f"undone: {step.label}"
-        waited = self.growth.forget_waiting(step)
-        if waited and not self._is_last(step):
-            change.said += ", which waited"
-            return change
-        try:
-            backwards = [inverse(operation) for operation in step.operations]
-            self.growth.end_taken(backwards, change, keep_empty=False)
-            if self._is_last(step):
-                self.history.undo(change)
-        except HistoryError as error:
-            raise EditError(BROKEN.format("undone", error)) from None
-        if ask:
-            self._encoding.ask_for(change)
-        return change
-
-    def _is_last(self, step: Step) -> bool:
-        return bool(self.history.undoable) and self.history.undoable[-1] is step
+        """Undo the last step, as `Steps.undo` does."""
+        return self._steps.undo(ask=ask)
 
     def redo(self, *, ask: bool = True) -> Change:
-        """Do the step again that was undone last. `ask` as for `undo`.
-
-        Raises:
-            EditError: there is none, or it can't be done.
-        """
-        change = Change()
-        if not self.history.redoable:
-            raise EditError("There is nothing to redo.")
-        step = self.history.redoable[-1]
-        change.said = f"done again: {step.label}"
-        try:
-            self.growth.end_taken(step.operations, change, keep_empty=True)
-            self.history.redo(change)
-        except HistoryError as error:
-            raise EditError(BROKEN.format("done again", error)) from None
-        if ask:
-            self._encoding.ask_for(change)
-        return change
-
-
-def _is_stillborn(node: Heddle) -> bool:
-    """Whether a branch neither said anything nor ended."""
-    return (
-        node.kind is Kind.GENERATED
-        and not (node.text or node.finish or node.tokens)
-        and "seed" in node.provenance
-    )
+        """Do the step again that was undone last, as `Steps.redo` does."""
+        return self._steps.redo(ask=ask)

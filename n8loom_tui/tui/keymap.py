@@ -80,15 +80,6 @@ class Keymap:
         """All keys of `action` as help shows them."""
         return tuple(format_keys(sequence, ascii_only) for sequence in self.keys_of(action))
 
-    def completions(self, prefix: Sequence) -> tuple[tuple[Sequence, str], ...]:
-        """What may follow a pending prefix: the keys still to press, and the action they fire."""
-        size = len(prefix)
-        return tuple(
-            (sequence[size:], action)
-            for sequence, action in self._actions.items()
-            if len(sequence) > size and sequence[:size] == prefix
-        )
-
 
 def _prefixes_of(sequence: Sequence) -> Iterator[Sequence]:
     return (sequence[:size] for size in range(1, len(sequence)))
@@ -173,11 +164,6 @@ def check_keymaps(shipped_path: Path, user_path: Path | None) -> list[KeymapProb
     for name in _names(shipped, user):
         _resolve(name, shipped, user, problems)
     return problems.found
-
-
-def keymap_names(shipped_path: Path, user_path: Path | None) -> tuple[str, ...]:
-    """The names that `--keymap` takes, `default` first. Names from a person's file may hold any character."""
-    return _names(*_read_both(shipped_path, user_path, Problems()))
 
 
 def shipped_keymaps_path() -> Path:
@@ -368,7 +354,6 @@ __all__ = [
     "Place",
     "Severity",
     "check_keymaps",
-    "keymap_names",
     "load_keymaps",
     "shipped_keymaps_path",
 ]

@@ -209,11 +209,6 @@ def event_key(key: str, character: str | None = None) -> str:
     return "enter" if key == "return" else key
 
 
-def types_text(key: str) -> bool:
-    """Whether the (canonical) key types a character, so that a text field with the focus wants it."""
-    return key == "space" or (key not in NAMED and "+" not in key)
-
-
 def format_key(key: str, ascii_only: bool = False) -> str:
     """One canonical key as the screen shows it; with `ascii_only`, as a keymaps file would write it."""
     *modifiers, base = key.split("+")

@@ -78,11 +78,7 @@ def run(wanted: Wanted) -> int:
     try:
         code = app.run()
     finally:
-        app.engine.leave()
-        with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
-            app.keep_all()
-        lines = [line for saving in (*app.opening.leaving, app.saving) for line in saving.leave()]
-        ended = app.engine.stop(PATIENCE)
+        lines, ended = _wind_up(app)
     code = app.return_code if code is None else code
     lines = lines or app.saving.way_back()
     if app.status.failure:
@@ -98,3 +94,12 @@ def run(wanted: Wanted) -> int:
         sys.stderr.flush()
         os._exit(code or 0)
     return code or 0
+
+
+def _wind_up(app: LoomApp) -> tuple[list[str], bool]:
+    """Store all, and end the engine. Returns what there is to say of that, and whether the engine has ended in time."""
+    app.engine.leave()
+    with contextlib.suppress(Exception):  # what is handed over already must get to the file in any case
+        app.leaving.keep_all()
+    lines = [line for saving in (*app.opening.leaving, app.saving) for line in saving.leave()]
+    return lines, app.engine.stop(PATIENCE)

@@ -75,7 +75,7 @@ class Opening:
             return
         left, rows = app.saving, app.view.tree_view.rows
         self.leaving.append(left)
-        app.end_all()
+        app.leaving.end_all()
         app.launch = replace(app.launch, prompt=None, named=False, notices=(), given={})
         app.take_up(saving)
         app.show_anew()

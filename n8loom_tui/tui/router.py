@@ -61,11 +61,6 @@ class KeyRouter:
         """What was typed and waits for more, as the status line shows it; empty when nothing waits."""
         return " ".join(part for part in (self._count, format_keys(self._keys)) if part)
 
-    @property
-    def pending_keys(self) -> Sequence:
-        """The keys that wait for more, without the count: `keymap.completions` tells what may follow."""
-        return self._keys
-
     def reset(self) -> None:
         """Forgets what is pending, as when the focus goes elsewhere."""
         self._count, self._keys = "", ()

@@ -80,17 +80,6 @@ def test_a_node_stays_what_it_is_to_the_model() -> None:
     assert len(node.tokens) == 3
 
 
-def test_a_border_is_found_before_any_character() -> None:
-    span = Span.of(node_of(False))
-    for character in range(len(TEXT) + 1):
-        count = span.border(character)
-        end = span.ends[count - 1] if count else 0
-        assert end <= character
-        assert all(later > character for later in span.ends[count:] if later > end)
-        # A token that only begins a character belongs to the part that completes it.
-        assert count < 2 or span.ends[count - 2] < end
-
-
 def test_tags_as_people_write_them() -> None:
     assert parse_tags(" #one two,three  #one ##four, ") == ("one", "two", "three", "four")
     assert parse_tags(" # , ") == ()

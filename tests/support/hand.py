@@ -149,9 +149,7 @@ class Hand:
 
     def split(self) -> Change:
         node = self.any_node()
-        if self.random.random() < 0.3:
-            return self.document.split_at(node, self.random.randint(0, len(node.text)))
-        return self.document.split(node, self.random.randint(-2, 4))
+        return self.document.split(node, self.random.randint(-2, max(len(node.tokens), 4)))
 
     def merge(self) -> Change:
         nodes = [n for n in self.document.nodes.values() if n.parent and len(n.parent.children) == 1]

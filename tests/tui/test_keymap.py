@@ -14,7 +14,6 @@ from n8loom_tui.tui.keymap import (
     KeymapProblem,
     Severity,
     check_keymaps,
-    keymap_names,
     load_keymaps,
     shipped_keymaps_path,
 )
@@ -63,7 +62,6 @@ def test_shipped_keymaps_have_no_problem_and_reach_every_action(name: str) -> No
 
 def test_check_finds_nothing_wrong_with_what_is_shipped() -> None:
     assert check_keymaps(SHIPPED, None) == []
-    assert keymap_names(SHIPPED, None) == NAMES
 
 
 def test_arrows_need_no_letters() -> None:
@@ -131,7 +129,6 @@ def test_a_keymap_of_ones_own_inherits_what_it_does_not_list(tmp_path: Path) -> 
     bare, problems = load(tmp_path, text, "bare")
     assert problems == []
     assert {action for action, keys in bare.bindings.items() if keys} == {"ramify", *ESSENTIAL}
-    assert keymap_names(SHIPPED, tmp_path / "keymaps.toml") == (*NAMES, "mine", "bare", "plain")
 
 
 @pytest.mark.parametrize("empty", ['""', "[]", '[""]'])
@@ -382,12 +379,6 @@ def test_the_printed_keymap_is_aligned_and_can_be_written_back() -> None:
     for row, action in zip(rows, ACTIONS, strict=True):
         keys = row[: row.index(action)].strip().split("  ")
         assert tuple(parse_keys(key) for key in keys) == keymap.keys_of(action)
-
-
-def test_what_may_follow_a_prefix_can_be_shown() -> None:
-    keymap, _ = load_keymaps("vim", SHIPPED, None)
-    assert dict(keymap.completions(("d",))) == {("d",): "delete", ("j",): "make_leaf"}
-    assert keymap.is_prefix(("d",)) and keymap.action_of(("d",)) is None
 
 
 def test_keymaps_load_without_textual_or_mlx() -> None:

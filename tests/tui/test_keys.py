@@ -16,7 +16,6 @@ from n8loom_tui.tui.keys import (
     parse_key,
     parse_keys,
     shown,
-    types_text,
 )
 
 PRINTABLE = list(map(chr, range(33, 127)))
@@ -108,11 +107,6 @@ def test_twins_in_most_terminals_are_known() -> None:
     assert doubtful(("g", "ctrl+h")) == ("ctrl+h", "backspace")
     assert doubtful(("ctrl+shift+r",)) == ("ctrl+shift+r", "ctrl+r")
     assert doubtful(("ctrl+r",)) is None
-
-
-def test_text_fields_get_what_types_text() -> None:
-    assert all(types_text(key) for key in ("a", "G", "question_mark", "space", "é"))
-    assert not any(types_text(key) for key in ("enter", "escape", "f1", "ctrl+q", "alt+x", "up"))
 
 
 def test_shown_text_holds_nothing_that_a_terminal_obeys() -> None:

@@ -53,7 +53,6 @@ def test_sequences_wait_and_fire() -> None:
     typed = router("vim")
     assert type_keys(typed, "g", "g") == [Pending("g"), Fire("top")]
     assert type_keys(typed, "3", "d") == [Pending("3"), Pending("3 d")]
-    assert typed.pending_keys == ("d",)
     assert type_keys(typed, "d") == [Fire("delete")]
     assert type_keys(router(), "6", "4", "comma", "l")[-1] == Fire("set_max_tokens", 64)
 

@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 
 import mlx.core as mx
 import numpy as np
-import numpy.typing as npt
 
 from n8loom_tui.loom.batch import Batch
 from n8loom_tui.loom.columns import ROOM_STEP, Pair
 from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.radix import Piece
-from n8loom_tui.loom.rows import Fragments, Joining, Logits
+from n8loom_tui.loom.rows import Logits
 from n8loom_tui.loom.sharing import Level
 
 from .network import Network
@@ -30,7 +29,6 @@ OVERHEAD_BYTES_COMPILED = 64 << 10
 Measured with SmolLM2: with 32 rows a level of 16 tokens takes as long as one of 26, and two rows gain by sharing 32."""
 
 T = TypeVar("T")
-Indices = npt.NDArray[np.int64]
 
 
 class NumpyColumns:
@@ -180,13 +178,12 @@ class NetworkBatch(Batch[T]):
     def _by_leaf(self, fragment: Fragment) -> list[tuple[Any, Any]]:
         return list(zip(*_packed(fragment), strict=True))
 
-    def join(self, joining: Sequence[Joining[T]], held: Fragments) -> None:
-        self._known = Layers(), Layers()  # each layer's columns are given up as soon as there are larger ones
-        super().join(joining, held)
+    def _let_go_of_columns(self) -> None:
+        self._known = Layers(), Layers()
 
     def _arrange(self) -> None:
         super()._arrange()
-        self._known = Layers(), Layers()  # nothing is held of rows that are gone
+        self._let_go_of_columns()  # nothing is held of rows that are gone
         known = {id(view.source): view for view in self._views}
         levels = [span.level for span in self.spans]
         self._views = [known.get(id(level.lent or level.pairs)) or Views.of_level(level) for level in levels]
@@ -194,10 +191,20 @@ class NetworkBatch(Batch[T]):
     @shared_out()
     def forward(self, tokens: list[int]) -> Logits:
         """Feed one token per row. Returns their logits, in the rows' order, valid until the next step."""
+        hidden = self._network.run(self._pass(tokens))
+        if self.order is not None:
+            hidden = hidden[np.argsort(self.order)]
+        logits = self._network.logits(hidden)
+        self.end_step()
+        return logits
+
+    def _pass(self, tokens: list[int]) -> Pass:
+        """The next token of each row. It holds the columns, which may become larger when a step has ended: it must be
+        gone by then."""
         order = np.array(self.order if self.order is not None else range(len(self.rows)), dtype=np.int64)
         lengths = np.array([row.length for row in self.rows], dtype=np.int64)[order]
         positions = np.array([row.position for row in self.rows], dtype=np.int64)[order]
-        network, heads = self._network, self._network.heads
+        heads = self._network.heads
         for columns in self._own:
             columns.fit(int(lengths.max()) + 1, (heads.kv, heads.dim))
         own = Own(*self._own_layers(), order, lengths + 1)
@@ -207,12 +214,7 @@ class NetworkBatch(Batch[T]):
         ]
         fed = np.array(tokens, dtype=np.int64)[order]
         place = Place(0, len(order), own.keys, own.values, order, lengths)
-        hidden = network.run(Pass(fed, positions, [place], spans, own))
-        if self.order is not None:
-            hidden = hidden[np.argsort(order)]
-        logits = network.logits(hidden)
-        self.end_step()
-        return logits
+        return Pass(fed, positions, [place], spans, own)
 
     def _own_layers(self) -> tuple[Layers, Layers]:
         """The own columns of all layers. They are the same arrays from one step to the next, until there are more."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .codes import Codes, Quantised, packed_codes
-from .native import Machine, Stored, code, product_of, product_with
+from .native import Code, Machine, Stored, code, product_of, product_with
 from .native.interface import dots_room, panel_room, room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
@@ -75,7 +75,12 @@ class Weight:
     @property
     def beside(self) -> str:
         """How its product puts the rows side by side: what finds them like this need not do it again."""
-        return "lines" if self.codes is None else "vectors"
+        return "lines" if self._coded is None else "vectors"
+
+    @property
+    def _coded(self) -> int | None:
+        """The product with the codes; None without them, or where it can't be compiled."""
+        return product_with(self.codes.lying) if self.codes is not None else None
 
     def of_rows(self, x: Floats) -> Floats:
         """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""
@@ -98,7 +103,8 @@ class Weight:
     ) -> Step:
         """The step of a program that makes `out = x · weightᵀ`, or adds it. The bias is not in it.
 
-        It computes in `space`: two of one space must not run at the same time.
+        Where the product for the form that the weights are kept in can't be compiled, they are taken as they were
+        given. It computes in `space`: two of one space must not run at the same time.
 
         Args:
             x: address of `[rows, inputs]`.
@@ -111,28 +117,32 @@ class Weight:
         assert known is not None
         machine, inputs = known.machine, self.array.shape[1]
         given = (x, rows, inputs, inputs)
-        if self.codes is not None:
+        coded = self._coded
+        if self.codes is not None and coded is not None:
             panels, lying = self.codes.panels, self.codes.lying
             rooms = [address(space.take(*each)) for each in dots_room(machine, lying, rows, inputs).items()]
-            coded = (address(panels), panels.strides[0], self.outputs)
+            lines = (address(panels), panels.strides[0], self.outputs)
             added = (out, out_step, int(adding), int(not gathered))
-            return product_with(lying), (*given, *coded, *added, *rooms, taken)
+            return coded, (*given, *lines, *added, *rooms, taken)
         given = (0 if gathered else x, rows, inputs, inputs)
         into = (out, out_step, int(adding), address(space.take("rows", room(machine, rows, inputs))))
+        product, weights, panel = self._uncoded(known, space)
+        return product, (*given, *weights, *into, *panel, taken)
+
+    def _uncoded(self, known: Code, space: Workspace) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """The fastest product with the numbers themselves that there is: its address, how it finds the weights, and
+        what room in `space` it takes besides."""
+        inputs = self.array.shape[1]
         if self._stored is Stored.FLOAT32 and self._packed is not None:
-            size = machine.panel * FLOAT
-            return known.steps[Stored.FLOAT32.product], (
-                *given,
-                *(address(self._packed), size, inputs * size, self.outputs),
-                *into,
-                taken,
-            )
-        panel = address(space.take("panel", panel_room(machine, inputs)))
-        if self._packed is not None:
-            narrow = (address(self._packed), self._packed.strides[0], self.outputs)
-            return product_of(self._stored), (*given, *narrow, *into, panel, taken)
+            size = known.machine.panel * FLOAT
+            panels = (address(self._packed), size, inputs * size, self.outputs)
+            return known.steps[Stored.FLOAT32.product], panels, ()
+        panel = (address(space.take("panel", panel_room(known.machine, inputs))),)
+        narrow = product_of(self._stored) if self._packed is not None else None
+        if self._packed is not None and narrow is not None:
+            return narrow, (address(self._packed), self._packed.strides[0], self.outputs), panel
         across = (address(self.array), self.array.strides[0] // FLOAT, self.outputs)
-        return known.steps["crossing"], (*given, *across, *into, panel, taken)
+        return known.steps["crossing"], across, panel
 
 
 def exact_storage(array: Floats, machine: Machine) -> Stored:

@@ -8,26 +8,23 @@ This package imports no Textual and knows no widget.
 from types import MappingProxyType
 
 from n8loom_tui.tui.actions.action import Action, CountUse, Group
-from n8loom_tui.tui.actions.cut import cut
-from n8loom_tui.tui.actions.file import file
-from n8loom_tui.tui.actions.find import find
-from n8loom_tui.tui.actions.look import look
-from n8loom_tui.tui.actions.mark import mark
-from n8loom_tui.tui.actions.move import move
-from n8loom_tui.tui.actions.settings import settings
-from n8loom_tui.tui.actions.tokens import tokens
-from n8loom_tui.tui.actions.weave import weave
-from n8loom_tui.tui.actions.write import write
+from n8loom_tui.tui.actions.cut import CUT
+from n8loom_tui.tui.actions.file import FILE
+from n8loom_tui.tui.actions.find import FIND
+from n8loom_tui.tui.actions.look import LOOK
+from n8loom_tui.tui.actions.mark import MARK
+from n8loom_tui.tui.actions.move import MOVE
+from n8loom_tui.tui.actions.settings import SETTINGS
+from n8loom_tui.tui.actions.tokens import TOKENS
+from n8loom_tui.tui.actions.weave import WEAVE
+from n8loom_tui.tui.actions.write import WRITE
 
 __all__ = ["ACTIONS", "Action", "CountUse", "Group", "actions_by_group", "footer_actions"]
 
-
-def _registry() -> MappingProxyType[str, Action]:
-    parts = (move(), weave(), write(), cut(), mark(), look(), tokens(), find(), settings(), file())
-    return MappingProxyType({action.id: action for part in parts for action in part})
-
-
-ACTIONS: MappingProxyType[str, Action] = _registry()
+_PARTS = (MOVE, WEAVE, WRITE, CUT, MARK, LOOK, TOKENS, FIND, SETTINGS, FILE)
+ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
+    {action.id: action for part in _PARTS for action in part}
+)
 """Every action by its id, in the order in which help and the palette list them."""
 
 

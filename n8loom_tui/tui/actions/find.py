@@ -1,103 +1,106 @@
 """What finds a node: by its marks, its text, its place."""
 
-from collections.abc import Iterator
-
 from n8loom_tui.tui.actions.action import Action, CountUse, Group
 
-
-def find() -> Iterator[Action]:
-    """What finds a node: by its marks, its text, its place."""
-    group, repeat = Group.FIND, CountUse.REPEAT
-    yield Action(
+FIND = (
+    Action(
         "search",
-        group,
+        Group.FIND,
         "Search",
         "Find a text in the trees as it is typed; capitals count only if one is typed.",
         footer="find",
         footer_rank=18,
-    )
-    yield Action(
+    ),
+    Action(
         "next_hit",
-        group,
+        Group.FIND,
         "Next hit",
         "Go to the next node that holds what was searched for; behind the last one, to the first.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
+    ),
+    Action(
         "previous_hit",
-        group,
+        Group.FIND,
         "Previous hit",
         "Go to the node before this one that holds what was searched for.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
+    ),
+    Action(
         "fuzzy_jump",
-        group,
+        Group.FIND,
         "Jump to a node",
         "Find a node by some letters of its text, by a tag, a note or a bookmark, and go there.",
-    )
-    yield Action(
+    ),
+    Action(
         "jump_back",
-        group,
+        Group.FIND,
         "Back to where I was",
         "Go back to where the last leap was made from: a search, a mark, an undo, the top or the bottom.",
-        repeat,
-    )
-    yield Action("jump_forward", group, "Forward again", "Go forward again after going back.", repeat)
-    yield Action(
+        CountUse.REPEAT,
+    ),
+    Action(
+        "jump_forward", Group.FIND, "Forward again", "Go forward again after going back.", CountUse.REPEAT
+    ),
+    Action(
         "set_letter",
-        group,
+        Group.FIND,
         "Mark by a letter",
         "Mark this node by the letter or digit typed next; once more takes the mark away.",
-    )
-    yield Action(
+    ),
+    Action(
         "go_letter",
-        group,
+        Group.FIND,
         "Go to a letter",
         "Go to the node that is marked by the letter or digit typed next.",
-    )
-    yield Action(
+    ),
+    Action(
         "next_bookmark",
-        group,
+        Group.FIND,
         "Next bookmark",
         "Go to the next node with a bookmark; behind the last one, to the first.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
+    ),
+    Action(
         "previous_bookmark",
-        group,
+        Group.FIND,
         "Previous bookmark",
         "Go to the node with a bookmark before this one; before the first one, to the last.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
-        "next_leaf", group, "Next leaf", "Go to the next node with nothing below it.", repeat, leap=True
-    )
-    yield Action(
+    ),
+    Action(
+        "next_leaf",
+        Group.FIND,
+        "Next leaf",
+        "Go to the next node with nothing below it.",
+        CountUse.REPEAT,
+        leap=True,
+    ),
+    Action(
         "previous_leaf",
-        group,
+        Group.FIND,
         "Previous leaf",
         "Go to the node with nothing below it that comes before this one.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
+    ),
+    Action(
         "next_unread",
-        group,
+        Group.FIND,
         "Next unread",
         "Go to the next node that nobody has stood on yet; behind the last one, to the first.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
-    yield Action(
+    ),
+    Action(
         "previous_unread",
-        group,
+        Group.FIND,
         "Previous unread",
         "Go to the unread node before this one; before the first one, to the last.",
-        repeat,
+        CountUse.REPEAT,
         leap=True,
-    )
+    ),
+)

@@ -1,83 +1,79 @@
 """What is shown and how."""
 
-from collections.abc import Iterator
-
 from n8loom_tui.tui.actions.action import Action, CountUse, Group
 
-
-def look() -> Iterator[Action]:
-    """What is shown and how."""
-    group = Group.LOOK
-    yield Action(
+LOOK = (
+    Action(
         "toggle_fold",
-        group,
+        Group.LOOK,
         "Fold or unfold",
         "Hide or show what is below this node.",
         footer="fold",
         footer_rank=8,
-    )
-    yield Action("fold", group, "Fold", "Hide what is below this node.")
-    yield Action("unfold", group, "Unfold", "Show what is below this node.")
-    yield Action(
+    ),
+    Action("fold", Group.LOOK, "Fold", "Hide what is below this node."),
+    Action("unfold", Group.LOOK, "Unfold", "Show what is below this node."),
+    Action(
         "fold_all_but_path",
-        group,
+        Group.LOOK,
         "Fold all but the path",
         "Fold every branch that does not lead to this node.",
-    )
-    yield Action("unfold_all", group, "Unfold all", "Unfold every node of the loom.")
-    yield Action("fold_all", group, "Fold all", "Fold every node of the loom.")
-    yield Action(
+    ),
+    Action("unfold_all", Group.LOOK, "Unfold all", "Unfold every node of the loom."),
+    Action("fold_all", Group.LOOK, "Fold all", "Fold every node of the loom."),
+    Action(
         "hoist",
-        group,
+        Group.LOOK,
         "Hoist",
         "Show only this node and what is below it in the tree; the reader still shows its whole path.",
-    )
-    yield Action("unhoist", group, "Hoist back", "Go back to what the tree showed before the last hoist.")
-    yield Action(
+    ),
+    Action("unhoist", Group.LOOK, "Hoist back", "Go back to what the tree showed before the last hoist."),
+    Action(
         "next_pane",
-        group,
+        Group.LOOK,
         "Next pane",
         "Go to the next pane; on a narrow screen, show it.",
         footer="panes",
         footer_rank=11,
-    )
-    yield Action(
+    ),
+    Action(
         "details",
-        group,
+        Group.LOOK,
         "Details of the node",
         "Show or hide where this node comes from: model, sampling, seed, probability, memory.",
-    )
-    yield Action(
+    ),
+    Action(
         "hide_reader",
-        group,
+        Group.LOOK,
         "Hide or show the other pane",
         "Show one pane at a time, the one in use, or both again.",
-    )
-    yield Action(
+    ),
+    Action(
         "wider_tree",
-        group,
+        Group.LOOK,
         "Wider tree",
         "Move the border between tree and reader to the right.",
         CountUse.REPEAT,
-    )
-    yield Action(
+    ),
+    Action(
         "narrower_tree",
-        group,
+        Group.LOOK,
         "Narrower tree",
         "Move the border between tree and reader to the left.",
         CountUse.REPEAT,
-    )
-    yield Action(
+    ),
+    Action(
         "compare",
-        group,
+        Group.LOOK,
         "Compare",
         "Remember this node; on another one, show what differs between the two. With two marked: those.",
-    )
-    yield Action(
+    ),
+    Action(
         "map",
-        group,
+        Group.LOOK,
         "Map",
         "Show the whole tree as a picture, and move in it.",
         footer="map",
         footer_rank=19,
-    )
+    ),
+)

@@ -65,4 +65,4 @@ class File(Part):
         self._app.push_screen(HelpScreen(self._app.keymap))
 
     def do_quit(self, _count: int | None) -> None:
-        self._app.leave()
+        self._app.leaving.quit()

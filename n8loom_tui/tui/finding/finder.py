@@ -1,17 +1,18 @@
 """The search of an app: what is looked for, where it is, and how one walks from hit to hit. Knows no widget.
 
 Small trees are searched at once, large ones in slices between which keys are answered. What is known of a tree
-that has changed since is used as long as it is there, and is brought up to date behind it.
+that has changed since is used as long as it is there, and is brought up to date behind it: where nodes came or went
+all is read anew, where texts grew just those are.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Set
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
 
 from n8loom_tui.loom.heddle import Heddle
-from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.slices import advance
 
 from .index import REACH, TreeIndex
@@ -21,6 +22,8 @@ Work = Iterator[None]
 
 SMALL = 2000
 """A tree of no more nodes is read anew for each search."""
+FEW = 64
+"""Where more texts than so many have changed all is read anew: each is to be found first."""
 PATIENCE = 0.5
 """Seconds at least between two times that hits are brought up to date by themselves."""
 SHARE = 20
@@ -50,17 +53,21 @@ class Finder:
         self._no_more = no_more
         self._found = found
         self.query: Query | None = None
-        self.ids: Set[str] = frozenset()
+        self.ids: set[str] = set()
         self.searching = False
         self._busy = False
         self._places: list[int] = []
         self._searched: TreeIndex | None = None
         """What the places are places in; `_index` may be a newer one."""
+        self._answered: Query | None = None
+        """What the places are the hits of; `query` may be a newer one."""
         self._index: TreeIndex | None = None
         self._begun: tuple[TreeIndex, Work, int] | None = None
         self._edition = 0
         self._read_edition = -1
         """Of which edition of the trees the index is."""
+        self._changed: dict[str, Heddle] = {}
+        """Nodes whose own texts may be others since they were read."""
         self._due = 0.0
         self._spent = 0.0
         """Seconds of work that the search took so far, without what went by between its slices."""
@@ -69,7 +76,7 @@ class Finder:
 
     def prepare(self) -> None:
         """Read the trees: a search will follow."""
-        if not self._fresh:
+        if not (self._fresh or self._busy):
             self._do(self._read_alone())
 
     def look_for(self, text: str) -> None:
@@ -85,17 +92,26 @@ class Finder:
     def end(self) -> None:
         """There is no search any more."""
         self._drop()
-        self.query = self._index = self._searched = self._begun = None
+        self.query = self._index = self._begun = None
         self._read_edition = -1
+        self._changed.clear()
         self._keep([], set())
 
-    def trees_changed(self) -> None:
-        """What was read is out of date."""
-        self._edition += 1
+    def trees_changed(self, change: Change) -> None:
+        """What was read of these nodes is out of date, or all of it."""
+        if self._index is not None or self._begun is not None:
+            self._changed |= change.changed
+        if change.removed or change.added or change.rearranged or len(self._changed) > FEW:
+            self._edition += 1
+
+    @property
+    def _stale(self) -> bool:
+        """Whether all is to be read anew."""
+        return self._read_edition != self._edition
 
     @property
     def _fresh(self) -> bool:
-        return self._read_edition == self._edition
+        return not (self._stale or self._changed)
 
     def refresh(self) -> None:
         """Look again if the trees have changed, unless that was just done."""
@@ -132,10 +148,19 @@ class Finder:
         self._spent = 0.0
         self.searching = True
         reach = max(REACH, len(query.needle) - 1)
+        yield from self._take_in_changes()
         index = self._index
         small = index is not None and len(index.nodes) <= SMALL
         if index is None or index.reach < reach or (not self._fresh and (anew or small)):
             yield from self._read(reach)
+        if self._index is not self._searched or query is not self._answered:
+            yield from self._find(query)
+        self._busy = self.searching = False
+        self._due = time.monotonic() + max(PATIENCE, SHARE * self._spent)
+        self._found()
+
+    def _find(self, query: Query) -> Work:
+        """Go through all that was read."""
         places: list[int] = []
         ids: set[str] = set()
         if self._index is not None:
@@ -143,13 +168,33 @@ class Finder:
             for _ in self._index.find(query, places):
                 ids.update([nodes[place].id for place in places[len(ids) :]])
                 yield
-        self._keep(places, ids)
-        self._busy = self.searching = False
-        self._due = time.monotonic() + max(PATIENCE, SHARE * self._spent)
-        self._found()
+        self._keep(places, ids, query)
+
+    def _take_in_changes(self) -> Work:
+        """Bring the texts that have changed up to date, and the hits among these nodes; not where all is read anew."""
+        index = self._index
+        while index is not None and self._begun is None and self._changed and not self._stale:
+            _, node = self._changed.popitem()
+            place = index.renew(node)
+            if place is None:
+                self._edition += 1
+            elif index is self._searched and self._answered is not None:
+                self._set_hit(place, index.holds(self._answered, place))
+            yield
+
+    def _set_hit(self, place: int, is_hit: bool) -> None:
+        name = self._node(place).id
+        if is_hit and name not in self.ids:
+            insort(self._places, place)
+            self.ids.add(name)
+        elif not is_hit and name in self.ids:
+            del self._places[bisect_left(self._places, place)]
+            self.ids.remove(name)
 
     def _read_alone(self) -> Work:
-        yield from self._read(REACH)
+        yield from self._take_in_changes()
+        if not self._fresh:
+            yield from self._read(REACH)
         self._busy = False
 
     def _read(self, reach: int) -> Work:
@@ -157,13 +202,16 @@ class Finder:
         if self._begun is None or self._begun[0].reach < reach:
             index = TreeIndex(reach)
             self._begun = index, index.build(self._document.roots), self._edition
+            self._changed.clear()
         index, work, edition = self._begun
         for _ in work:  # not `yield from`: what is given up here is gone on with later
             yield
         self._index, self._read_edition, self._begun = index, edition, None
+        yield from self._take_in_changes()
 
-    def _keep(self, places: list[int], ids: set[str]) -> None:
-        self._places, self.ids, self._searched = places, ids, self._index
+    def _keep(self, places: list[int], ids: set[str], query: Query | None = None) -> None:
+        self._places, self.ids = places, ids
+        self._searched, self._answered = self._index, query
 
     # -------------------------------------------------------------------- hits
 

@@ -1,6 +1,7 @@
 """All texts of the trees in their order, folded, to be searched as often as somebody types a letter.
 
-Built in slices (`slices`). It is a picture of one moment: whoever holds it knows when it has grown old.
+Built in slices (`slices`). It is a picture of one moment, in which single texts may be renewed: whoever holds it knows
+when it has grown old.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class TreeIndex:
         self.texts: list[str] = []
         self.starts: list[int] = []
         self.reach = reach
+        self._places: dict[str, int] = {}
+        """Where the nodes stand that were asked for, by id."""
 
     def build(self, roots: Iterable[Heddle]) -> Iterator[None]:
         """Take in trees. They may change meanwhile: then some of it is out of date."""
-        nodes, texts, starts, reach = self.nodes, self.texts, self.starts, self.reach
+        nodes, texts, starts = self.nodes, self.texts, self.starts
         todo = list(roots)[::-1]
         above = [""] * len(
             todo
@@ -47,25 +50,54 @@ class TreeIndex:
         while todo:
             for _ in range(min(_OFTEN, len(todo))):
                 node = todo.pop()
-                before, own = above.pop(), shown_text(node)
-                low = own.lower()
-                if not (low.isascii() and low.isprintable()):  # else there is no more to folding than this
-                    low = fold(own)
-                text = before + low
+                before = above.pop()
+                text = before + _folded(node)
                 nodes.append(node)
                 starts.append(len(before))
                 texts.append(text)
                 if children := node.children:
                     todo += children[::-1]
-                    above += ["" if ends_passage(node) else text[-reach:]] * len(children)
+                    above += [self._below(node, text)] * len(children)
             yield
+
+    def _below(self, node: Heddle, text: str) -> str:
+        """What stands before the texts of a node's children."""
+        return "" if ends_passage(node) else text[-self.reach :]
 
     def place_of(self, node: Heddle) -> int | None:
         """Where a node stands."""
-        try:
-            return self.nodes.index(node)
-        except ValueError:
+        place = self._places.get(node.id)
+        if place is None or self.nodes[place] is not node:
+            try:
+                place = self._places[node.id] = self.nodes.index(node)
+            except ValueError:
+                return None
+        return place
+
+    def renew(self, node: Heddle) -> int | None:
+        """Bring a node's text up to date. Returns where the node stands; None if more is out of date: it is not here,
+        or texts below begin with what was its end."""
+        place = self.place_of(node)
+        if place is None:
             return None
+        text = self.texts[place][: self.starts[place]] + _folded(node)
+        if node.children and not self._fits_below(place, text):
+            return None
+        self.texts[place] = text
+        return place
+
+    def _fits_below(self, place: int, text: str) -> bool:
+        """Whether a node's children begin with what they are to begin with."""
+        node, first = self.nodes[place], place + 1
+        if first == len(self.nodes) or self.nodes[first].parent is not node:
+            return False
+        return self.texts[first][: self.starts[first]] == self._below(node, text)
+
+    def holds(self, query: Query, place: int) -> bool:
+        """Whether the node at this place is one of those that `find` finds."""
+        needle, text = query.folded, self.texts[place]
+        found = bool(needle) and text.find(needle, max(self.starts[place] - len(needle) + 1, 0)) >= 0
+        return found and (not query.sensitive or self._as_written(query.needle, self.nodes[place]))
 
     def find(self, query: Query, places: list[int]) -> Iterator[None]:
         """Put the places of the nodes that hold the query into `places`."""
@@ -95,6 +127,14 @@ class TreeIndex:
             left -= len(parts[-1])
             above = above.parent
         return needle in flatten("".join(reversed(parts)))
+
+
+def _folded(node: Heddle) -> str:
+    """A node's own text, as it is searched."""
+    own = shown_text(node)
+    low = own.lower()
+    # Else there is no more to folding than this.
+    return low if low.isascii() and low.isprintable() else fold(own)
 
 
 def ends_passage(node: Heddle) -> bool:

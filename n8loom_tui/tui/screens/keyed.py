@@ -75,30 +75,24 @@ class Keyed:
         """Show what was typed and waits for more. Nothing, unless the screen has a place for it."""
 
 
-class KeyedScreen(Keyed, Screen[Result], Generic[Result], inherit_bindings=False):
-    """A screen in place of the loom's, such as the map. Its `do_<action>` methods are all that its keys do;
-    escape and q (the actions stop and quit) close it."""
+class _Closed(Keyed):
+    """A screen whose `do_<action>` methods are all that its keys do; escape and q (the actions stop and quit) close
+    it."""
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()
         self.route_by(keymap)
 
     def do_stop(self, _count: int | None) -> None:
-        self.dismiss(None)
+        self.dismiss(None)  # type: ignore[attr-defined]
 
     def do_quit(self, _count: int | None) -> None:
-        self.dismiss(None)
+        self.dismiss(None)  # type: ignore[attr-defined]
 
 
-class KeyedModal(Keyed, ModalScreen[Result], Generic[Result], inherit_bindings=False):
-    """The same, over the screen that it was opened from."""
+class KeyedScreen(_Closed, Screen[Result], Generic[Result], inherit_bindings=False):
+    """In place of the loom's screen, such as the map."""
 
-    def __init__(self, keymap: Keymap) -> None:
-        super().__init__()
-        self.route_by(keymap)
 
-    def do_stop(self, _count: int | None) -> None:
-        self.dismiss(None)
-
-    def do_quit(self, _count: int | None) -> None:
-        self.dismiss(None)
+class KeyedModal(_Closed, ModalScreen[Result], Generic[Result], inherit_bindings=False):
+    """Over the screen that it was opened from."""

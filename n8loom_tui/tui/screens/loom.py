@@ -120,7 +120,7 @@ class LoomScreen(Searching, Keyed, Screen[None], inherit_bindings=False):
         down to where it is now, perhaps of thousands of nodes, is not shown for that moment."""
         tree, document = self.tree_view, self._document
         if change.added or change.removed or change.rearranged or change.changed:
-            self.finder.trees_changed()
+            self.finder.trees_changed(change)
         if change.removed or change.added or change.rearranged:
             self.shape += 1
             with tree.changing():

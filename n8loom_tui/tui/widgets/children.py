@@ -18,7 +18,7 @@ from n8loom_tui.loom.heddle import Heddle
 
 from .sanitize import tail_cells, truncate_cells, visible, wrap_cells
 from .shown import is_written, last_line, one_line, shown_text
-from .signs import UNICODE, Signs
+from .signs import UNICODE
 from .together import DrawnTogether
 
 _MOST_LINES = 3
@@ -65,17 +65,9 @@ class ChildrenPreview(DrawnTogether, can_focus=False):
         def control(self) -> ChildrenPreview:
             return self.preview
 
-    def __init__(
-        self,
-        placeholder: str = "",
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
-        self.signs = signs
+    def __init__(self, placeholder: str = "", *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.signs = UNICODE
         self.placeholder = placeholder
         self._children_shown: list[Heddle] = []
         self._streaming: set[str] = set()

@@ -31,15 +31,8 @@ class LineView(DrawnTogether, ScrollView, can_focus=True, inherit_bindings=False
     }
     """
 
-    def __init__(
-        self,
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
+    def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.signs = signs
 
     @property

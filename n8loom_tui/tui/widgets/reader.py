@@ -19,7 +19,6 @@ from .flow import Flow
 from .highlight import line_spans, lit
 from .sanitize import truncate_cells, visible, wrap_cells
 from .shown import passage, shown_text
-from .signs import UNICODE, Signs
 from .token_text import MARGIN, TokenText
 
 _CHECKED = 32
@@ -51,16 +50,8 @@ class Reader(TokenText):
         "reader--placeholder",
     }
 
-    def __init__(
-        self,
-        placeholder: str = "",
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(signs=signs, name=name, id=id, classes=classes)
+    def __init__(self, placeholder: str = "", *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._placeholder = placeholder
         self._texts: list[str] = []
         self._names: set[str] = set()
@@ -179,10 +170,6 @@ class Reader(TokenText):
     def scroll_lines(self, lines: int) -> None:
         """Scroll down (up if negative) by lines."""
         self._scroll(self.scroll_offset.y + lines)
-
-    def scroll_pages(self, pages: int) -> None:
-        """Scroll down (up if negative) by screenfuls."""
-        self.scroll_lines(pages * max(self.page - 1, 1))
 
     def follow(self) -> None:
         """Scroll to the end."""

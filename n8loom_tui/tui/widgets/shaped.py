@@ -18,7 +18,6 @@ from .hoist import Hoist
 from .line_view import LineView
 from .row_views import RowView
 from .rows import TreeRows
-from .signs import UNICODE, Signs
 from .tree_shape import TreeShape
 
 
@@ -50,15 +49,8 @@ class ShapedTree(LineView):
     class Activated(TreeMessage, namespace="loom_tree"):
         """A node was double-clicked."""
 
-    def __init__(
-        self,
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(signs=signs, name=name, id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.rows = TreeRows()
         self._hoist = Hoist()
         self._lines: dict[str, int] = {}
@@ -93,11 +85,6 @@ class ShapedTree(LineView):
     def cursor_line(self) -> int:
         """The line of the screen that the cursor's row is on; outside of it there is none."""
         return self.rows.cursor_index - self.scroll_offset.y
-
-    def node_added(self, node: Heddle) -> None:
-        """A node was entered below its parent."""
-        if node.parent is not None:
-            self.children_added(node.parent, [node])
 
     def children_added(self, parent: Heddle, nodes: Iterable[Heddle]) -> None:
         """Nodes were entered below `parent`."""
@@ -177,10 +164,6 @@ class ShapedTree(LineView):
     def go_rows(self, step: int) -> bool:
         """Move the cursor down (up if negative) by rows."""
         return self._move(lambda: self.rows.move_rows(step))
-
-    def go_pages(self, step: int) -> bool:
-        """Move the cursor by screenfuls."""
-        return self.go_rows(step * max(self.page - 1, 1))
 
     def go_parent(self) -> bool:
         return self._move(self.rows.move_parent)

@@ -19,7 +19,6 @@ from n8loom_tui.loom.heddle import Heddle
 from .flow import Flow
 from .line_view import LineView
 from .shown import is_written
-from .signs import UNICODE, Signs
 from .token_map import STEPS, ColourBy, TokenMap
 
 _WIDTH = 80  # until the real one is known
@@ -67,15 +66,8 @@ class TokenText(LineView):
             self.node = node
             self.index = index
 
-    def __init__(
-        self,
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(signs=signs, name=name, id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._flow = Flow(_WIDTH)
         self._path: list[Heddle] = []
         self._colour_by = ColourBy.NOTHING

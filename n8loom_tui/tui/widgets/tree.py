@@ -26,7 +26,6 @@ from .row_layout import RowLayout
 from .row_views import RowView
 from .shaped import ShapedTree, TreeMessage
 from .shown import is_written
-from .signs import UNICODE, Signs
 
 __all__ = ["LoomTree", "TreeMessage"]
 
@@ -73,15 +72,8 @@ class LoomTree(ShapedTree):
         "loomtree--cursor",
     }
 
-    def __init__(
-        self,
-        *,
-        signs: Signs = UNICODE,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(signs=signs, name=name, id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.extra: Callable[[Heddle], str] = lambda _node: ""
         """Signs that others put in front of a row's marks."""
         self._query: Query | None = None

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from n8loom_tui.loom.kernels import native, weights
-from n8loom_tui.loom.kernels.native import Code, Stored
+from n8loom_tui.loom.kernels import native
+from n8loom_tui.loom.kernels.native import Code
 from n8loom_tui.loom.kernels.team import shared_out
 from tests.support.machines import MACHINES
 
@@ -18,11 +18,6 @@ def code_for(name: str) -> Code:
     return native._compiled_for(MACHINES[name])
 
 
-@cache
-def product_for(name: str, stored: Stored) -> int:
-    return native.product_of.__wrapped__(stored)  # by way of `code`, which `other_machine` has replaced
-
-
 @pytest.fixture(params=MACHINES)
 def other_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code is compiled as for another processor."""
@@ -30,8 +25,6 @@ def other_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         pytest.skip("no code can be compiled for this processor")
     name: str = request.param
     monkeypatch.setattr(native, "_code", lambda: code_for(name))
-    monkeypatch.setattr(weights, "product_of", lambda stored: product_for(name, stored))
-    monkeypatch.setattr(weights, "product_with", lambda lying: native._product_with(lying, MACHINES[name]))
 
 
 @pytest.fixture(autouse=True)

@@ -192,6 +192,39 @@ def test_rows_that_join_take_no_more_meanwhile_than_they_are_said_to() -> None:
     assert most <= said
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_rows_that_get_longer_take_no_more_meanwhile_than_they_are_said_to(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr("n8loom_tui.loom.kernels.network.code", lambda: None)
+    model = build_model("llama", num_hidden_layers=16)
+    engine = Engine(model, tiny_tokenizer("plain"))
+    assert engine.network is not None
+    path = np.random.default_rng(2).integers(3, 300, 301).tolist()
+    engine.prefill(path)
+    batch = NetworkBatch[int](model, engine.layout, engine.network)
+    batch.room = 0  # no levels are folded: what that takes is not in what is said
+    joining = [Joining(path, list(range(8)), 150)]
+    said, peaks, tend = batch.footprint(joining, engine.store), [0], batch._room.tend
+
+    def watched(width: int, reach: int) -> None:
+        tracemalloc.reset_peak()
+        beside = tracemalloc.get_traced_memory()[0] - batch.nbytes
+        tend(width, reach)
+        peaks.append(tracemalloc.get_traced_memory()[1] - beside)
+
+    monkeypatch.setattr(batch._room, "tend", watched)
+    tracemalloc.start()
+    try:
+        batch.join(joining, engine.store)
+        for _ in range(150):
+            batch.forward([7] * 8)
+    finally:
+        tracemalloc.stop()
+    assert batch.nbytes < max(peaks) <= said
+
+
 @pytest.mark.parametrize("variant", ["llama untied", "qwen3"])
 def test_code_for_other_processors_gives_the_same(
     variant: str, other_machine: None, monkeypatch: pytest.MonkeyPatch

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from n8loom_tui.loom.kernels import native
 from n8loom_tui.loom.kernels.codes import Quantised, packed_codes
 from n8loom_tui.loom.kernels.native import Machine, Stored, code
 from n8loom_tui.loom.kernels.program import Program
@@ -172,6 +174,43 @@ def test_other_processors_take_codes_for_the_same_numbers(bits: int, other_machi
         test_codes_stand_for_the_very_numbers_that_were_unpacked(outputs, group, bits)
     test_products_with_codes_equal_the_plain_product(41, 13, 2176, bits)
     test_what_codes_give_a_row_does_not_depend_on_the_others_nor_on_threads(64, bits)
+
+
+@pytest.fixture
+def no_more_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on nothing can be compiled."""
+
+    def refuses(*_: object) -> dict[str, int]:
+        assert native._compiling.locked(), "two threads would compile the same"
+        raise RuntimeError("no memory for code")
+
+    monkeypatch.setattr(native, "compiled", refuses)
+    for product in ("_product_of", "_product_with"):
+        monkeypatch.setattr(native, product, cache(getattr(native, product).__wrapped__))
+
+
+@needs_code
+@pytest.mark.parametrize("kind", [float16, bfloat16])
+def test_where_the_product_of_16_bits_cant_be_compiled_the_weights_are_taken_as_they_were(
+    kind: Kind, no_more_code: None
+) -> None:
+    test_a_weight_applied_equals_the_plain_product(70, 48, 13, pack=True, kind=kind)
+    known = code()
+    assert known is not None
+    assert native.product_of(exact_storage(kind(numbers(70, 48)), known.machine)) is None
+
+
+@needs_code
+@pytest.mark.parametrize("threads", [1, 2])
+def test_where_the_product_with_codes_cant_be_compiled_the_weights_are_taken_as_they_were(
+    threads: int, no_more_code: None
+) -> None:
+    weight, plain, x = coded(41, 128, 32, 4), Weight.of(numbers(20, 128, seed=4)), numbers(9, 128, seed=2)
+    assert weight.codes is not None
+    assert native.product_with(weight.codes.lying) is None
+    assert weight.beside == plain.beside
+    got = applied(weight, x, empty(9, 41), threads=threads)
+    np.testing.assert_allclose(got, weight.of_rows(x), atol=1e-3)
 
 
 @needs_code

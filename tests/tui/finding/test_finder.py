@@ -9,9 +9,11 @@ import pytest
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.session.history_trees import Trees
-from n8loom_tui.tui.document import Document
+from n8loom_tui.tui.document import Change, Document
 from n8loom_tui.tui.finding import finder as finder_module
+from n8loom_tui.tui.finding import index as index_module
 from n8loom_tui.tui.finding.finder import Finder
+from n8loom_tui.tui.widgets.shown import shown_text
 
 
 def grow(parent: Heddle, *texts: str) -> Heddle:
@@ -123,8 +125,7 @@ def test_hits_are_those_of_the_trees_as_they_are(root: Loom) -> None:
     node = grow(root, "a hit")
     desk = Desk(root)
     assert desk.found("hit") == ["a hit"]
-    desk.document.add_text(node, "another hit")
-    desk.finder.trees_changed()
+    desk.finder.trees_changed(desk.document.add_text(node, "another hit"))
     assert [hit.text for hit in desk.finder.hits()] == ["a hit", "another hit"]
     desk.finder.end()
     assert desk.finder.hits() == []
@@ -180,8 +181,7 @@ def test_what_went_by_between_slices_does_not_put_off_the_next_look(
     for _ in desk.work:
         clock.now += 100.0
     assert desk.ended == 1
-    grow(root, " flood too")
-    desk.finder.trees_changed()
+    desk.finder.trees_changed(desk.document.add_text(root, " flood too"))
     desk.work = None
     desk.finder.refresh()
     assert desk.work is None, "it was just done"
@@ -189,3 +189,100 @@ def test_what_went_by_between_slices_does_not_put_off_the_next_look(
     desk.finder.refresh()
     desk.work_off()
     assert len(desk.finder.ids) == 2
+
+
+class Growing:
+    """A large tree with a branch that grows at its end, and what is read of it."""
+
+    def __init__(self, root: Loom, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(finder_module, "PATIENCE", -1.0)
+        monkeypatch.setattr(finder_module, "SHARE", 0)
+        self.others = [grow(root, f" word {number}") for number in range(finder_module.SMALL)]
+        self.branch = grow(root, " The Fl")
+        self.desk = Desk(root)
+        self.read: list[str] = []
+
+        def shown(node: Heddle) -> str:
+            self.read.append(node.id)
+            return shown_text(node)
+
+        monkeypatch.setattr(index_module, "shown_text", shown)
+
+    def says(self, node: Heddle, text: str) -> None:
+        """The node says something else now."""
+        node.text = text
+        change = Change()
+        change.touch(node)
+        self.desk.finder.trees_changed(change)
+
+    def found(self) -> list[Heddle]:
+        """What is found by looking again, and what was read for that, in `read`."""
+        self.read.clear()
+        self.desk.finder.refresh()
+        self.desk.work_off()
+        found = self.desk.finder.hits()
+        assert {node.id for node in found} == self.desk.finder.ids
+        return found
+
+
+@pytest.fixture
+def growing(root: Loom, monkeypatch: pytest.MonkeyPatch) -> Growing:
+    return Growing(root, monkeypatch)
+
+
+def test_where_texts_grow_nothing_else_is_read_anew(growing: Growing) -> None:
+    desk, branch, others = growing.desk, growing.branch, growing.others
+    assert desk.found("flood") == []
+    growing.says(branch, " The Flood")
+    growing.says(others[3], " a flood")
+    assert growing.found() == [others[3], branch]
+    assert sorted(growing.read) == sorted([branch.id, others[3].id])
+    assert desk.finder.count_at(branch) == (2, 2)
+    growing.says(others[3], " the end")
+    assert growing.found() == [branch]
+    assert desk.found("Flood") == [" The Flood"]
+    growing.says(branch, " The Floods")
+    growing.says(others[3], " floods")
+    assert growing.found() == [branch], "with its capital"
+    assert len(growing.read) < 9
+
+
+def test_what_stands_below_a_text_that_grows_is_found_with_its_new_end(growing: Growing) -> None:
+    desk, branch = growing.desk, growing.branch
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    below = branch.children[0]
+    assert desk.found("the flood") == ["ood"]
+    growing.says(branch, " The Fl")
+    assert growing.found() == [below]
+    assert len(growing.read) < 9, "what it says is the same"
+    growing.says(branch, " A fl")
+    assert growing.found() == []
+    assert desk.found("a flood") == ["ood"]
+
+
+def test_where_most_texts_change_all_is_read_anew(growing: Growing) -> None:
+    desk, others = growing.desk, growing.others
+    assert desk.found("flood") == []
+    for node in others:
+        growing.says(node, " flood")
+    assert growing.found() == others
+    assert len(growing.read) == len(others) + 2
+
+
+def test_what_grows_while_all_is_read_anew_is_found(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, branch, others = growing.desk, growing.branch, growing.others
+    assert desk.found("flood") == []
+    monkeypatch.setattr(finder_module, "advance", lambda work: next(work, "done") == "done")
+    desk.finder.trees_changed(desk.document.add_text(others[-1], " another"))
+    desk.finder.refresh()
+    work = desk.work
+    assert work is not None
+    while growing.others[0].id not in growing.read:
+        next(work)
+    growing.says(others[0], " flood")
+    growing.says(branch, " The Flood")
+    desk.finder.look_for("flood")
+    desk.work_off()
+    assert growing.found() == [others[0], branch]

@@ -63,7 +63,7 @@ async def test_hostile_texts_are_drawn_harmlessly_at_every_size(hostile_loom: Lo
         tree.show_evicted(frozenset(node.id for node in hostile_loom.walk()))
         for size in ((60, 15), (200, 60), (20, 5), (80, 24)):
             await pilot.resize_terminal(*size)
-            for go in (tree.go_top, tree.go_bottom, tree.go_parent, lambda: tree.go_pages(-1)):
+            for go in (tree.go_top, tree.go_bottom, tree.go_parent, lambda: tree.go_rows(-tree.page)):
                 go()
                 await pilot.pause()
                 assert len(drawn(tree)) == size[1]
@@ -106,7 +106,7 @@ async def test_the_screen_stays_when_the_cursor_is_out_of_sight(wide: Loom, node
         await pilot.pause()
         before = drawn(tree)
         assert tree.cursor_node is wide
-        tree.node_added(node("new", wide.children[3]))
+        tree.children_added(wide.children[3], [node("new", wide.children[3])])
         await pilot.pause()
         assert drawn(tree) == before
         tree.go_rows(1)
@@ -315,7 +315,7 @@ async def test_hoisting_shows_a_part_and_follows_what_happens_outside(wide: Loom
         assert tree.hoisted == [child]
         wide.children.insert(3, other)
         other.parent = wide
-        tree.node_added(other)
+        tree.children_added(wide, [other])
         assert tree.unhoist()
         await pilot.pause()
         assert drawn(tree) == before, "nothing has moved on the screen"

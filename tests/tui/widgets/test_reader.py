@@ -74,7 +74,7 @@ async def test_hostile_texts_are_drawn_harmlessly_at_every_size(hostile_loom: Lo
             for leaf in [*leaves[:20], leaves[-1]]:
                 reader.show_path(leaf, streaming=True)
                 drawn(reader)
-                reader.scroll_pages(-1)
+                reader.scroll_lines(-reader.page)
                 drawn(reader)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -72,13 +72,11 @@ def _prepare(steps: bool, codes: Sequence[tuple[int, int]]) -> None:
 
 @cache
 def _code() -> Code | None:
-    return _attempted(_compiled_for)
-
-
-def _attempted(compiles: Callable[[Machine], T]) -> T | None:
     here = machine()
-    if here is None:
-        return None
+    return _attempted(_compiled_for, here) if here is not None else None
+
+
+def _attempted(compiles: Callable[[Machine], T], here: Machine) -> T | None:
     try:
         return compiles(here)
     except RuntimeError:  # LLVM's, say of a system that lets nothing be compiled
@@ -122,22 +120,51 @@ def _compiled_for(here: Machine) -> Code:
     return Code(here, callable_at(addresses[run.name], len(PROGRAM)), found)
 
 
-@cache
-def product_of(stored: Stored) -> int:
-    """The address of the product with a matrix that is stored like this, as a step. Only where there is `code`."""
+def product_of(stored: Stored) -> int | None:
+    """The address of the product with a matrix of 16-bit numbers that are stored like this, as a step, compiled at the
+    first call; None where it can't be."""
     known = code()
-    assert known is not None
-    if stored is Stored.FLOAT32:
-        return known.steps[stored.product]
+    with _compiling:
+        return _product_of(stored, known.machine) if known is not None else None
+
+
+@cache
+def _product_of(stored: Stored, here: Machine) -> int | None:
+    return _attempted(partial(_compiled_product, stored), here)
+
+
+def _compiled_product(stored: Stored, here: Machine) -> int:
     from llvmlite import ir
 
     from .panels import emit_widening
     from .product import emit_parts, emit_widened
 
-    module, here = ir.Module(stored), known.machine
+    module = ir.Module(stored)
     widening = emit_widening(module, here, "widening", stored)
     product = emit_widened(module, here, stored.product, emit_parts(module, here), widening)
     return _compiled_step(module, here, product)
+
+
+def product_with(lying: Lying) -> int | None:
+    """The address of the product with codes that lie like this, as a step, compiled at the first call (about a
+    second); None where it can't be."""
+    known = code()
+    with _compiling:
+        return _product_with(lying, known.machine) if known is not None else None
+
+
+@cache
+def _product_with(lying: Lying, here: Machine) -> int | None:
+    return _attempted(partial(_compiled_product_with, lying), here)
+
+
+def _compiled_product_with(lying: Lying, here: Machine) -> int:
+    from llvmlite import ir
+
+    from .dots import emit_quantised
+
+    module = ir.Module(str(lying))
+    return _compiled_step(module, here, emit_quantised(module, here, "quantised", lying))
 
 
 def _compiled_step(module: ir.Module, here: Machine, function: ir.Function) -> int:
@@ -146,25 +173,6 @@ def _compiled_step(module: ir.Module, here: Machine, function: ir.Function) -> i
 
     step = emit_step(module, here, function)
     return compiled(module, [step])[step.name]
-
-
-def product_with(lying: Lying) -> int:
-    """The address of the product with codes that lie like this, as a step, compiled at the first call (about a
-    second). Only where there is `code`."""
-    known = code()
-    assert known is not None
-    with _compiling:
-        return _product_with(lying, known.machine)
-
-
-@cache
-def _product_with(lying: Lying, here: Machine) -> int:
-    from llvmlite import ir
-
-    from .dots import emit_quantised
-
-    module = ir.Module(str(lying))
-    return _compiled_step(module, here, emit_quantised(module, here, "quantised", lying))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,8 @@ def choosing() -> Choosing | None:
 
 @cache
 def _choosing() -> Choosing | None:
-    return _attempted(choosing_for)
+    here = machine()
+    return _attempted(choosing_for, here) if here is not None else None
 
 
 def choosing_for(here: Machine) -> Choosing:
