@@ -1,7 +1,7 @@
 """Reading the rest of a large session behind what is shown of it already.
 
 The cursor can walk about in what is shown. All else that a person does meanwhile waits, in its order, and is done once
-everything is there: that takes about a second for a hundred thousand nodes.
+everything is there: that takes one to two seconds for a hundred thousand nodes.
 """
 
 from __future__ import annotations

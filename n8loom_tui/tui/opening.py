@@ -52,7 +52,7 @@ class Opening:
                 case None if not app.document.roots:
                     app.new_looms.write_first()
 
-        app.push_screen(SessionsScreen(app.saving.path, intro), chosen)
+        app.push_screen(SessionsScreen(app.saving.path, app.saving.stored, intro), chosen)
 
     async def open(self, path: Path | None) -> None:
         """Leave the session that is open, which is stored, for another one (None: a new one). Nothing happens to what

@@ -57,10 +57,10 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
 
     VERTICAL_BREAKPOINTS = LOW
 
-    def __init__(self, current: Path | None, intro: str = "") -> None:
-        """`current` is the session that is open here."""
+    def __init__(self, current: Path | None, store: Callable[[], object], intro: str = "") -> None:
+        """`current` is the session that is open here; `store` waits until what it holds is in its file."""
         super().__init__()
-        self._current = current
+        self._current, self._store = current, store
         self._intro = intro
         self._in_trash = False
         self._all: list[Summary] = []
@@ -95,6 +95,8 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         """Read what the sessions hold. Each is told in its own line: the list stays where a person scrolled it."""
         refill_at: float | None = None
         for index, known in enumerate(self._all):
+            if known.path == self._current:
+                await asyncio.to_thread(self._store)
             found = self._all[index] = await asyncio.to_thread(library.summary, known.path)
             if not self._tell(found):
                 refill_at = refill_at or time.monotonic() + REFILL_EVERY
