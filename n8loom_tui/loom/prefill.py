@@ -19,7 +19,7 @@ from .layers import Layout
 from .opaque import arrays_in
 from .pins import Pin
 from .radix import State, common_length
-from .store import FragmentStore
+from .store import EDGE_TOKENS, FragmentStore
 from .strand import Row, shared_length
 
 MAX_ROWS = 16
@@ -30,9 +30,8 @@ WIDTH = 16
 """A row may be filled up by so many tokens: reading fewer at once costs the same, as the weights are read anyway."""
 SPACING = 16
 """Nodes' ends nearer to each other than so many tokens share a state. From it to the node's end costs one pass."""
-KEEP = 256
-"""After how many tokens what has been read is put into the store."""
-
+KEEP = EDGE_TOKENS
+"""After how many tokens what has been read is put into the store: as many as lie together there."""
 
 _numbers = itertools.count()
 
@@ -143,7 +142,8 @@ class Prefill:
         if self._layout.stateful:
             stops = [min((m for m in row.marks if m > row.position), default=row.stop) for row in rows]
             return min(limit, *(stop - row.position for stop, row in zip(stops, rows, strict=True)))
-        return min(limit, max(min(left), min(WIDTH, max(left))))
+        due = min(KEEP - (row.position - row.start) % KEEP for row in rows)
+        return min(limit, due, max(min(left), min(WIDTH, max(left))))
 
     def _collect(self, strand: AnyStrand) -> None:
         """Keep what is due, and go on with the rows that are not at their end."""
@@ -159,7 +159,8 @@ class Prefill:
             return
         left = [row for row in strand.rows if row not in finished]
         if len(left) == 1 and finished:
-            self._keep(strand, left[0])
+            if left[0].position > left[0].kept:
+                self._keep(strand, left[0])
             self._strand = None  # one path by itself is read faster
         elif finished:
             strand.keep(left)
@@ -170,8 +171,9 @@ class Prefill:
         state = strand.snapshot(row)
         if state is not None:
             snapshots[row.position] = state
-        self._store.put(row.path, row.kept, strand.fragment(row, row.kept, row.position), snapshots)
-        row.kept = row.position
+        before, row.kept = row.kept, row.position
+        self._reserve(strand.rows)
+        self._store.put(row.path, before, strand.fragment(row, before, row.position), snapshots)
         self._pins.append(self._store.pin(row.path[: row.position]))
 
     def close(self) -> None:
@@ -203,8 +205,7 @@ class Prefill:
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
             row.known = self._store.known_length(row.path[: row.stop])
-        read = sum(row.stop - row.start for row in rows) * self._store.per_token
-        self._store.reserve(self._name, self._footprint(rows) + read)
+        self._reserve(rows)
         self._strand = begin_strand(self._model, self._layout, self._network, self._store, rows)
 
     def _rows(self) -> list[Row]:
@@ -262,12 +263,20 @@ class Prefill:
         shapes = [[a.shape for a in arrays_in(getattr(state, "arrays", ()))] for state in (first, last)]
         return shapes[0] == shapes[1]
 
+    def _reserve(self, rows: Sequence[Row]) -> None:
+        """Count what the rows take beside what is in the store, and what is still to be put there."""
+        kept = sum(row.kept - row.start for row in rows)
+        unkept = sum(row.stop - row.start for row in rows) if self._network is None else 0
+        self._store.reserve(self._name, self._footprint(rows) + (unkept - kept) * self._store.per_token)
+
     def _footprint(self, rows: Sequence[Row]) -> int:
-        """About how many bytes the rows' caches take."""
+        """About how many bytes the rows' caches take. Those of a network are what is put into the store."""
         per_token = self._store.per_token
+        shared = shared_length(rows) if len(rows) > 1 else rows[0].start
+        if self._network is not None:
+            return (shared + sum(row.stop - shared for row in rows)) * per_token
         if len(rows) == 1:
-            return (rows[0].start + rows[0].stop) * per_token
-        shared = shared_length(rows)
+            return (shared + rows[0].stop) * per_token
         own = max(row.stop for row in rows) - shared
         layers = max(1, len(self._layout.kv))
         return (shared + own * len(rows)) * per_token + shared * len(rows) * per_token // layers

@@ -11,7 +11,9 @@ class Room:
     """Makes the stores larger ahead of need, a few at every step, so that no step waits for all of them."""
 
     AHEAD = 12
-    """How many columns before the last one the stores begin to grow."""
+    """How many columns before the last one the stores begin to grow, at least."""
+    PART = 4
+    """They begin at that part of the columns in use before the last one: what is large grows in more steps."""
     MARGIN = 4
     """How many columns before the last one they have all grown."""
 
@@ -24,7 +26,7 @@ class Room:
     def clear(self) -> None:
         """The stores are empty."""
         self._rows = self._width = 0
-        self._grown = len(self._stores)
+        self._grown = self._share = len(self._stores)
 
     def planned(self, running: int, more: int, width: int) -> int:
         """How many tokens there would be room for with `more` rows, none of which gets wider than `width`."""
@@ -44,13 +46,14 @@ class Room:
     def tend(self, width: int, reach: int) -> None:
         """Called at every step, with the columns in use, and how many there may be at most."""
         if self._grown >= len(self._stores):
-            if min(width + self.AHEAD, reach) <= self._width:
+            ahead = max(self.AHEAD, width // self.PART)
+            if min(width + ahead, reach) <= self._width:
                 return
-            wanted = min(max(width + self.AHEAD + 1, width + width // 2), reach)
+            wanted = min(max(width + ahead + 1, 2 * width), reach)
+            self._share = -(-len(self._stores) // (ahead - self.MARGIN))
             self._width = -(-wanted // ROOM_STEP) * ROOM_STEP
             self._grown = 0
         self._let_go()
-        share = -(-len(self._stores) // (self.AHEAD - self.MARGIN))
-        for store in self._stores[self._grown : self._grown + share]:
+        for store in self._stores[self._grown : self._grown + self._share]:
             store.reserve(self._rows, self._width)
-        self._grown += share
+        self._grown += self._share

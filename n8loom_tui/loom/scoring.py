@@ -29,6 +29,7 @@ from .protocol import (
     Scored,
 )
 from .reading import Reader
+from .store import EDGE_TOKENS
 from .strand import Row
 
 FIRST_CHUNK = 32
@@ -161,10 +162,12 @@ class Scoring:
         if self._covered or row.position <= row.kept:
             return
         state = strand.snapshot(row)
-        fragment = strand.fragment(row, row.kept, row.position)
-        self._reader.store.put(row.path, row.kept, fragment, {} if state is None else {row.position: state})
-        self._reader.prefilled += row.position - row.kept
-        row.kept = row.position
+        snapshots = {} if state is None else {row.position: state}
+        for low in range(row.kept, row.position, EDGE_TOKENS):
+            high = min(low + EDGE_TOKENS, row.position)
+            self._reader.store.put(row.path, low, strand.fragment(row, low, high), snapshots)
+            self._reader.prefilled += high - low
+            row.kept = high
 
     def _scored(self, name: str, span: range) -> Scored:
         known = [self._known.pop(position, UNKNOWN) for position in span]

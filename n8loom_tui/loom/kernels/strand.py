@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -13,7 +13,8 @@ from n8loom_tui.loom.fragments import Fragment
 from n8loom_tui.loom.layers import Layout
 from n8loom_tui.loom.radix import Piece
 from n8loom_tui.loom.rows import GONE, Fragments
-from n8loom_tui.loom.strand import Row, Strand, held_fragment, shared_length
+from n8loom_tui.loom.store import EDGE_TOKENS
+from n8loom_tui.loom.strand import Row, Strand, shared_length
 
 from .network import Network
 from .passes import Pass, Place, Span
@@ -25,52 +26,103 @@ SHORT = 64
 """Held pieces of a path that are shorter are put together, if there are several in a row."""
 
 
-def _lent(pieces: Sequence[Piece]) -> list[tuple[int, int, Views]]:
-    """A path's beginning, as it lies in memory: where each part begins and ends."""
-    parts: list[tuple[int, int, Views]] = []
-    at = 0
+_Lent = tuple[int, int, Views]
+"""Where a part of a path begins and ends, and its keys and values as they lie in memory."""
+
+
+def _lent(held: Fragments, path: list[int], start: int, stop: int) -> list[_Lent]:
+    """What is held of `path[start:stop]`.
+
+    Raises:
+        ValueError: it is not held.
+    """
+    pieces = held.pieces(path, start, stop) if start < stop else []
+    if start < stop and not pieces:
+        raise ValueError(GONE)
+    parts: list[_Lent] = []
     for is_short, group in itertools.groupby(pieces, lambda piece: len(piece) < SHORT):
         run = list(group)
         if is_short and len(run) > 1:
             fused = Piece.fused(run)
             run = [Piece(run[0].edge, fused, 0, len(fused))]
         for piece in run:
-            parts.append((at, at + len(piece), Views.lent(piece)))
-            at += len(piece)
+            parts.append((start, start + len(piece), Views.lent(piece)))
+            start += len(piece)
     return parts
 
 
-class _Read:
-    """What has been read of one row: keys and values of each layer, `[kv_heads, room, dim]`, from `start` on."""
+class _Block:
+    """Room for the keys and values of a stretch of a row, which are computed into the memory that is kept of them."""
 
-    def __init__(self, network: Network, start: int, stop: int, known: Fragment | None) -> None:
+    def __init__(self, network: Network, start: int, stop: int) -> None:
         shape = (network.layers, network.heads.kv, stop - start, network.heads.dim)
-        self.start = start
-        self.packed = [np.zeros(shape, dtype=np.float32) for _ in range(2)]
-        self.keys, self.values = map(Layers.of, self.packed)
-        self.placed_keys, self.placed_values = (Layers.of(part[:, None]) for part in self.packed)
+        arrays = [mx.zeros(shape) for _ in range(2)]
+        mx.eval(arrays)
+        self.start, self.stop = start, stop
+        self.fragment = Fragment(
+            stop - start, (arrays[0],), (arrays[1],), tuple((0, layer) for layer in range(network.layers))
+        )
+        packed = [np.array(array, copy=False) for array in arrays]
+        self.keys, self.values = map(Layers.of, packed)
+        self.placed_keys, self.placed_values = (Layers.of(part[:, None]) for part in packed)
         """The same as `Place` wants them."""
-        if known is not None:
-            for mine, (old,) in zip(self.packed, (known.keys, known.values), strict=True):
-                mine[:, :, : len(known)] = np.array(old, copy=False)
+
+
+class _Read:
+    """What a row goes on from by itself, as it lies in memory, and what has been read of it."""
+
+    def __init__(self, network: Network, row: Row, lent: Sequence[_Lent]) -> None:
+        self._network, self._row = network, row
+        self.lent = lent
+        self.blocks: list[_Block] = []
+
+    def fit(self, stop: int) -> None:
+        """Have room for what comes before `stop`."""
+        row = self._row
+        while (end := self.blocks[-1].stop if self.blocks else row.start) < stop:
+            self.blocks.append(_Block(self._network, end, min(end + EDGE_TOKENS, row.stop)))
+
+    def places(self, low: int, start: int, stop: int) -> Iterator[Place]:
+        """Where the tokens from `start` up to `stop` are put, whose rows begin at `low`."""
+        for block in self.blocks:
+            first, last = max(start, block.start), min(stop, block.stop)
+            if first < last:
+                columns = np.arange(first, last) - block.start
+                where = (low + first - start, low + last - start)
+                into = (block.placed_keys, block.placed_values)
+                yield Place(*where, *into, np.zeros_like(columns), columns)
+
+    def spans(self, low: int, high: int, stop: int) -> Iterator[Span]:
+        """What the rows from `low` up to `high` attend to of this row alone, before `stop`."""
+        for start, end, views in self.lent:
+            yield Span(low, high, start, end, views.keys, views.values)
+        for block in self.blocks:
+            if block.start < stop:
+                yield Span(low, high, block.start, min(stop, block.stop), block.keys, block.values)
+
+    def fragment(self, start: int, stop: int) -> Fragment:
+        """What has been read from `start` up to `stop`. No copy, where that is one of the blocks."""
+        parts = [
+            (block.fragment, max(start, block.start) - block.start, min(stop, block.stop) - block.start)
+            for block in self.blocks
+            if block.start < stop and block.stop > start
+        ]
+        return Fragment.fuse_parts(parts)
 
 
 class NetworkStrand:
-    """Rows that a network reads together. What they have in common at their beginning is held once."""
+    """Rows that a network reads together. What they have in common at their beginning is held once.
+
+    What they go on from is used where it lies; what is read lies where it is kept.
+    """
 
     def __init__(self, network: Network, held: Fragments, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
         self._network = network
-        self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
-        pieces = held.pieces(self.rows[0].path, 0, self._shared)
-        if self._shared and not pieces:
-            raise ValueError(GONE)
-        self._common = _lent(pieces)
+        shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
+        self._common = _lent(held, self.rows[0].path, 0, shared)
         self._read = {
-            id(row): _Read(
-                network, self._shared, row.stop, held_fragment(held, row.path, self._shared, row.start)
-            )
-            for row in self.rows
+            id(row): _Read(network, row, _lent(held, row.path, shared, row.start)) for row in self.rows
         }
 
     @shared_out()
@@ -92,24 +144,21 @@ class NetworkStrand:
         positions: list[int] = []
         for row, more in zip(self.rows, chunk, strict=True):
             low, high = len(tokens), len(tokens) + len(more)
+            start, stop = row.position, row.position + len(more)
             tokens += more
-            positions += range(row.position, row.position + len(more))
+            positions += range(start, stop)
             read = self._read[id(row)]
-            spans.append(Span(low, high, self._shared, row.position + len(more), read.keys, read.values))
-            causal.append((low, high, row.position))
-            columns = np.arange(len(more)) + row.position - self._shared
-            places.append(
-                Place(low, high, read.placed_keys, read.placed_values, np.zeros_like(columns), columns)
-            )
+            read.fit(stop)
+            spans += read.spans(low, high, stop)
+            places += read.places(low, start, stop)
+            causal.append((low, high, start))
         for start, stop, common in self._common:
             spans.append(Span(0, len(tokens), start, stop, common.keys, common.values))
         return self._network.run(Pass(np.array(tokens), np.array(positions), places, spans, causal=causal))
 
     def fragment(self, row: Row, start: int, stop: int) -> Fragment:
         """The keys and values of `row.path[start:stop]`, which have been read."""
-        read, place = self._read[id(row)], slice(start - self._shared, stop - self._shared)
-        keys, values = (mx.array(part[:, :, place]) for part in read.packed)
-        return Fragment(stop - start, (keys,), (values,), tuple((0, layer) for layer in range(len(keys))))
+        return self._read[id(row)].fragment(start, stop)
 
     def snapshot(self, row: Row) -> None:  # noqa: ARG002 - as a strand of any model
         """Keys and values are all there is."""
