@@ -33,7 +33,7 @@ class Setting:
     """One value.
 
     `parse` makes it of what was typed, `show` makes of it what could be typed. `step` is what a key adds to a number
-    (None: it is no number). `pack` makes what a file holds; `parse` must understand its parts again, one by one.
+    (None: it is no number). What a file holds is made by `stored`, and made into a value again by `restored`.
     """
 
     name: str

@@ -27,15 +27,11 @@ class Tuning:
         """`given`: values of the command line, which count more than those of the first session."""
         self.settings = self._defaults = settings
         self.presets = Presets(presets_path)
-        self._saving = saving
-        self._take_up(saving, given)
+        self.take_up(saving, given)
 
     def take_up(self, saving: Saving, given: Mapping[str, Any]) -> None:
         """Another session is open: its settings and presets count from now on, else those that the program
         began with. `given`: values that count more."""
-        self._take_up(saving, given)
-
-    def _take_up(self, saving: Saving, given: Mapping[str, Any]) -> None:
         self._saving = saving
         stored = saving.kept.get(SETTINGS)
         values: dict[str, Any] = {}
@@ -51,10 +47,6 @@ class Tuning:
         """These count from now on; the session remembers them."""
         self.settings = settings
         self._saving.remember(SETTINGS, to_stored(settings))
-
-    def apply(self, preset: Preset) -> None:
-        """Use a preset's values."""
-        self.use(preset.applied(self.settings))
 
     def save_preset(self, name: str, scope: Scope) -> None:
         """Keep the settings in force under a name.

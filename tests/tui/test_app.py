@@ -185,6 +185,29 @@ async def test_folding_and_panes(launch: Launcher) -> None:
         assert not rig.app.view.reading
 
 
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["wide", "narrow"])
+@pytest.mark.parametrize("markdown", [False, True], ids=["reader", "markdown"])
+async def test_a_page_of_the_text_leaves_no_line_out(
+    launch: Launcher, size: tuple[int, int], markdown: bool
+) -> None:
+    text = "\n\n".join(f"passage {number}" for number in range(200))
+    async with launch(prompt=text, size=size) as rig:
+        await rig.ready()
+        view = rig.app.view
+        await rig.press("tab")
+        if markdown:
+            rig.app.perform("markdown")
+            await rig.until(lambda: view.text_pane is view.page)
+        await rig.press("home")
+        pane = view.text_pane
+        await rig.until(lambda: pane.scroll_offset.y == 0 and pane.page > 3)
+        for page in range(1, 4):
+            await rig.press("pagedown")
+            assert pane.scroll_offset.y == page * (pane.page - 1)
+        await rig.press("2", "pageup")
+        assert pane.scroll_offset.y == pane.page - 1
+
+
 async def test_settings_by_asking_and_by_count(launch: Launcher) -> None:
     async with launch() as rig:
         await rig.ready()

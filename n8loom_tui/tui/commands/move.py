@@ -1,4 +1,4 @@
-"""Where the cursor goes: by rows, by kin, by bookmarks."""
+"""Where the cursor goes: by rows, by kin; and how the text scrolls while the reader is in use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from n8loom_tui.tui.commands.part import Part
 
 
 class Move(Part):
-    """Where the cursor goes: by rows, by kin, by bookmarks."""
+    """Where the cursor goes: by rows, by kin; and how the text scrolls while the reader is in use."""
 
     def _move(self, up: bool, count: int) -> None:
         """Rows in the tree, lines in the reader: whichever is in use."""
@@ -21,11 +21,16 @@ class Move(Part):
     def do_row_down(self, count: int | None) -> None:
         self._move(False, count or 1)
 
+    def _page(self) -> int:
+        """So many rows, or lines, that one of those in sight stays there."""
+        view = self._app.view
+        return max((view.text_pane if view.reading else self._tree).page - 1, 1)
+
     def do_page_up(self, count: int | None) -> None:
-        self._move(True, (count or 1) * max(self._tree.size.height - 1, 1))
+        self._move(True, (count or 1) * self._page())
 
     def do_page_down(self, count: int | None) -> None:
-        self._move(False, (count or 1) * max(self._tree.size.height - 1, 1))
+        self._move(False, (count or 1) * self._page())
 
     def do_parent(self, count: int | None) -> None:
         for _ in range(count or 1):

@@ -1,1 +1,1 @@
-"""What is laid over the tree: the editor, a question, the help."""
+"""The screen that a person weaves on, what takes its place, such as the map, and what is laid over it: dialogs."""

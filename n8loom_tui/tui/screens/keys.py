@@ -156,9 +156,6 @@ class KeysScreen(Walked, KeyedModal[None]):
         self._list.focus()
         self.fill()
 
-    def do_quit(self, _count: int | None) -> None:
-        self.dismiss(None)
-
     # ------------------------------------------------------------------ changing
 
     @property
@@ -172,9 +169,8 @@ class KeysScreen(Walked, KeyedModal[None]):
         self._begin(beside=True)
 
     @on(ChoiceList.Chosen)
-    def _clicked(self, event: ChoiceList.Chosen) -> None:
-        if not isinstance(event, ChoiceList.Moved):
-            self._begin(beside=False)
+    def _clicked(self) -> None:
+        self._begin(beside=False)
 
     def _begin(self, *, beside: bool) -> None:
         """Have what is pressed next for the action under the cursor."""

@@ -119,9 +119,8 @@ class SettingsScreen(Walked, KeyedModal[None]):
         self.do_continue_one(count)
 
     @on(ChoiceList.Chosen)
-    def _clicked(self, event: ChoiceList.Chosen) -> None:
-        if not isinstance(event, ChoiceList.Moved):
-            self.do_continue_one(None)
+    def _clicked(self) -> None:
+        self.do_continue_one(None)
 
     def do_delete(self, _count: int | None) -> None:
         line = self._line

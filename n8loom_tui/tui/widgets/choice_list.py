@@ -63,15 +63,7 @@ class ChoiceList(LineView):
     class Chosen(Message):
         """An entry was clicked twice."""
 
-        def __init__(self, choice_list: ChoiceList) -> None:
-            super().__init__()
-            self.choice_list = choice_list
-
-        @property
-        def control(self) -> ChoiceList:
-            return self.choice_list
-
-    class Moved(Chosen):
+    class Moved(Message):
         """The cursor is on another entry."""
 
     def __init__(self, *, signs: Signs = UNICODE, id: str | None = None) -> None:
@@ -102,7 +94,7 @@ class ChoiceList(LineView):
             self._show_cursor()
             self.refresh()
             if moved:
-                self.post_message(self.Moved(self))
+                self.post_message(self.Moved())
 
     def _show_cursor(self) -> None:
         top, page = self.scroll_offset.y, self.page
@@ -163,4 +155,4 @@ class ChoiceList(LineView):
             again = index == self.cursor
             self.put(index)
             if again or event.chain == 2:
-                self.post_message(self.Chosen(self))
+                self.post_message(self.Chosen())

@@ -1,4 +1,4 @@
-"""What the tree and the reader have in common: they draw line by line, and scroll only up and down."""
+"""What the tree, the reader and the lists have in common: they draw line by line, and scroll only up and down."""
 
 from __future__ import annotations
 

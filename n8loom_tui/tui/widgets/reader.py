@@ -17,7 +17,7 @@ from n8loom_tui.tui.finding.query import Query
 
 from .flow import Flow
 from .highlight import line_spans, lit
-from .sanitize import truncate_cells, visible, wrap_cells
+from .sanitize import visible
 from .shown import passage, shown_text
 from .token_text import MARGIN, TokenText
 
@@ -36,7 +36,6 @@ class Reader(TokenText):
         & > .reader--bar { color: $text-primary; text-style: bold; }
         & > .reader--hit { color: $text-warning; text-style: bold underline; }
         & > .reader--caret { color: $text-success; text-style: bold; }
-        & > .reader--placeholder { color: $quiet; text-style: italic; }
     }
     """
 
@@ -47,12 +46,10 @@ class Reader(TokenText):
         "reader--bar",
         "reader--caret",
         "reader--hit",
-        "reader--placeholder",
     }
 
-    def __init__(self, placeholder: str = "", *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._placeholder = placeholder
         self._texts: list[str] = []
         self._names: set[str] = set()
         """The ids of the nodes on the path."""
@@ -70,18 +67,8 @@ class Reader(TokenText):
         """The node whose path is shown."""
         return self._path[-1] if self._path else None
 
-    @property
-    def placeholder(self) -> str:
-        """What is shown while there is no node. Wrapped, never read as markup."""
-        return self._placeholder
-
-    @placeholder.setter
-    def placeholder(self, text: str) -> None:
-        self._placeholder = text
-        self.refresh()
-
     def clear(self) -> None:
-        """Show no node, but the placeholder."""
+        """Show no node."""
         self._path, self._texts, self._streaming = [], [], False
         self._names.clear()
         self._token = None
@@ -229,9 +216,7 @@ class Reader(TokenText):
     def render_line(self, y: int) -> Strip:
         index = y + self.top_line
         width = self.line_width
-        if not self._path:
-            return self._placeholder_line(index, width)
-        if index >= len(self._flow.lines):
+        if not self._path or index >= len(self._flow.lines):
             return Strip.blank(width, self.base_style)
         pieces = self._flow.pieces(index)
         current = len(self._path) - 1
@@ -256,15 +241,3 @@ class Reader(TokenText):
         """Whether a line, though there is nothing on it, stands within the current node's text."""
         lines, start = self._flow.lines, self._flow.starts[-1]
         return lines[index].offset >= start or (start == self._flow.length and index == len(lines) - 1)
-
-    def _placeholder_line(self, index: int, width: int) -> Strip:
-        text = visible(self._placeholder)
-        lines = wrap_cells(text, max(width - MARGIN, 1))
-        if index >= len(lines):
-            return Strip.blank(width, self.base_style)
-        start, end = lines[index]
-        style = self.get_component_rich_style("reader--placeholder")
-        line = truncate_cells(text[start:end], width - MARGIN, self.signs.ellipsis)
-        return Strip([Segment(" " * MARGIN, style), Segment(line, style)]).adjust_cell_length(
-            width, self.base_style
-        )

@@ -20,7 +20,7 @@ Look = Callable[[Widget], list[str]]
 class ReaderApp(Readable[None]):
     def __init__(self) -> None:
         super().__init__()
-        self.reader = Reader("Write a prompt; [b]then[/b] press space.")
+        self.reader = Reader()
 
     def compose(self) -> ComposeResult:
         yield self.reader
@@ -51,17 +51,16 @@ async def test_the_whole_path_is_one_text_with_the_current_node_set_off(branch: 
         assert italic == ["What does the flood mean?"]
 
 
-async def test_without_a_node_there_is_a_placeholder(branch: Heddle, drawn: Look) -> None:
+async def test_without_a_node_nothing_is_shown(branch: Heddle, drawn: Look) -> None:
     app = ReaderApp()
     async with app.run_test(size=(60, 15)) as pilot:
         reader = app.reader
         await pilot.pause()
-        assert text_of(drawn(reader)) == "Write a prompt; [b]then[/b] press space."
+        assert text_of(drawn(reader)) == ""
         reader.show_path(branch)
         reader.clear()
-        reader.placeholder = "\x1b[31m nothing"
         await pilot.pause()
-        assert text_of(drawn(reader)) == "␛[31m nothing"
+        assert text_of(drawn(reader)) == ""
 
 
 async def test_hostile_texts_are_drawn_harmlessly_at_every_size(hostile_loom: Loom, drawn: Look) -> None:
