@@ -298,7 +298,8 @@ class Heddle(Weaving, Standing, Framed, Late):
         Raises:
             ValueError: the node is this one or stands above it.
         """
-        if any(child is above for above in self.ancestors()):
+        above = self.ancestors() if child.children else (self,)  # a leaf stands above nobody: no need to look
+        if any(child is node for node in above):
             raise ValueError("a heddle cannot become a child of itself or of what stands below it")
         self.children.append(child)
         child.parent = self

@@ -54,25 +54,34 @@ class FakeBackend:
         self.submitted: list[Request] = []
         self.lost = 0
         """How many tokens of each node are told to be evicted."""
+        self.answered = 0
+        """To how many of the requests it has told all that it may tell by now."""
         self.snapshot = EngineStats()
         self.chat = True
         self.evicted: frozenset[str] = frozenset()
         """The nodes whose KV is told to be evicted."""
         self._permits = threading.Semaphore(0)
         self._free = threading.Event()
+        self._granting = threading.Lock()
         self._live: list[tuple[str, str, int]] = []
         self._said: dict[str, int] = {}
         self._torn: set[str] = set()
         self._events: list[Event] = []
         self._tokens = 0
+        self._stepped = 0
+        """How many of the requests had come by the last step."""
 
     def grant(self, steps: int) -> None:
-        for _ in range(steps):
-            self._permits.release()
+        with self._granting:
+            self.answered = -1 if self._live else self.answered
+            for _ in range(steps):
+                self._permits.release()
 
     def free(self) -> None:
-        self._free.set()
-        self._permits.release()
+        with self._granting:
+            self.answered = -1 if self._live else self.answered
+            self._free.set()
+            self._permits.release()
 
     def load(self, progress: Callable[[Progress], None]) -> ModelInfo:
         progress(Progress(Stage.WEIGHTS, 1, 2))
@@ -156,7 +165,9 @@ class FakeBackend:
     def step(self) -> list[Event]:
         if self.broken is not None:
             raise self.broken
-        if self._live and (self._free.is_set() or self._permits.acquire(timeout=0.01)):
+        if self._free.is_set():
+            self.answered = self._stepped
+        if self._live and (self._free.is_set() or self._permitted()):
             for branch in list(self._live):
                 said = self._said.get(branch[0], 0)
                 if branch[0] in self._torn and (said >= TORN_AFTER or branch[2] == 1):
@@ -168,7 +179,18 @@ class FakeBackend:
                 self._say(branch[0], 7 + said, self.words[said % len(self.words)])
             self._end_full()
         events, self._events = self._events, []
+        self._stepped = len(self.submitted)
         return events
+
+    def _permitted(self) -> bool:
+        """Whether a step may happen now, or in a moment."""
+        with self._granting:
+            if self._permits.acquire(blocking=False):
+                return True
+            if self._events:
+                return False
+            self.answered = len(self.submitted)
+        return self._permits.acquire(timeout=0.01)
 
     def _say(self, branch_id: str, token: int, text: str) -> None:
         self._events.append(BranchToken(branch_id, token, text, -0.5))
@@ -185,6 +207,7 @@ class FakeBackend:
         )
 
     def rest(self) -> float | None:
+        self.answered = len(self.submitted)
         return None
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 from support.fake_backend import FakeBackend
+from support.settled import attend
 from textual.pilot import Pilot
 
 from n8loom_tui.loom.heddle import Heddle
 from n8loom_tui.loom.protocol import SamplingParams
+from n8loom_tui.tui import app as app_module
+from n8loom_tui.tui import pace
 from n8loom_tui.tui.app import Launch, LoomApp
 from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
@@ -32,11 +36,11 @@ class Rig:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let the app run until a condition holds. Fails when it does not come to hold."""
-        for _ in range(600):
+        for _ in range(2000):
             if condition():
                 await self.pilot.pause()
                 return
-            await self.pilot.pause(0.005)
+            await asyncio.sleep(0.003)
         raise AssertionError("the app never got there")
 
     async def press(self, *keys: str) -> None:
@@ -92,6 +96,9 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     for name in ("CONFIG", "DATA"):
         monkeypatch.setenv(f"N8LOOM_{name}_DIR", str(tmp_path / name.lower()))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(app_module, "FIRST_PAINT", 0.001)
+    monkeypatch.setattr(app_module, "DRAIN_RATE", 0.01)
+    monkeypatch.setattr(pace, "AMID_KEYS", 0.0)
 
     @asynccontextmanager
     async def start(
@@ -127,10 +134,12 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Launcher:
         app = LoomApp(backend, keys, saving, wanted)
         try:
             told = notices_of(app)
+            attend(app, backend)
             async with app.run_test(size=size) as pilot:
                 yield Rig(app, pilot, backend, told)
         finally:
             assert app.engine.stop(5)
-            saving.close()
+            for left in (saving, *app.opening.leaving, app.saving):
+                left.close()
 
     return start

@@ -247,7 +247,7 @@ async def test_the_palette_performs_actions(launch: Launcher) -> None:
         await rig.press("ctrl+p")
         await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette")
         await rig.press(*"ramify")
-        await rig.pilot.pause(0.5)
+        await rig.until(lambda: rig.app.screen.query_one(CommandList).options)
         await rig.press("down", "enter")
         await rig.until(lambda: rig.root.children)
 

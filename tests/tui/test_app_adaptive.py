@@ -110,7 +110,7 @@ async def test_undo_while_a_run_grows_ends_it(launch: Launcher) -> None:
         assert rig.root.children == []
         backend.free()
         await rig.until(lambda: not backend.busy)
-        await rig.pilot.pause(0.1)
+        await rig.pilot.pause()
         assert rig.root.children == []
         await rig.press("ctrl+r")
         assert rig.root.children[0].text == " the flood"

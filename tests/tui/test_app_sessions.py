@@ -81,6 +81,7 @@ async def test_the_browser_opens_another_session_and_what_grew_is_stored(
     backend = FakeBackend()
     async with launch(backend, session=library_path("first"), keymap=keymap, max_tokens=50) as rig:
         await rig.ready()
+        await rig.until(lambda: rig.app.saving.state == "saved")
         await key(rig, "ramify")
         backend.grant(2)
         await rig.until(lambda: all(len(child.tokens) == 2 for child in rig.root.children))
@@ -114,6 +115,7 @@ async def test_rename_copy_throw_away_and_bring_back(launch: Launcher) -> None:
         await rig.press("q")
     async with launch(free(), session=library_path("mine")) as rig:
         await rig.ready()
+        await rig.until(lambda: rig.app.saving.state == "saved")
         await rig.press("o")
         await listed(rig, "mine", "other")
         await rig.press(*"mine", "ctrl+d")

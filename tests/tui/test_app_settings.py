@@ -169,6 +169,7 @@ async def test_details_follow_the_cursor(launch: Launcher, keymap: str) -> None:
         assert details.display
         await rig.until(lambda: dict(details._facts).get("kind", "").startswith("prompt"))
         await key(rig, "row_down")
+        await rig.until(lambda: "model" in dict(details._facts))
         await rig.until(lambda: "1 were evicted" in dict(details._facts)["KV"])
         await rig.until(lambda: dict(details._facts)["KV"].startswith("3,000 bytes, 3 of 4 tokens"))
         told = dict(details._facts)

@@ -29,6 +29,9 @@ from n8loom_tui.loom.protocol import BranchSpec, BranchToken, Ramify, SamplingPa
 
 LIMIT = 64 << 20
 PATH = [token % 250 for token in range(7, 2007, 3)]
+UNCOMPILED = {"N8LOOM_NATIVE": "0"}
+"""How another program starts soon: what it writes is no different, and nobody asks how fast it is."""
+_best: list[tuple[Any, list[int]]] = []
 
 
 @pytest.fixture(autouse=True)
@@ -69,10 +72,19 @@ def written(top: Path, model: Any, *paths: list[int], limit: int = LIMIT) -> lis
     return sorted(kept.folder.iterdir())
 
 
+def best(model: Any) -> list[int]:
+    """What is to follow `PATH`, by runs from scratch. Each model is asked once."""
+    for known, said in _best:
+        if known is model:
+            return said
+    _best.append((model, greedy(model, PATH, 5)))
+    return _best[-1][1]
+
+
 def recomputed(top: Path, model: Any, **options: Any) -> tuple[int, int]:
     """How many tokens a program has to read for `PATH`, and how many files it refuses. It goes on exactly."""
     engine, kept = opened(top, model, **options)
-    assert grow(engine, PATH) == [greedy(model, PATH, 5)]
+    assert grow(engine, PATH) == [best(model)]
     kept.close(60)
     stats = engine.stats()
     assert stats.prefilled + stats.restored == len(PATH) - 1
@@ -89,7 +101,7 @@ def test_a_reopened_path_goes_on_exactly_with_nothing_read(
     kept.close(60)
     drawn_from.clear()
     again, kept = opened(tmp_path, model)
-    assert grow(again, PATH) == [said] == [greedy(model, PATH, 5)]
+    assert grow(again, PATH) == [said] == [best(model)]
     assert (again.stats().prefilled, again.stats().restored) == (0, len(PATH) - 1)
     wanted = scratch_logits(model, PATH + said)[len(PATH) - 1 :]
     for step in range(5):
@@ -408,7 +420,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 print([file.name for file in written(Path(sys.argv[1]), tiny_model("llama"), PATH)])
 """
     code = program.replace("loom_kept_program", "test_kept")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    env = {**os.environ, **UNCOMPILED, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=False
     )
@@ -434,7 +446,7 @@ def killed(data):
 writer_module._chunks = killed
 written(Path(sys.argv[1]), tiny_model("llama"), PATH)
 """
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    env = {**os.environ, **UNCOMPILED, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env, check=False)
     assert done.returncode == -9
     assert [file.suffix for file in tmp_path.glob("*/.*")] == [".part"]
@@ -457,7 +469,7 @@ def test_two_programs_in_one_folder(tmp_path: Path) -> None:
     engine, kept = opened(tmp_path, model)
     for file in kept.folder.iterdir():
         file.unlink()
-    assert grow(engine, PATH) == [greedy(model, PATH, 5)]
+    assert grow(engine, PATH) == [best(model)]
     kept.close(60)
     assert engine.stats().refused == 0
 
@@ -474,7 +486,7 @@ def test_nothing_is_evicted_from_memory_for_good_while_it_is_on_disk(tmp_path: P
     assert engine.store.nbytes == 0
     engine.store.budget = budget
     before = engine.stats().prefilled
-    assert grow(engine, PATH) == [greedy(model, PATH, 5)]
+    assert grow(engine, PATH) == [best(model)]
     assert engine.stats().prefilled == before
     kept.close(60)
 
