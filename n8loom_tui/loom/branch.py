@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,8 @@ class Branch:
     _taken: int = 0
     _decoder: IncrementalDecoder = field(init=False)
     _watch: Watch | None = field(init=False)
+    _recent: array[int] | None = field(init=False)
+    """What the repetition penalty acts on is at its end, in one piece: numbers here and there take long to gather."""
     _pending: list[BranchToken] = field(default_factory=list)
     """Tokens that are held back, as their text may turn out to begin a stop string."""
 
@@ -49,6 +52,9 @@ class Branch:
         before = self.path[: len(self.path) - len(self.given)][-CONTEXT_TOKENS:]
         self._decoder = IncrementalDecoder(self.tokenizer, [token for token in before if token >= 0])
         self._watch = Watch(self.params.until) if self.params.until else None
+        size = self.params.repetition_context_size
+        penalised = size > 0 and self.params.repetition_penalty != 1.0
+        self._recent = array("q", self.path[-size:]) if penalised else None
 
     @property
     def next_token(self) -> int:
@@ -66,11 +72,7 @@ class Branch:
 
     def _context(self) -> Sequence[int]:
         """The last token ids of the path, as many as the repetition penalty looks at."""
-        if self.params.repetition_penalty == 1.0:
-            return ()
-        size = self.params.repetition_context_size
-        missing = size - len(self.sampled)
-        return (self.path[-missing:] if missing > 0 else []) + self.sampled[-size:]
+        return self._recent[-self.params.repetition_context_size :] if self._recent is not None else ()
 
     def begin(self) -> list[Event]:
         """Say what the branch is given. It may end with that."""
@@ -102,18 +104,21 @@ class Branch:
             if self._watch is not None and self._watch.between(piece):
                 return self._end_on(drawn)
             self.sampled.append(token)
+            if self._recent is not None:
+                self._recent.append(token)
         self._taken += 1
         self._pending.append(BranchToken(self.id, token, piece, logprob, alternatives, entropy))
         stops = self.params.stop_strings
         held = "".join([pending.text for pending in self._pending]) if stops else ""
-        at = min((i for i in map(held.find, stops) if i >= 0), default=-1)
+        near = [stop for stop in stops if stop[0] in held]
+        at = min((i for i in map(held.find, near) if i >= 0), default=-1) if near else -1
         if at >= 0:
             return self._end_before(at)
         if self._watch is not None and self._watch.after(piece):
             return self.end(Finish.CONDITION)
         if self._taken >= min(self.params.max_tokens, self.room):
             return self.end(Finish.LENGTH)
-        return self._release(len(held) - _may_begin(held, stops)) if stops else self._say(len(self._pending))
+        return self._release(len(held) - _may_begin(held, near)) if stops else self._say(len(self._pending))
 
     def end(self, reason: Finish) -> list[Event]:
         """End the branch; what was held back is said."""

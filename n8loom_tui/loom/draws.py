@@ -26,7 +26,9 @@ class Draw:
     def recent(self) -> Sequence[int]:
         """The token ids that the repetition penalty acts on."""
         size = self.params.repetition_context_size
-        return self.context[-size:] if size and self.params.repetition_penalty != 1.0 else ()
+        if not size or self.params.repetition_penalty == 1.0:
+            return ()
+        return self.context[-size:] if len(self.context) > size else self.context
 
     def alternatives(self) -> int:
         """How many of the most probable tokens have to be known."""

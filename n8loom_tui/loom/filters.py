@@ -12,7 +12,7 @@ import numpy as np
 from .distribution import Values
 from .pools import Flags, Pools
 from .protocol import SamplingParams
-from .ranking import Tokens
+from .ranking import Logits, Tokens
 
 NEGLIGIBLE = 30.0
 """Candidates whose tempered logit lies this far below the best are never drawn: together less than 1e-8."""
@@ -81,3 +81,23 @@ def kept(pools: Pools, filters: Filters) -> tuple[Tokens, Flags]:
     keep = np.maximum(np.minimum(keep, filters.top_k), 1)
     at_end = (keep == filters.top_k) | (lowest > pools.edge)
     return keep, (keep < pools.trusted) | ((keep == pools.trusted) & at_end)
+
+
+def leaves(filters: Filters, pools: Pools, row: int, logits: Logits, token: int) -> bool:
+    """Whether the filters by rank leave a token of row number `row`. `logits`: its whole row, with the penalty.
+
+    It is what `kept` would find with all tokens in the pool, to the last digit.
+    """
+    value, best = logits[token], pools.best[row]
+    larger = logits[logits > value]
+    before = larger.size + np.count_nonzero(logits[:token] == value)
+    if before >= filters.top_k[row]:
+        return False
+    if value < best + filters.min_p[row] and before >= filters.least[row]:
+        return False
+    if filters.top_p[row] >= 1:
+        return True
+    ranked = np.full(before + 1, value, np.float64)
+    ranked[: larger.size] = np.sort(larger)[::-1]
+    probs = np.exp(ranked - best) / pools.total[row]
+    return bool(np.cumsum(probs)[-1] - probs[-1] < filters.top_p[row])

@@ -19,16 +19,23 @@ Bits = npt.NDArray[np.uint64]
 
 
 class _Scratch(threading.local):
-    """The numbers 0, 1, 2 …, and two rows of as many bits, kept from one call to the next."""
+    """The numbers 0, 1, 2 …, and two rows of as many bits, kept from one call to the next; and what is found there."""
 
     def __init__(self) -> None:
         self._rows: tuple[Bits, Bits, Bits] = (np.empty(0, np.uint64),) * 3
+        self._found: Tokens = np.empty(0, np.int64)
 
     def rows(self, size: int) -> tuple[Bits, Bits, Bits]:
         if self._rows[0].size != size:
             numbers = np.arange(size, dtype=np.uint64)
             self._rows = (numbers, np.empty_like(numbers), np.empty_like(numbers))
         return self._rows
+
+    def found(self, size: int) -> Tokens:
+        """Room for so many token ids, and for how many they are."""
+        if self._found.size <= size:
+            self._found = np.empty(size + 1, np.int64)
+        return self._found
 
 
 _scratch = _Scratch()
@@ -95,11 +102,6 @@ def loud(counter: np.uint64, size: int, noise: float) -> Tokens:
 
 
 def _loud(code: Choosing, counter: int, size: int, least: int) -> Tokens:
-    """The loud tokens, among those of the vectors that have one."""
-    width = code.machine.width
-    found = np.empty(-(-size // width) + 1, np.int64)
+    found = _scratch.found(size)
     code.loud(counter, size, least, address(found))
-    tokens = (found[1 : found[0] + 1, None] * width + np.arange(width)).reshape(-1)
-    x = tokens.astype(np.uint64) + np.uint64(counter)
-    _scramble(x, np.empty_like(x))
-    return tokens[(tokens < size) & (x >= np.uint64(least))]
+    return found[1 : found[0] + 1].copy()

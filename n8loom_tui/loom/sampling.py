@@ -18,15 +18,16 @@ import numpy as np
 
 from .distribution import BrokenLogits, Distributions, Values
 from .draws import Choice, Draw
-from .filters import Filters, kept
+from .filters import Filters, kept, leaves
 from .noise import Bits, counters, gumbel, loud
-from .pools import Pools, Recent, pools
+from .penalty import Recent
+from .pools import Pools, pools
 from .ranking import Logits, Tokens
 
 SHORTLIST = 64
-"""So many of the most probable tokens are looked at first."""
+"""So many of the most probable tokens are looked at first, where it is not known how many are enough."""
 LONGER = (256, 1024)
-"""So many where those are not enough. After that it is all of them."""
+"""So many where those are not enough. After that it is all of them, if it comes to that."""
 
 
 def choose(table: Logits, draws: Sequence[Draw]) -> list[Choice | BrokenLogits]:
@@ -39,7 +40,7 @@ def choose(table: Logits, draws: Sequence[Draw]) -> list[Choice | BrokenLogits]:
     if not draws:
         return []
     counts = [draw.alternatives() for draw in draws]
-    model = Distributions(table, max(SHORTLIST, *counts))
+    model = Distributions(table, max(*counts, *map(_shortlist, draws)))
     if model.broken.any():
         whole = iter(
             choose(table[~model.broken], [d for d, b in zip(draws, model.broken, strict=True) if not b])
@@ -58,11 +59,19 @@ def choose(table: Logits, draws: Sequence[Draw]) -> list[Choice | BrokenLogits]:
     ]
 
 
+def _shortlist(draw: Draw) -> int:
+    """How many of the most probable tokens are looked at first. A penalty may move those that were said away."""
+    params = draw.params
+    wanted = params.top_k if 0 < params.top_k <= LONGER[0] else SHORTLIST
+    said = params.repetition_context_size + 1 if params.repetition_penalty != 1.0 else 0
+    return min((1 if params.temp == 0 else wanted) + min(said, SHORTLIST), LONGER[0])
+
+
 def _drawn(model: Distributions, draws: Sequence[Draw]) -> Tokens:
     """A token of each row by its parameters."""
     drawing = _Drawing(model, draws)
     rows = np.arange(len(draws))
-    for count in (model.count, *LONGER):
+    for count in (model.count, *(more for more in LONGER if more > model.count)):
         rows = drawing.settle(rows, count) if rows.size else rows
     for row in rows:  # one by one: all tokens of many rows take much memory
         drawing.settle(np.array([row]), model.table.shape[1])
@@ -85,18 +94,43 @@ class _Drawing:
         found = pools(self._model, rows, count, recent)
         keep, certain = kept(found, filters)
         certain |= count >= self._model.table.shape[1]
-        # Without filters by rank all of the pool is left, and so it may be enough to find who can win from below it.
-        open_ended = ~certain & ~filters.by_rank & (found.trusted > 0)
+        # All of the pool is left, and so it may be enough to find who can win from below it. With filters by rank each
+        # of these has to be looked up in the whole row: a longer pool comes first.
+        open_ended = ~certain & (~filters.by_rank | (count >= LONGER[-1])) & (found.trusted > 0)
         settled = certain | open_ended
         keep = np.where(open_ended, found.trusted, keep)
         most = int(keep[settled].max(initial=1))
         self.tokens[rows], scores = _best_scored(found, filters, self._noise[rows], keep, most)
-        for at in np.flatnonzero(open_ended):
-            logits, noise = self._model.table[rows[at]], self._noise[rows[at]]
-            rival = _from_below(logits, recent, found, filters, int(at), noise, float(scores[at]))
-            if rival is not None:
-                self.tokens[rows[at]] = rival
+        if open_ended.any():
+            self._look_below(rows, np.flatnonzero(open_ended), recent, found, filters, scores)
         return rows[~settled]
+
+    def _look_below(
+        self, rows: Tokens, at: Tokens, recent: Recent, found: Pools, filters: Filters, scores: Values
+    ) -> None:
+        """Draw the tokens below pools number `at` that beat the best `scores` in them.
+
+        Only with a noise that makes up for its logit can such a token win, and few have one.
+        """
+        table, noise = self._model.table, self._noise[rows[at]]
+        best, temp = found.best[at], filters.temp[at]
+        enough = (scores[at] - (found.edge[at] - best) / temp).tolist()
+        heard = [loud(own, table.shape[1], least) for own, least in zip(noise, enough, strict=True)]
+        which = np.arange(at.size).repeat([tokens.size for tokens in heard])
+        tokens = np.concatenate(heard)
+        values = table[rows[at[which]], tokens].astype(np.float64)
+        recent.act(at[which], tokens, values)
+        allowed = values >= (best - filters.reach[at])[which]
+        which, tokens, values = which[allowed], tokens[allowed], values[allowed]
+        rivals = (values - best[which]) / temp[which] + gumbel(noise[which], tokens)
+        for number, row in enumerate(at.tolist()):
+            own = np.flatnonzero((which == number) & (rivals > scores[row]))
+            if own.size:
+                logits = recent.penalised(row, table[rows[row]]) if filters.by_rank[row] else None
+                for token in tokens[own[np.argsort(-rivals[own], kind="stable")]].tolist():
+                    if logits is None or leaves(filters, found, row, logits, token):
+                        self.tokens[rows[row]] = token
+                        break
 
 
 def _best_scored(
@@ -112,19 +146,3 @@ def _best_scored(
     scores[np.arange(most) >= keep[:, None]] = -math.inf
     winners = scores.argmax(axis=1)[:, None]
     return np.take_along_axis(tokens, winners, 1)[:, 0], np.take_along_axis(scores, winners, 1)[:, 0]
-
-
-def _from_below(
-    logits: Logits, recent: Recent, found: Pools, filters: Filters, at: int, noise: np.uint64, score: float
-) -> int | None:
-    """The token below pool number `at` that beats the best score in it, if there is one. `logits`: its whole row.
-
-    Only with a noise that makes up for its logit can such a token win, and few have one.
-    """
-    best, temp = found.best[at], filters.temp[at]
-    tokens = loud(noise, logits.size, score - (found.edge[at] - best) / temp)
-    values = recent.logits(at, logits, tokens)
-    allowed = values >= best - filters.reach[at]
-    tokens = tokens[allowed]
-    scores = (values[allowed] - best) / temp + gumbel(noise, tokens)
-    return int(tokens[scores.argmax()]) if scores.max(initial=-math.inf) > score else None

@@ -15,10 +15,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from .foremost import Finding, ranked
 from .kernels.native import Choosing, choosing
+from .kernels.native.interface import LOOKING
 from .kernels.team import rows_apart, side_by_side
 from .kernels.workspace import address
-from .ranking import Logits
+from .ranking import NOTHING, Keys, Logits
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -55,6 +57,7 @@ class Weighed:
         broken: the rows that have no finite best. Nothing else is known of them.
         best: the largest logit of each. `total`: the sum of all `exp(logit - best)`. `entropy`: in nats.
         maxima: the row laid out in as many columns, the largest logit of each, `[rows, columns]`.
+        keys: as many of its most probable tokens as were asked for, as `foremost.ranked` gives them.
     """
 
     broken: Flags
@@ -62,6 +65,7 @@ class Weighed:
     total: Values
     entropy: Values
     maxima: Logits
+    keys: Keys
 
 
 class _Sums:
@@ -75,13 +79,15 @@ class _Sums:
         self.best = np.empty(rows, np.float32)
         self.shifts = np.zeros(rows)
         self.sums, self.products = np.zeros((2, rows, -(-vocabulary // self.maxima.shape[1])), np.float32)
+        self.rows = np.arange(rows)
 
 
-def weighed(table: Logits) -> Weighed:
-    """What rows of logits, `[rows, vocabulary]`, weigh."""
+def weighed(table: Logits, count: int = 1) -> Weighed:
+    """What rows of logits, `[rows, vocabulary]`, weigh, and the `count` most probable tokens of each."""
     found = _Sums(table)
     code = choosing()
-    way = partial(_compiled, code) if code is not None else _in_numpy
+    finding = Finding(found.table, found.maxima, found.rows, count) if code is not None else None
+    way = _in_numpy if code is None or finding is None else partial(_compiled, code, finding)
     with np.errstate(invalid="ignore", over="ignore"):
         side_by_side([partial(way, found, *some) for some in rows_apart(len(table), table.size * WORK)])
         best = found.best.astype(np.float64)
@@ -91,12 +97,24 @@ def weighed(table: Logits) -> Weighed:
         means = found.products.sum(axis=1, dtype=np.float64) / totals
         total = np.maximum(totals * np.exp(found.shifts - best), 1.0)
     entropy = np.maximum(np.log(totals) - np.where(broken, 0.0, means), 0.0)
-    return Weighed(broken, best, total, entropy, found.maxima)
+    found.maxima[broken] = -math.inf
+    keys = finding.keys() if finding is not None else ranked(found.table, found.maxima, found.rows, count)
+    keys[broken] = NOTHING
+    return Weighed(broken, best, total, entropy, found.maxima, keys)
 
 
-def _compiled(code: Choosing, found: _Sums, low: int, high: int) -> None:
-    places = [address(array) for array in (found.maxima, found.best, found.sums, found.products)]
-    code.weigh(address(found.table), found.table.shape[1], low, high, found.maxima.shape[1], *places)
+def _compiled(code: Choosing, finding: Finding, found: _Sums, low: int, high: int) -> None:
+    """Each row is ranked as soon as it is weighed."""
+    space = finding.space(code)
+    given = finding.given | {
+        "low": low,
+        "high": high,
+        "space": address(space),
+        "best": address(found.best),
+        "sums": address(found.sums),
+        "products": address(found.products),
+    }
+    code.look(*(given[name] for name in LOOKING))
     found.shifts[low:high] = found.best[low:high]
 
 

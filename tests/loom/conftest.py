@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from n8loom_tui.loom import choosing as choosing_module
-from n8loom_tui.loom import distribution as distribution_module
+from n8loom_tui.loom import foremost as foremost_module
 from n8loom_tui.loom import noise as noise_module
+from n8loom_tui.loom import penalty as penalty_module
 from n8loom_tui.loom import trial as trial_module
 from n8loom_tui.loom import weighed as weighed_module
 from n8loom_tui.loom.draws import Draw
@@ -55,5 +56,5 @@ def _code(name: str) -> Choosing | None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """By what tokens are chosen: code for this processor, for others, and none."""
     code = _code(request.param)
-    for module in (distribution_module, noise_module, weighed_module):
+    for module in (foremost_module, noise_module, penalty_module, weighed_module):
         monkeypatch.setattr(module, "choosing", lambda: code)

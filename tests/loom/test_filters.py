@@ -11,9 +11,10 @@ from mlx_lm.sample_utils import apply_min_p, apply_top_k, apply_top_p
 
 from n8loom_tui.loom.distribution import Distributions
 from n8loom_tui.loom.draws import Draw
-from n8loom_tui.loom.filters import Filters
+from n8loom_tui.loom.filters import Filters, leaves
 from n8loom_tui.loom.filters import kept as kept_of
-from n8loom_tui.loom.pools import Recent, pools
+from n8loom_tui.loom.penalty import Recent
+from n8loom_tui.loom.pools import pools
 from n8loom_tui.loom.protocol import SamplingParams
 
 SIZES = (50, 3000)
@@ -112,3 +113,32 @@ def test_it_is_not_certain_what_is_left_where_more_may_pass_than_is_looked_at() 
     assert not certain(top_p=0.5)
     assert not certain(min_p=0.5)
     assert not certain()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"top_p": 0.9},
+        {"top_p": 0.999999},
+        {"top_k": 1500},
+        {"min_p": 0.2, "min_tokens_to_keep": 1700},
+        {"min_p": 0.2, "min_tokens_to_keep": 3, "top_p": 0.99},
+        {"top_p": 0.8, "top_k": 900},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("penalty", [1.0, 1.4])
+def test_one_token_is_left_as_if_all_were_looked_at(settings: dict[str, Any], penalty: float) -> None:
+    params = SamplingParams(**{"min_p": 0.0, "repetition_penalty": penalty, **settings})
+    for logits in (random_logits(4, 3000, 1.0), np.round(random_logits(5, 3000, 1.0) * 2) / 2):
+        model = Distributions(logits[None], 64)
+        rows, filters = np.arange(1), Filters.of([params])
+        recent = Recent.of(model.table, rows, [Draw(params, 0, 0, np.argsort(-logits)[:18].tolist())])
+        pool, whole = pools(model, rows, 64, recent), pools(model, rows, 3000, recent)
+        (keep,), certain = kept_of(whole, filters)
+        assert certain.all()
+        penalised = recent.penalised(0, logits)
+        places = np.minimum([0, 63, 200, keep - 2, keep - 1, keep, keep + 1, 2500], 2999)
+        for token in whole.tokens[0, places].tolist():
+            wanted = token in whole.tokens[0, :keep]
+            assert leaves(filters, pool, 0, penalised, token) == wanted

@@ -43,6 +43,18 @@ def test_all_loud_tokens_are_found(noise: float) -> None:
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("size", [1, 3, 17, 5003])
+def test_only_tokens_of_the_vocabulary_are_loud(size: int) -> None:
+    """One vocabulary after a larger one, and its size whatever it is."""
+    for seed in range(20):
+        (counter,) = counters([seed], [1])
+        assert loud(counter, 6000, -math.inf).tolist() == list(range(6000))
+        assert loud(counter, size, -math.inf).tolist() == list(range(size))
+        every = gumbel(counter, np.arange(size))
+        assert loud(counter, size, 1.0).tolist() == np.flatnonzero(every >= 1.0).tolist()
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("counter", [(7 << 30) - 2000, (1 << 64) - 2000, 1 << 30])
 def test_loud_tokens_are_found_across_a_carry(counter: int) -> None:
     every = gumbel(np.uint64(counter), np.arange(5000))

@@ -9,7 +9,8 @@ from mlx_lm.sample_utils import make_repetition_penalty
 
 from n8loom_tui.loom.distribution import Distributions
 from n8loom_tui.loom.draws import Draw
-from n8loom_tui.loom.pools import Pools, Recent, pools
+from n8loom_tui.loom.penalty import Recent
+from n8loom_tui.loom.pools import Pools, pools
 from n8loom_tui.loom.protocol import SamplingParams
 
 

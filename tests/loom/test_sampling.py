@@ -168,6 +168,34 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     assert together == [choose(table[i : i + 1], draws[i : i + 1])[0] for i in range(12)]
 
 
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_row_does_not_depend_on_what_others_are_chosen_by(seed: int) -> None:
+    """How much is looked at goes by what most of them need. Nothing that is told of a row does."""
+    rng = np.random.default_rng([seed, 4])
+    table = hostile_rows(rng, 9001)[:12]
+    draws = [
+        Draw(random_params(rng), row, 2, np.argsort(-logits)[:30].tolist())
+        for row, logits in enumerate(table)
+    ]
+    together = choose(table, draws)
+    assert together == [choose(table[i : i + 1], draws[i : i + 1])[0] for i in range(12)]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("equal", [2, 60, 200, 3000])
+def test_of_equal_best_tokens_the_first_is_taken(equal: int) -> None:
+    """Also where no more than the best is looked for."""
+    rng = np.random.default_rng(equal)
+    logits = random_logits(1, 9001)
+    places = rng.permutation(9001)[:equal]
+    logits[places] = 30.0
+    params = SamplingParams(temp=0.0, top_logprobs=0)
+    assert chosen(logits, params, 0, 0).token == places.min()
+    penalised = SamplingParams(temp=0.0, top_logprobs=0, repetition_penalty=1.5)
+    assert chosen(logits, penalised, 0, 0, [int(places.min())]).token == np.sort(places)[1]
+
+
 def test_no_branches_no_tokens() -> None:
     assert choose(np.empty((0, 50), np.float32), []) == []
 

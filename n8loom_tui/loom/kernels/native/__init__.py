@@ -12,7 +12,7 @@ from functools import cache, partial
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from .interface import LOUD, PROGRAM, RANKING, WEIGHING, Lying, Stored
+from .interface import LOOKING, LOUD, MOVING, PROGRAM, RANKING, SAYING, WEIGHING, Lying, Stored
 from .machine import Function, Machine, callable_at, compiled, machine
 
 if TYPE_CHECKING:
@@ -177,12 +177,15 @@ def _compiled_step(module: ir.Module, here: Machine, function: ir.Function) -> i
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """What goes through a vocabulary, as `WEIGHING`, `RANKING` and `LOUD` say. It is for every model, on any device."""
+    """What goes through a vocabulary, each function as `interface` says. It is for every model, on any device."""
 
     machine: Machine
     weigh: Function
     rank: Function
+    look: Function
     loud: Function
+    say: Function
+    move: Function
 
 
 def choosing() -> Choosing | None:
@@ -201,15 +204,21 @@ def choosing_for(here: Machine) -> Choosing:
     """What goes through a vocabulary, compiled for a processor."""
     from llvmlite import ir
 
-    from .logits import emit_loud, emit_ranking, emit_weighing
+    from .logits import emit_loud, emit_weighing
+    from .penalty import emit_moving, emit_saying
+    from .ranking import emit_looking, emit_ranking
 
     module = ir.Module("choosing")
     weigh, rank = emit_weighing(module, here, "weighing"), emit_ranking(module, here, "ranking")
-    loud = emit_loud(module, here, "loud")
-    found = compiled(module, [weigh, rank, loud])
+    takes = {
+        weigh: WEIGHING,
+        rank: RANKING,
+        emit_looking(module, here, "looking", weigh, rank): LOOKING,
+        emit_loud(module, here, "loud"): LOUD,
+        emit_saying(module, here, "saying"): SAYING,
+        emit_moving(module, here, "moving"): MOVING,
+    }
+    found = compiled(module, list(takes))
     return Choosing(
-        here,
-        callable_at(found[weigh.name], len(WEIGHING)),
-        callable_at(found[rank.name], len(RANKING)),
-        callable_at(found[loud.name], len(LOUD)),
+        here, *(callable_at(found[function.name], len(names)) for function, names in takes.items())
     )

@@ -92,6 +92,19 @@ class Emitter:
         b.branch(head)
         b.position_at_end(tail)
 
+    @contextmanager
+    def as_long_as(self, holds: Callable[[], Value]) -> Iterator[None]:
+        """A loop. `holds` gives the code that tells, before each turn, whether there is one."""
+        b = self.builder
+        head, body, tail = (self.function.append_basic_block(name) for name in ("head", "turn", "after"))
+        b.branch(head)
+        b.position_at_end(head)
+        b.cbranch(holds(), body, tail)
+        b.position_at_end(body)
+        yield
+        b.branch(head)
+        b.position_at_end(tail)
+
     def call(self, function: ir.Function, arguments: Sequence[Value]) -> None:
         self.builder.call(function, arguments)
 

@@ -251,21 +251,58 @@ Each row is laid out in `line` columns. `maxima`: address, `[rows, line]`, for t
 number does not count. `best`: address, `[rows]`, for the largest. `sums`, `products`: addresses, `[rows, lines]`, for
 the sums of `exp(logit - best)`, and of these times `logit - best`.
 """
+SORTED = 512
+"""So many keys at most are sorted as they are found."""
 RANKING = (
-    *("table", "size", "rows", "count", "line"),
-    *("maxima", "edges", "keys", "room", "found"),
+    *("table", "size", "rows", "low", "high", "line"),
+    *("maxima", "count", "columns", "space"),
+    *("keys", "room", "found"),
 )
-"""What `emit_ranking` writes takes: `count` rows of a table of `size` logits each. `rows`: address of their numbers.
+"""What `emit_ranking` writes takes: some rows of a table of `size` logits each, from number `low` up to `high`.
 
-`maxima`: address, `[count, line]`, as `WEIGHING` has them of these rows. `edges`: address, `[count]`, what a row's
-logits have to reach. `keys`: address of whole numbers, `[count, room]`, for the keys of those that do, in any order,
-with `NOTHING` behind them. `found`: address, `[count]`, for how many these are; if more than `room`, some are missing.
+`rows`: address of their places in the table. `maxima`: address, `[all rows, line]`, as `WEIGHING` has them. Wanted are
+the `count` most probable tokens: what reaches the edge that as many columns do, the row laid out in `columns`, which
+are as many or a fraction of `line`. `space`: address of room for `ranking_room` floats. `keys`: address of whole
+numbers, `[rows, room]`, for the keys of those found, with `NOTHING` behind them; in their order if these are up to
+`SORTED`. `found`: address, `[rows]`, for how many these are; if more than `room`, some are missing.
 """
+LOOKING = tuple(dict.fromkeys((*WEIGHING, *RANKING)))
+"""What `emit_looking` writes takes: what `WEIGHING` and `RANKING` do, for rows that are numbered as in the table."""
+
+
+def ranking_room(machine: Machine, line: int, room: int) -> int:
+    """How many floats ranking needs for itself."""
+    return line + 2 * (room + machine.width)
+
+
 NOTHING = 0xFF800000FFFFFFFF
 """The key that stands where there is no token: behind all others, with minus infinity for a logit."""
+SAYING = (
+    *("table", "size", "count"),
+    *("rows", "places", "penalties"),
+    *("numbers", "tokens", "before", "after", "found"),
+)
+"""What `emit_saying` writes takes: `count` tokens that rows of a table of `size` logits each have said.
+
+`rows`: address of the rows' places in the table. `places`: address of whole numbers, sorted: the number of a row in
+the upper 32 bits, a token id in the lower ones. `penalties`: address, of each row. For each place that is new and a
+token of the table: `numbers`, `tokens`: addresses of whole numbers, for the number of its row and its id; `before`,
+`after`: addresses, for its logit as it is and with the penalty. `found`: address of how many these are.
+"""
+MOVING = (
+    *("count", "width", "step", "room"),
+    *("keys", "edges", "numbers", "tokens", "before", "after"),
+    *("moved", "lengths"),
+)
+"""What `emit_moving` writes takes: `count` tokens as `SAYING` gives them, and rows of `width` sorted keys, `step` whole
+numbers from one to the next.
+
+`edges`: address, of each row: what falls to it is not put in. `moved`: address, `[rows, room]`: the same keys, of which
+those of the tokens become `NOTHING`; their new ones go behind the `lengths` (address, `[rows]`) first, and are counted.
+"""
 LOUD = ("counter", "size", "least", "found")
 """What `emit_loud` writes takes. `counter`, `least`: the bits of unsigned numbers. `found`: address of whole numbers,
-one more than vectors of tokens: first how many vectors have a token with a noise of at least `least`, then which."""
+one more than tokens: first how many tokens have a noise of at least `least`, then which."""
 BARRIER = ("state", "count")
 """What `emit_barrier` writes takes. `state`: address of `STATE` whole numbers, zero to begin with."""
 STATE = 24

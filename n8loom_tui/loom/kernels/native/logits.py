@@ -1,4 +1,4 @@
-"""The code that goes through a vocabulary: the largest logits, the sums of exponentials, the loudest noise."""
+"""The code that goes through a whole vocabulary: the largest logits, the sums of exponentials, the loudest noise."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from .elementwise import SMALLEST, exponential
-from .emitter import BIT, FLOAT, SHORT, WHOLE, Emitter, Value, Variable, real, whole
-from .interface import LOUD, NOTHING, RANKING, WEIGHING
+from .emitter import BIT, WHOLE, Emitter, Value, Variable, whole
+from .interface import LOUD, WEIGHING
 from .machine import Machine
 
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -87,53 +87,6 @@ def _vectors(e: Emitter, begin: Value, stop: Value, write: Callable[[Value, Valu
         write(last, e.below(left))
 
 
-def emit_ranking(module: ir.Module, machine: Machine, name: str) -> ir.Function:
-    """The code that finds the tokens that reach a threshold, as `RANKING` says. Keys are those of `ranking.packed`."""
-    e = Emitter(module, name, RANKING, machine.width)
-    b, a = e.builder, e.arguments
-    lines = b.sdiv(b.add(a["size"], b.sub(a["line"], whole(1))), a["line"])
-    with e.count(a["count"]) as number:
-        logits = e.at(a["table"], b.mul(e.load(e.at(a["rows"], number, 8), WHOLE), a["size"]))
-        maxima, keys = (
-            e.at(a["maxima"], b.mul(number, a["line"])),
-            e.at(a["keys"], b.mul(number, a["room"]), 8),
-        )
-        edge = e.everywhere(e.load(e.at(a["edges"], number), FLOAT))
-        found = Variable(e, whole(0))
-        with e.count(a["line"], step=e.width) as column:
-            within = e.below(b.sub(a["line"], column))
-            some = _reaching(e, e.at(maxima, column), within, edge)
-            with b.if_then(b.icmp_unsigned("!=", some, whole(0)), likely=False), e.count(lines) as line:
-                place = b.add(b.mul(line, a["line"]), column)
-                there = b.and_(within, e.below(b.sub(a["size"], place)))
-                bits = Variable(e, _reaching(e, e.at(logits, place), there, edge))
-                with e.count(b.ctpop(bits.get())):
-                    token = b.add(place, b.cttz(bits.get(), ir.Constant(BIT, 0)))
-                    bits.set(b.and_(bits.get(), b.sub(bits.get(), whole(1))))
-                    with b.if_then(b.icmp_signed("<", found.get(), a["room"])):
-                        e.store(_key(e, logits, token), e.at(keys, found.get(), 8))
-                    found.add(whole(1))
-        with e.count(a["room"], found.get()) as place:
-            e.store(whole(NOTHING), e.at(keys, place, 8))
-        e.store(found.get(), e.at(a["found"], number, 8))
-    return e.done()
-
-
-def _reaching(e: Emitter, address: Value, mask: Value, edge: Value) -> Value:
-    """Which numbers of a vector reach the edge, as the bits of a whole number."""
-    b = e.builder
-    reaching = b.fcmp_ordered(">=", e.load_some(address, mask, e.constant(float("-inf"))), edge)
-    return b.zext(b.bitcast(b.and_(reaching, mask), ir.IntType(e.width)), WHOLE)
-
-
-def _key(e: Emitter, logits: Value, token: Value) -> Value:
-    b = e.builder
-    logit = b.fadd(e.load(e.at(logits, token), FLOAT), real(0.0))  # minus zero and zero are equal
-    bits = b.bitcast(logit, SHORT)
-    falling = b.and_(b.not_(b.ashr(bits, ir.Constant(SHORT, 31))), ir.Constant(SHORT, 0x7FFFFFFF))
-    return b.or_(b.shl(b.zext(b.xor(bits, falling), WHOLE), whole(32)), token)
-
-
 def emit_loud(module: ir.Module, machine: Machine, name: str) -> ir.Function:
     """The code that finds the tokens with a loud noise, as `LOUD` says; it is that of `noise.loud`."""
     e = Emitter(module, name, LOUD, machine.width)
@@ -145,9 +98,15 @@ def emit_loud(module: ir.Module, machine: Machine, name: str) -> ir.Function:
         for shift, factor in ROUNDS:
             x = b.xor(x, b.lshr(x, ir.Constant(e.wholes, [shift] * e.width)))
             x = b.mul(x, ir.Constant(e.wholes, [factor] * e.width))
-        loud = b.bitcast(b.icmp_unsigned(">=", x, least), ir.IntType(e.width))
-        with b.if_then(b.icmp_unsigned("!=", loud, ir.Constant(loud.type, 0)), likely=False):
+        there = b.and_(b.icmp_unsigned(">=", x, least), e.below(b.sub(a["size"], place)))
+        bits = Variable(e, b.zext(b.bitcast(there, ir.IntType(e.width)), WHOLE))
+        with (
+            b.if_then(b.icmp_unsigned("!=", bits.get(), whole(0)), likely=False),
+            e.count(b.ctpop(bits.get())),
+        ):
             found.add(whole(1))
-            e.store(b.sdiv(place, whole(e.width)), e.at(a["found"], found.get(), 8))
+            token = b.add(place, b.cttz(bits.get(), ir.Constant(BIT, 0)))
+            e.store(token, e.at(a["found"], found.get(), 8))
+            bits.set(b.and_(bits.get(), b.sub(bits.get(), whole(1))))
     e.store(found.get(), a["found"])
     return e.done()
