@@ -14,7 +14,7 @@ from typing import Any
 
 from .kept.recall import Recall
 from .kernels.network import Network
-from .kernels.strand import AnyStrand, begin_strand
+from .kernels.strand import AnyStrand, begin_strand, copied_length
 from .layers import Layout
 from .opaque import arrays_in
 from .pins import Pin
@@ -81,6 +81,8 @@ class Prefill:
         self._name = f"prefill {next(_numbers)}"
         self._recall = recall
         self._read = 0
+        self._copied = 0
+        """How many tokens of what the rows go on from a network has put together."""
         self.restored = 0
         """How many of the tokens were brought back from disk."""
         self.recomputed = 0
@@ -205,6 +207,7 @@ class Prefill:
         for row in rows:
             self._pins.append(self._store.pin(row.path[: row.start]))
             row.known = self._store.known_length(row.path[: row.stop])
+        self._copied = copied_length(self._store, rows) if self._network is not None else 0
         self._reserve(rows)
         self._strand = begin_strand(self._model, self._layout, self._network, self._store, rows)
 
@@ -265,16 +268,17 @@ class Prefill:
 
     def _reserve(self, rows: Sequence[Row]) -> None:
         """Count what the rows take beside what is in the store, and what is still to be put there."""
-        kept = sum(row.kept - row.start for row in rows)
-        unkept = sum(row.stop - row.start for row in rows) if self._network is None else 0
-        self._store.reserve(self._name, self._footprint(rows) + (unkept - kept) * self._store.per_token)
+        unkept = sum(row.stop - row.kept for row in rows)
+        nbytes = (self._copied + unkept) * self._store.per_token
+        self._store.reserve(self._name, nbytes + (self._footprint(rows) if self._network is None else 0))
 
     def _footprint(self, rows: Sequence[Row]) -> int:
         """About how many bytes the rows' caches take. Those of a network are what is put into the store."""
         per_token = self._store.per_token
-        shared = shared_length(rows) if len(rows) > 1 else rows[0].start
         if self._network is not None:
-            return (shared + sum(row.stop - shared for row in rows)) * per_token
+            read = sum(row.stop - row.start for row in rows)
+            return (copied_length(self._store, rows) + read) * per_token
+        shared = shared_length(rows) if len(rows) > 1 else rows[0].start
         if len(rows) == 1:
             return (shared + rows[0].stop) * per_token
         own = max(row.stop for row in rows) - shared

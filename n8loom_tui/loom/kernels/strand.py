@@ -30,6 +30,28 @@ _Lent = tuple[int, int, Views]
 """Where a part of a path begins and ends, and its keys and values as they lie in memory."""
 
 
+def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Pieces that are used as they lie, one by one, and short ones that are put together."""
+    for is_short, group in itertools.groupby(pieces, lambda piece: len(piece) < SHORT):
+        if is_short:
+            yield list(group)
+        else:
+            yield from ([piece] for piece in group)
+
+
+def _shared(rows: Sequence[Row]) -> int:
+    """How many tokens at their beginning the rows use as one."""
+    return shared_length(rows) if len(rows) > 1 else rows[0].start
+
+
+def copied_length(held: Fragments, rows: Sequence[Row]) -> int:
+    """How many tokens of what rows go on from would be put together, which are there twice then."""
+    shared = _shared(rows)
+    spans = [(rows[0].path, 0, shared), *((row.path, shared, row.start) for row in rows)]
+    runs = (run for span in spans for run in _runs(held.pieces(*span)))
+    return sum(len(piece) for run in runs if len(run) > 1 for piece in run)
+
+
 def _lent(held: Fragments, path: list[int], start: int, stop: int) -> list[_Lent]:
     """What is held of `path[start:stop]`.
 
@@ -40,14 +62,13 @@ def _lent(held: Fragments, path: list[int], start: int, stop: int) -> list[_Lent
     if start < stop and not pieces:
         raise ValueError(GONE)
     parts: list[_Lent] = []
-    for is_short, group in itertools.groupby(pieces, lambda piece: len(piece) < SHORT):
-        run = list(group)
-        if is_short and len(run) > 1:
+    for run in _runs(pieces):
+        piece = run[0]
+        if len(run) > 1:
             fused = Piece.fused(run)
-            run = [Piece(run[0].edge, fused, 0, len(fused))]
-        for piece in run:
-            parts.append((start, start + len(piece), Views.lent(piece)))
-            start += len(piece)
+            piece = Piece(piece.edge, fused, 0, len(fused))
+        parts.append((start, start + len(piece), Views.lent(piece)))
+        start += len(piece)
     return parts
 
 
@@ -119,7 +140,7 @@ class NetworkStrand:
     def __init__(self, network: Network, held: Fragments, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
         self._network = network
-        shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
+        shared = _shared(self.rows)
         self._common = _lent(held, self.rows[0].path, 0, shared)
         self._read = {
             id(row): _Read(network, row, _lent(held, row.path, shared, row.start)) for row in self.rows

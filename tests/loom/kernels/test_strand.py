@@ -143,3 +143,18 @@ def test_what_is_read_takes_its_memory_once(block_length: BlockLength) -> None:
     engine.close(reading)
     assert mx.get_peak_memory() - before <= every * 1.1
     assert engine.store.held(path, 0, len(path)).tokens == len(path)
+
+
+@pytest.mark.parametrize("nodes", [1, 40])
+def test_what_is_counted_of_a_path_that_is_gone_on_from_is_what_is_copied(nodes: int) -> None:
+    engine, path = reader(), numbers(200)
+    read(engine, [[*path[:stop], 2] for stop in range(200 // nodes, 200, 200 // nodes)], 400)
+    read(engine, [path], 400)
+    mx.clear_cache()
+    before = mx.get_active_memory()
+    reading = engine.prefilling([ToRead([*path, *numbers(10, 2)])])
+    reading.step(4)
+    counted = engine.store.reserved - 10 * engine.store.per_token
+    taken = mx.get_active_memory() - before - 10 * engine.store.per_token
+    assert counted == taken == (200 * engine.store.per_token if nodes > 1 else 0)
+    engine.close(reading)
