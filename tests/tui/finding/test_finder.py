@@ -260,6 +260,43 @@ def test_what_stands_below_a_text_that_grows_is_found_with_its_new_end(growing: 
     assert desk.found("a flood") == ["ood"]
 
 
+def test_a_capital_of_a_text_counts_for_what_stands_below_it(growing: Growing) -> None:
+    desk, branch = growing.desk, growing.branch
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    below = branch.children[0]
+    assert desk.found("The Flood") == ["ood"]
+    growing.says(branch, " the fl")
+    assert growing.found() == []
+    growing.says(branch, " The Fl")
+    assert growing.found() == [below]
+    assert len(growing.read) < 99, "nothing else is read anew for that"
+
+
+def test_hits_are_right_though_only_the_reading_came_to_its_end(growing: Growing) -> None:
+    desk, branch = growing.desk, growing.branch
+    assert desk.found("flood") == []
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    desk.finder.prepare()
+    desk.work_off()
+    assert growing.found() == branch.children
+
+
+def test_all_hits_there_are_now_are_told_though_a_reading_began_before(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, branch, others = growing.desk, growing.branch, growing.others
+    assert desk.found("flood") == []
+    monkeypatch.setattr(finder_module, "advance", lambda work: next(work, "done") == "done")
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    desk.finder.refresh()
+    growing.read.clear()
+    assert desk.work is not None
+    while others[0].id not in growing.read:
+        next(desk.work)
+    desk.finder.trees_changed(desk.document.add_text(others[0], " flood"))
+    assert desk.finder.hits() == [*others[0].children, *branch.children]
+
+
 def test_where_most_texts_change_all_is_read_anew(growing: Growing) -> None:
     desk, others = growing.desk, growing.others
     assert desk.found("flood") == []
