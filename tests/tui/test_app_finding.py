@@ -13,6 +13,7 @@ from n8loom_tui.tui.screens.compare import CompareScreen
 from n8loom_tui.tui.screens.fuzzy import FuzzyScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.map import MapScreen
+from n8loom_tui.tui.widgets.bars import Bar
 from n8loom_tui.tui.widgets.diff_view import DiffView
 from n8loom_tui.tui.widgets.pick_list import PickList
 
@@ -337,6 +338,13 @@ async def test_the_map_is_moved_in_and_left_for_a_node(launch: Launcher, keymap:
         await key(rig, "stop")
         assert rig.current is rig.root, "nothing came of it"
         assert rig.app.screen is rig.app.view
+
+
+async def test_the_map_counts_one_leaf(launch: Launcher) -> None:
+    async with launch() as rig:
+        await rig.ready()
+        await rig.press("M")
+        assert rig.app.screen.query_one("#map-title", Bar).right == "1 node · 1 leaf"
 
 
 async def test_the_map_follows_what_grows(launch: Launcher) -> None:

@@ -71,6 +71,24 @@ async def test_naming_moves_the_file_and_what_is_done_meanwhile_is_in_it(
     assert read_session(library.sessions_dir() / "copy.loom").nodes == 4
 
 
+@pytest.mark.parametrize("size", [(120, 40), (60, 15)])
+async def test_what_the_browser_leaves_out_of_a_session_has_a_mark(
+    launch: Launcher, size: tuple[int, int]
+) -> None:
+    told = " ".join(f"word{number}" for number in range(400))
+    async with launch(free(), prompt=told, size=size) as rig:
+        await rig.ready()
+        await key(rig, "save_as")
+        await answer(rig, "a-long-name-" * 12)
+        await rig.until(lambda: rig.app.saving.named)
+        await key(rig, "sessions")
+        await rig.until(lambda: rows(rig) and "0 nodes" not in rows(rig)[0])
+        preview = rig.app.screen.query_one("#sessions-preview", Static)
+        facts, end = str(preview.content).split("\n")
+        assert len(facts) <= preview.size.width and facts.endswith("…")
+        assert end.startswith("…") and end.endswith("word399")
+
+
 @KEYMAPS
 async def test_the_browser_opens_another_session_and_what_grew_is_stored(
     launch: Launcher, keymap: str, tmp_path: Path
