@@ -73,9 +73,9 @@ class Rig:
         await self.until(lambda: not self.app.document.growing and not self.app.document.waiting)
 
     def texts(self) -> list[str]:
-        """All rows of the tree as they are drawn."""
+        """All rows of the tree as they were drawn: those that nobody had drawn anew are what they were."""
         tree = self.app.view.tree_view
-        return [tree.render_line(y).text for y in range(tree.size.height)]
+        return [strip.text for strip in tree.render_lines(tree.size.region)]
 
 
 def notices_of(app: LoomApp) -> list[tuple[str, str]]:

@@ -313,6 +313,20 @@ async def test_a_long_comparison_scrolls_to_what_differs(launch: Launcher) -> No
         assert rig.app.screen is rig.app.view
 
 
+async def test_hits_show_while_branches_grow(launch: Launcher) -> None:
+    backend = FakeBackend()
+    async with launch(backend) as rig:
+        await rig.ready()
+        await rig.press("space", "/", *"flood", "enter")
+        signs = rig.app.view.tree_view.signs
+        assert not any(signs.hit in line for line in rig.texts())
+        backend.grant(2)
+        await rig.until(lambda: sum(signs.hit in line for line in rig.texts()) == 3)
+        await rig.press("n", "n")
+        assert rig.current is rig.root.children[1]
+        assert "/flood 2/3" in rig.app.view.state_bar.left
+
+
 @KEYMAPS
 async def test_the_map_is_moved_in_and_left_for_a_node(launch: Launcher, keymap: str) -> None:
     async with launch(keymap=keymap, size=(100, 24)) as rig:
