@@ -250,7 +250,7 @@ class LoomApp(Noticing, inherit_bindings=False):
 
     def searched(self) -> None:
         """A search is over; the cursor stands where it stays."""
-        self.status.said = self.view.search_text()
+        self.view.tell_hits()
         self.stands_on(self.view.current)
         self.refresh_bars()
 

@@ -320,8 +320,10 @@ async def test_hits_show_while_branches_grow(launch: Launcher) -> None:
         await rig.press("space", "/", *"flood", "enter")
         signs = rig.app.view.tree_view.signs
         assert not any(signs.hit in line for line in rig.texts())
+        assert "/flood not found" in rig.app.view.state_bar.left
         backend.grant(2)
         await rig.until(lambda: sum(signs.hit in line for line in rig.texts()) == 3)
+        await rig.until(lambda: "/flood –/3" in rig.app.view.state_bar.left)
         await rig.press("n", "n")
         assert rig.current is rig.root.children[1]
         assert "/flood 2/3" in rig.app.view.state_bar.left
