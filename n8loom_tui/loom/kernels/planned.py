@@ -36,14 +36,7 @@ class Plan:
         self.queries = address(queries)
         """Where its queries are to be put, scaled: `[kv_heads, rows, group, dim]`."""
         tile = min(rows, max(TILE_ROWS, TILE_FLOATS // max(1, heads.group * columns)))
-        table = np.zeros((len(spans), len(SPAN)), dtype=np.int64)
-        visible = np.zeros((len(spans), rows), dtype=np.int64)
-        before = np.zeros(rows, dtype=np.int64)
-        for number, (span, seen) in enumerate(spans):
-            steps = (span.keys[0].strides[0] // FLOAT, span.values[0].strides[0] // FLOAT)
-            table[number] = (span.low, span.high, span.start, span.stop - span.start, *steps)
-            visible[number, span.low : span.high] = seen
-            np.maximum(before[span.low : span.high], span.stop, out=before[span.low : span.high])
+        table, visible, before = _tables(spans, rows)
         order, lengths = _of_rows(own)
         sizes = {"scores": tile * heads.group * columns}
         sizes |= rooms(known.machine, tile, heads.group, heads.dim, columns)
@@ -124,6 +117,19 @@ def _spans(what: Pass, low: int, high: int) -> list[tuple[Span, Whole]]:
             seen = part.seen(causal)
             found.append((replace(part, stop=part.start + int(seen.max())), seen))
     return found
+
+
+def _tables(spans: Sequence[tuple[Span, Whole]], rows: int) -> tuple[Whole, Whole, Whole]:
+    """The spans as `SPAN` says; how much each row sees of each, `[spans, rows]`; how much there is before its own."""
+    table = np.zeros((len(spans), len(SPAN)), dtype=np.int64)
+    visible = np.zeros((len(spans), rows), dtype=np.int64)
+    before = np.zeros(rows, dtype=np.int64)
+    for number, (span, seen) in enumerate(spans):
+        steps = (span.keys[0].strides[0] // FLOAT, span.values[0].strides[0] // FLOAT)
+        table[number] = (span.low, span.high, span.start, span.stop - span.start, *steps)
+        visible[number, span.low : span.high] = seen
+        np.maximum(before[span.low : span.high], span.stop, out=before[span.low : span.high])
+    return table, visible, before
 
 
 def _of_rows(own: Own | None) -> tuple[Whole, Whole]:
