@@ -68,8 +68,8 @@ class Edge:
             upper.fragment = fragment.part(0, length)
             self.fragment = fragment.part(length, len(self.tokens))
             upper.live = 1
-        for at, mark in list(self.marks.items()):
-            del self.marks[at]
+        marks, self.marks = self.marks, {}
+        for at, mark in marks.items():
             if at <= length:
                 upper.marks[at], mark.edge = mark, upper
             else:

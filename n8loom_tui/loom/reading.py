@@ -96,7 +96,7 @@ class Reader:
         for each in sorted(wanted, key=lambda source: source.before):
             covered, held = bound.cost(each.before)
             more = len(each.before) - max(covered, common_length(last, each.before))
-            # What is read takes its place twice: where it is computed, and in the store.
+            # What is read takes its place twice at most: where it is computed, and in the store.
             needed = bound.nbytes + held + 2 * (unread + more) * per_token
             if per_token and needed <= limit:
                 bound.add(each.before)

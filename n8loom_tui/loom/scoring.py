@@ -153,7 +153,7 @@ class Scoring:
         self._covered = store.match_length(self._path[: row.stop]) >= row.stop
         reader.close(self._prefill)
         self._prefill = None
-        store.reserve("scoring", row.stop * store.per_token)
+        self._reserve(row)
         return self._strand
 
     def _keep(self, strand: AnyStrand) -> None:
@@ -164,10 +164,16 @@ class Scoring:
         state = strand.snapshot(row)
         snapshots = {} if state is None else {row.position: state}
         for low in range(row.kept, row.position, EDGE_TOKENS):
-            high = min(low + EDGE_TOKENS, row.position)
-            self._reader.store.put(row.path, low, strand.fragment(row, low, high), snapshots)
-            self._reader.prefilled += high - low
-            row.kept = high
+            row.kept = min(low + EDGE_TOKENS, row.position)
+            self._reserve(row)
+            self._reader.store.put(row.path, low, strand.fragment(row, low, row.kept), snapshots)
+            self._reader.prefilled += row.kept - low
+
+    def _reserve(self, row: Row) -> None:
+        """Count what the row takes beside what is in the store: where a network reads, that is what is put there."""
+        store = self._reader.store
+        kept = row.kept - row.start if self._reader.network is not None else 0
+        store.reserve("scoring", (row.stop - kept) * store.per_token)
 
     def _scored(self, name: str, span: range) -> Scored:
         known = [self._known.pop(position, UNKNOWN) for position in span]

@@ -12,8 +12,10 @@ from support.faults import break_last_layer
 from tiny import build_model, greedy, scratch_logits, tiny_model, tiny_tokenizer
 
 from n8loom_tui.loom import scoring as scoring_module
+from n8loom_tui.loom import store as store_module
 from n8loom_tui.loom.engine import Engine, engine_for
 from n8loom_tui.loom.heddle import Heddle, Loom
+from n8loom_tui.loom.kernels import strand as strand_module
 from n8loom_tui.loom.protocol import (
     BranchSpec,
     BranchToken,
@@ -32,6 +34,7 @@ from n8loom_tui.loom.protocol import (
     Source,
     Stop,
 )
+from n8loom_tui.loom.scoring import Scoring
 from n8loom_tui.loom.strand import Row
 
 MODEL = tiny_model("llama")
@@ -154,6 +157,24 @@ def test_fragments_are_used_and_kept() -> None:
     request = Ramify("r", (Source(path, (BranchSpec("b", 0),)),), SamplingParams(temp=0, max_tokens=1))
     run(engine, request)
     assert engine.stats().prefilled == 139
+    assert engine.store.reserved == 0
+
+
+def test_what_is_kept_of_a_scored_path_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that fits beside it is dropped for it."""
+    for place in (scoring_module, store_module, strand_module):
+        monkeypatch.setattr(place, "EDGE_TOKENS", 32)
+    engine = Engine(MODEL, TOKENIZER)
+    assert engine.network is not None
+    other, path = [7] * 100, LONG[:300]
+    engine.prefill(other)
+    engine.store.budget = 420 * engine.store.per_token
+    scoring = Scoring(engine, Score("score", segments(path)), path, [len(path)])
+    while not scoring.done:
+        scoring.step(64)
+    scoring.close()
+    assert engine.store.held(path[:-1], 0, 299).tokens == 299
+    assert engine.store.held(other, 0, 100).tokens == 100
     assert engine.store.reserved == 0
 
 

@@ -240,6 +240,18 @@ def test_states_stay_where_they_belong_when_spans_are_cut() -> None:
     assert store.nbytes == (6 + 1 + 1 + 1) * PER_TOKEN + 6 * 100
 
 
+def test_states_of_a_span_that_is_cut_do_not_take_each_others_place() -> None:
+    """Also where the later one came first, and lies as far behind the cut as the other one did behind the start."""
+    store = FragmentStore(1 << 20, states=True)
+    path = [1, 2, 3, 4, 5, 6]
+    put_states(store, path, 6)
+    put_states(store, path, 4)
+    put(store, [1, 2, 9], 2)
+    for position in (4, 6):
+        assert state_at(store, path, position) == tuple(path[:position])
+    assert store.nbytes == 7 * PER_TOKEN + 2 * 100
+
+
 def test_a_state_can_be_put_where_the_path_is_covered_already() -> None:
     store = FragmentStore(1 << 20, states=True)
     path = [1, 2, 3, 4]
