@@ -298,12 +298,17 @@ class Heddle(Weaving, Standing, Framed, Late):
         Raises:
             ValueError: the node is this one or stands above it.
         """
-        above = self.ancestors() if child.children else (self,)  # a leaf stands above nobody: no need to look
-        if any(child is node for node in above):
+        if any(child is above for above in (self.ancestors() if self._may_be_below(child) else (self,))):
             raise ValueError("a heddle cannot become a child of itself or of what stands below it")
         self.children.append(child)
         child.parent = self
         return child
+
+    def _may_be_below(self, child: Heddle) -> bool:
+        """Whether it takes a look all the way up to see that this does not stand below a node. Below one that is new,
+        which most are that are entered, nothing stands; below a root may be what was made behind it and not entered."""
+        own = child.parent is None or child.parent is self
+        return bool(child.children) or not own or child is self.parent or isinstance(child, Loom)
 
     def add_text_child(self, text: str) -> Heddle:
         """Make a child of a text and enter it. Returns the child."""

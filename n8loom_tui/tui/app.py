@@ -250,7 +250,7 @@ class LoomApp(Noticing, inherit_bindings=False):
 
     def searched(self) -> None:
         """A search is over; the cursor stands where it stays."""
-        self.status.said = self.view.search_text()
+        self.view.tell_hits()
         self.stands_on(self.view.current)
         self.refresh_bars()
 
@@ -279,14 +279,14 @@ class LoomApp(Noticing, inherit_bindings=False):
         self.view.end_search(keep=True)
         self.view.take_no_key()
         self.status.said = ""
-        told = self.told
+        told, done = self.told, self.document.history.undoable[-1:]
         try:
             self.commands.perform(action, count)
         except EditError as error:
             self.tell(str(error), "warning")
         if isinstance(self.screen, ModalScreen) and self.told is told:
             self.make_room()
-        self.watching.acted(action)
+        self.watching.acted(action, changed=self.document.history.undoable[-1:] != done)
         self.refresh_bars()
 
     @property

@@ -325,7 +325,8 @@ class Saving:
 
     def stored(self, timeout: float = PATIENCE) -> bool:
         """Wait until all that was handed over is in the file. Not for the UI's thread."""
-        return self._writer is not None and self._writer.flush(timeout)
+        writer = self._writer  # another may take its place meanwhile
+        return writer is not None and writer.flush(timeout)
 
     @property
     def title(self) -> str:

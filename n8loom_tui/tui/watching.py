@@ -48,10 +48,11 @@ class Watching:
         """Nothing will be answered any more."""
         self._kv.forget()
 
-    def acted(self, action: str) -> None:
-        """Something was done: a hint has been seen, and this may be the moment for another."""
+    def acted(self, action: str, changed: bool) -> None:
+        """Something was asked for: a hint has been seen, and this may be the moment for another. `changed`: whether it
+        is a step of the history."""
         self._app.status.hint = ""
-        if action in CUTS:
+        if changed and action in CUTS:
             self._give(Moment.CUT)
 
     def look(self, now: float) -> None:

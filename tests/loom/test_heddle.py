@@ -227,6 +227,18 @@ def test_a_cycle_is_refused() -> None:
     assert root.count_children() == 6
 
 
+def test_a_cycle_through_a_node_that_was_not_entered_is_refused() -> None:
+    for above in (Loom(MODEL, TOKENIZER, "root"), Heddle(MODEL, TOKENIZER, "a", None, [])):
+        behind = Heddle(MODEL, TOKENIZER, " b", None, [], above)
+        with pytest.raises(ValueError, match="itself"):
+            behind.add_child(above)
+        assert above.parent is None and not behind.children
+    root = Loom(MODEL, TOKENIZER, "root")
+    below = Heddle(MODEL, TOKENIZER, " b", None, [], root).add_text_child(" c")
+    with pytest.raises(ValueError, match="itself"):
+        below.add_child(root)
+
+
 def test_ramify_by_text() -> None:
     root, _ = tree()
     child = root.ramify(" the")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from n8loom_tui.tui.glimpsed import begin_opening
 from n8loom_tui.tui.keymap import load_keymaps, shipped_keymaps_path
 from n8loom_tui.tui.settings import Settings
 
+PATIENCE = 30.0
+"""Seconds that a test waits for what must come. None is in a hurry on a machine that others use too."""
+
 
 @dataclass
 class Rig:
@@ -36,12 +40,12 @@ class Rig:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let the app run until a condition holds. Fails when it does not come to hold."""
-        for _ in range(2000):
-            if condition():
-                await self.pilot.pause()
-                return
+        give_up = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > give_up:
+                raise AssertionError("the app never got there")
             await asyncio.sleep(0.003)
-        raise AssertionError("the app never got there")
+        await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until each has been dealt with (or has to wait for a session to be read)."""
@@ -69,9 +73,9 @@ class Rig:
         await self.until(lambda: not self.app.document.growing and not self.app.document.waiting)
 
     def texts(self) -> list[str]:
-        """All rows of the tree as they are drawn."""
+        """All rows of the tree as they were drawn: those that nobody had drawn anew are what they were."""
         tree = self.app.view.tree_view
-        return [tree.render_line(y).text for y in range(tree.size.height)]
+        return [strip.text for strip in tree.render_lines(tree.size.region)]
 
 
 def notices_of(app: LoomApp) -> list[tuple[str, str]]:

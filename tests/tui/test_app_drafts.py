@@ -203,3 +203,21 @@ async def test_words_that_are_taken_back_leave_no_session_behind(launch: Launche
         await rig.press("q")
     assert rig.app.saving.leave() == [] and rig.app.saving.way_back() == []
     assert not list(tmp_path.glob("data/sessions/*"))
+
+
+async def test_an_editor_that_opens_while_the_app_ends_breaks_nothing(
+    launch: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        with monkeypatch.context() as ending:
+
+            async def nothing(*_widgets: object) -> None:
+                """As Textual where its screens are being taken away."""
+
+            ending.setattr(EditorScreen, "mount_composed_widgets", nothing)
+            await key(rig, "add_text")
+            assert isinstance(rig.app.screen, EditorScreen)
+        rig.app.leaving.quit()
+    assert rig.app.return_code == 0
+    assert not rig.app._exception

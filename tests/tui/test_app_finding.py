@@ -13,6 +13,7 @@ from n8loom_tui.tui.screens.compare import CompareScreen
 from n8loom_tui.tui.screens.fuzzy import FuzzyScreen
 from n8loom_tui.tui.screens.loom import LoomScreen
 from n8loom_tui.tui.screens.map import MapScreen
+from n8loom_tui.tui.widgets.bars import Bar
 from n8loom_tui.tui.widgets.diff_view import DiffView
 from n8loom_tui.tui.widgets.pick_list import PickList
 
@@ -312,6 +313,22 @@ async def test_a_long_comparison_scrolls_to_what_differs(launch: Launcher) -> No
         assert rig.app.screen is rig.app.view
 
 
+async def test_hits_show_while_branches_grow(launch: Launcher) -> None:
+    backend = FakeBackend()
+    async with launch(backend) as rig:
+        await rig.ready()
+        await rig.press("space", "/", *"flood", "enter")
+        signs = rig.app.view.tree_view.signs
+        assert not any(signs.hit in line for line in rig.texts())
+        assert "/flood not found" in rig.app.view.state_bar.left
+        backend.grant(2)
+        await rig.until(lambda: sum(signs.hit in line for line in rig.texts()) == 3)
+        await rig.until(lambda: "/flood –/3" in rig.app.view.state_bar.left)
+        await rig.press("n", "n")
+        assert rig.current is rig.root.children[1]
+        assert "/flood 2/3" in rig.app.view.state_bar.left
+
+
 @KEYMAPS
 async def test_the_map_is_moved_in_and_left_for_a_node(launch: Launcher, keymap: str) -> None:
     async with launch(keymap=keymap, size=(100, 24)) as rig:
@@ -337,6 +354,13 @@ async def test_the_map_is_moved_in_and_left_for_a_node(launch: Launcher, keymap:
         await key(rig, "stop")
         assert rig.current is rig.root, "nothing came of it"
         assert rig.app.screen is rig.app.view
+
+
+async def test_the_map_counts_one_leaf(launch: Launcher) -> None:
+    async with launch() as rig:
+        await rig.ready()
+        await rig.press("M")
+        assert rig.app.screen.query_one("#map-title", Bar).right == "1 node · 1 leaf"
 
 
 async def test_the_map_follows_what_grows(launch: Launcher) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from n8loom_tui.session import library
 from n8loom_tui.session.formats import Chosen, find_format
 from n8loom_tui.session.store import SessionStore, held_in, read_session
 from n8loom_tui.session.whole import Whole
+from n8loom_tui.session.writer import SessionWriter
 from n8loom_tui.tui.commands.files import Files
 from n8loom_tui.tui.exporting import Export
 from n8loom_tui.tui.saving import Saving
@@ -69,6 +71,50 @@ async def test_naming_moves_the_file_and_what_is_done_meanwhile_is_in_it(
         await key(rig, "quit")
     assert read_session(library.sessions_dir() / "flood.loom").nodes == 4
     assert read_session(library.sessions_dir() / "copy.loom").nodes == 4
+
+
+@pytest.mark.parametrize("size", [(120, 40), (60, 15)])
+async def test_what_the_browser_leaves_out_of_a_session_has_a_mark(
+    launch: Launcher, size: tuple[int, int]
+) -> None:
+    told = " ".join(f"word{number}" for number in range(400))
+    async with launch(free(), prompt=told, size=size) as rig:
+        await rig.ready()
+        await key(rig, "save_as")
+        await answer(rig, "a-long-name-" * 12)
+        await rig.until(lambda: rig.app.saving.named)
+        await key(rig, "sessions")
+        await rig.until(lambda: rows(rig) and "0 nodes" not in rows(rig)[0])
+        preview = rig.app.screen.query_one("#sessions-preview", Static)
+        facts, end = str(preview.content).split("\n")
+        assert len(facts) <= preview.size.width and facts.endswith("…")
+        assert end.startswith("…") and end.endswith("word399")
+
+
+async def test_the_browser_tells_what_the_open_session_holds_though_it_was_not_in_its_file_yet(
+    launch: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for = threading.Event()
+    attempt, flush = SessionWriter._attempt, SessionWriter.flush
+
+    def attempted(writer: SessionWriter, pause: float) -> float:
+        waited_for.wait()
+        return attempt(writer, pause)
+
+    def flushed(writer: SessionWriter, timeout: float) -> bool:
+        waited_for.set()
+        return flush(writer, timeout)
+
+    monkeypatch.setattr(SessionWriter, "_attempt", attempted)
+    monkeypatch.setattr(SessionWriter, "flush", flushed)
+    async with launch(free()) as rig:
+        try:
+            await rig.ready()
+            await key(rig, "sessions")
+            await rig.until(lambda: "Once" in rows(rig)[0])
+            assert "1 node " in rows(rig)[0]
+        finally:
+            waited_for.set()
 
 
 @KEYMAPS

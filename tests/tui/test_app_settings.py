@@ -363,6 +363,21 @@ async def test_the_first_hint_is_seen_whatever_else_is_told(launch: Launcher, si
         assert "weaving 8 of 8" in state and "walk meanwhile" in state and "esc stop" in state
 
 
+async def test_how_to_take_back_a_cut_is_told_where_one_was_made(launch: Launcher) -> None:
+    async with launch(free()) as rig:
+        await rig.ready()
+        await key(rig, "ramify")
+        await rig.grown()
+        await rig.press("down")
+        for action in ("make_leaf", "clip", "merge"):  # nothing to drop, a question, a refusal
+            await key(rig, action)
+            assert "take it back" not in rig.app.status.hint
+            if isinstance(rig.app.screen, AskScreen):
+                await rig.press("escape")
+        await key(rig, "trim")
+        assert "take it back" in rig.app.status.hint
+
+
 async def test_hints_can_be_turned_off(launch: Launcher, tmp_path: Path) -> None:
     async with launch(free()) as rig:
         await rig.ready()

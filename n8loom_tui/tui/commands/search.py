@@ -30,4 +30,4 @@ class Search(Part):
             raise EditError(f"Nothing here holds “{finder.query.text}”.")
         if found is not None:
             self._tree.go_to(found)
-        app.status.said = app.view.search_text()
+        app.view.tell_hits()

@@ -113,9 +113,14 @@ class Finder:
     def _fresh(self) -> bool:
         return not (self._stale or self._changed)
 
+    @property
+    def _right(self) -> bool:
+        """Whether the places are those of what is looked for, in the trees as they are."""
+        return self._fresh and self._index is self._searched and self.query is self._answered
+
     def refresh(self) -> None:
         """Look again if the trees have changed, unless that was just done."""
-        if self.query is not None and not self._fresh and not self._busy and time.monotonic() > self._due:
+        if self.query is not None and not self._right and not self._busy and time.monotonic() > self._due:
             self._do(self._search(self.query, anew=True))
 
     def _do(self, work: Work) -> None:
@@ -180,6 +185,8 @@ class Finder:
                 self._edition += 1
             elif index is self._searched and self._answered is not None:
                 self._set_hit(place, index.holds(self._answered, place))
+                if self._answered.sensitive and node.children:
+                    self._answered = None  # nodes below may hold it, or not, for a capital of this one
             yield
 
     def _set_hit(self, place: int, is_hit: bool) -> None:
@@ -217,8 +224,10 @@ class Finder:
 
     def hits(self) -> list[Heddle]:
         """The nodes that hold what is looked for, from top to bottom, as the trees are now."""
-        if self.query is not None and (self.searching or not self._fresh):
+        if self.query is not None and (self.searching or not self._right):
             self._drop()
+            if self._begun is not None and self._begun[2] != self._edition:
+                self._begun = None  # what it would come to is out of date by now
             for _ in self._clocked(self._search(self.query, anew=True)):
                 pass
         return [node for node in map(self._node, self._places) if self._alive(node)]

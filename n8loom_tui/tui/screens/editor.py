@@ -136,10 +136,11 @@ class EditorScreen(ModalScreen[Written | None]):
             yield DialogKeys(self._keys(), id="editor-keys")
 
     def on_mount(self) -> None:
-        area = self.query_one(EditorArea)
-        area.move_cursor(area.document.end)
-        area.focus()
-        self._show_system()
+        area = self._area
+        if area is not None and area.is_attached:  # else the app ends while this opens
+            area.move_cursor(area.document.end)
+            area.focus()
+            self._show_system()
 
     def _show_system(self) -> None:
         """There is a system's message only in a chat."""

@@ -137,7 +137,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
         if tree.sizes[bar] > 1:
             facts.append(f"{counted(tree.sizes[bar], 'node')} in a row")
         facts.append(
-            "no branch below" if tree.tails[bar].children == [] else f"{tree.leaves[bar]:,} leaves below"
+            "no branch below" if tree.tails[bar].children == [] else f"{_leaves(tree.leaves[bar])} below"
         )
         marks = self._node.marks
         facts += [self._signs.bookmark] if marks.bookmark else []
@@ -149,7 +149,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
         lines = [truncate_cells(line, width, self._signs.ellipsis), " · ".join(facts)]
         self.query_one("#map-preview", Static).update(Text("\n".join(lines), no_wrap=True, overflow="crop"))
         zoomed = f" · below “{one_line(shown_text(self._top), newline, 40)}”" if self._top is not None else ""
-        size = f"{counted(len(self._document.nodes), 'node')} · {tree.leaf_count:,} leaves"
+        size = f"{counted(len(self._document.nodes), 'node')} · {_leaves(tree.leaf_count)}"
         self.query_one("#map-title", Bar).show(f"map{zoomed}", size)
 
     # -------------------------------------------------------------------- moves
@@ -267,3 +267,7 @@ class MapScreen(KeyedScreen[Heddle | None]):
             self.dismiss(message.node)
         else:
             self._show()
+
+
+def _leaves(number: int) -> str:
+    return "1 leaf" if number == 1 else f"{number:,} leaves"

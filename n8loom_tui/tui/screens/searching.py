@@ -56,6 +56,8 @@ class Searching:
         self._origin: Origin | None = None
         self._typed = False
         """Whether the cursor is to go where the search under way leads."""
+        self._told = ""
+        """What the bar was last told of the search."""
 
     # ------------------------------------------------------------- the line
 
@@ -143,6 +145,8 @@ class Searching:
             self.tree_view.go_to(found or self._origin.node)
         self._show_hits()
         self._say()
+        if self._told and self.app.status.said == self._told:  # type: ignore[attr-defined]
+            self.tell_hits()  # else the bar would go on saying how many there were
 
     def _show_hits(self) -> None:
         self.tree_view.show_hits(self.finder.query)
@@ -151,9 +155,11 @@ class Searching:
     def _say(self) -> None:
         self.search_line.say(self.hits_text() if self.finder.query is not None else "")
 
-    def search_text(self) -> str:
-        """One line about the search, if there is one."""
-        return f"/{self.finder.query.text} {self.hits_text()}" if self.finder.query is not None else ""
+    def tell_hits(self) -> None:
+        """Say in the bar what is searched for and where one stands among the hits, if there is a search."""
+        query = self.finder.query
+        self._told = f"/{query.text} {self.hits_text()}" if query is not None else ""
+        self.app.status.said = self._told  # type: ignore[attr-defined]
 
     def hits_text(self) -> str:
         """Which hit one stands on, of how many."""

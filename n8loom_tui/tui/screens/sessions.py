@@ -36,6 +36,7 @@ TRASH_KEYS = "enter bring back   ctrl+t sessions   esc close"
 NAME_WIDTH = 24
 FACTS_WIDTH = 24
 PREVIEW_LINES = 3
+MORE = "…"
 REFILL_EVERY = 0.3
 """Seconds between two fillings of a narrowed list while sessions are read: each takes a look at all of them."""
 
@@ -160,12 +161,14 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
         return Text(" ".join(cells), no_wrap=True, overflow="ellipsis")
 
     def _preview(self, found: Summary | None) -> None:
+        preview = self.query_one("#sessions-preview", Static)
+        width = preview.size.width or max(self.size.width - 10, 20)
         lines = []
         if found is not None:
             facts = [counted(found.words, "word"), visible(found.model, " "), visible(str(found.path), " ")]
-            end = last_line(found.preview, " ⏎ ", PREVIEW_LINES * max(self.size.width - 10, 20))
-            lines = [" · ".join(fact for fact in facts if fact), end]
-        self.query_one("#sessions-preview", Static).update(Text("\n".join(lines)))
+            told = " · ".join(fact for fact in facts if fact)
+            lines = [truncate_cells(told, width, MORE), _end(found.preview, PREVIEW_LINES * width)]
+        preview.update(Text("\n".join(lines)))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -288,6 +291,11 @@ class SessionsScreen(ModalScreen[Open | NewLoom | None]):
 
 def _searched(found: Summary) -> str:
     return f"{found.name}\n{found.title}\n{found.preview}".casefold()
+
+
+def _end(text: str, limit: int) -> str:
+    """The last so many characters of a text on a line, with a mark where there are more."""
+    return (MORE if len(text) > limit else "") + last_line(text, " ⏎ ", limit)
 
 
 def _cell(text: str, width: int) -> str:

@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from support.fake_backend import FakeBackend
+from support.hand import Hand
 
 from n8loom_tui.loom.heddle import Heddle, Loom
 from n8loom_tui.session.history_trees import Trees
@@ -260,6 +262,43 @@ def test_what_stands_below_a_text_that_grows_is_found_with_its_new_end(growing: 
     assert desk.found("a flood") == ["ood"]
 
 
+def test_a_capital_of_a_text_counts_for_what_stands_below_it(growing: Growing) -> None:
+    desk, branch = growing.desk, growing.branch
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    below = branch.children[0]
+    assert desk.found("The Flood") == ["ood"]
+    growing.says(branch, " the fl")
+    assert growing.found() == []
+    growing.says(branch, " The Fl")
+    assert growing.found() == [below]
+    assert len(growing.read) < 99, "nothing else is read anew for that"
+
+
+def test_hits_are_right_though_only_the_reading_came_to_its_end(growing: Growing) -> None:
+    desk, branch = growing.desk, growing.branch
+    assert desk.found("flood") == []
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    desk.finder.prepare()
+    desk.work_off()
+    assert growing.found() == branch.children
+
+
+def test_all_hits_there_are_now_are_told_though_a_reading_began_before(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, branch, others = growing.desk, growing.branch, growing.others
+    assert desk.found("flood") == []
+    monkeypatch.setattr(finder_module, "advance", lambda work: next(work, "done") == "done")
+    desk.finder.trees_changed(desk.document.add_text(branch, "ood"))
+    desk.finder.refresh()
+    growing.read.clear()
+    assert desk.work is not None
+    while others[0].id not in growing.read:
+        next(desk.work)
+    desk.finder.trees_changed(desk.document.add_text(others[0], " flood"))
+    assert desk.finder.hits() == [*others[0].children, *branch.children]
+
+
 def test_where_most_texts_change_all_is_read_anew(growing: Growing) -> None:
     desk, others = growing.desk, growing.others
     assert desk.found("flood") == []
@@ -286,3 +325,44 @@ def test_what_grows_while_all_is_read_anew_is_found(
     desk.finder.look_for("flood")
     desk.work_off()
     assert growing.found() == [others[0], branch]
+
+
+class Watched(Hand):
+    """A hand whose finder hears of all that is done."""
+
+    def __init__(self, desk: Desk, seed: int) -> None:
+        self.desk = desk
+        super().__init__(desk.document, FakeBackend((" the", " Flood", " came")), seed)
+
+    def take(self, change: Change) -> None:
+        self.desk.finder.trees_changed(change)
+        super().take(change)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_done_the_hits_are_those_of_a_search_that_reads_all(
+    root: Loom, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(finder_module, "SMALL", 0)
+    monkeypatch.setattr(finder_module, "PATIENCE", -1.0)
+    monkeypatch.setattr(finder_module, "SHARE", 0)
+    desk = Desk(root)
+    hand = Watched(desk, seed)
+    for turn in range(400):
+        if turn % 8 == 0:
+            desk.finder.look_for(
+                hand.random.choice((" the", "The", "the Flood", "Flood came", "d l", "漢字"))
+            )
+            desk.work_off()
+        hand.act()
+        desk.finder.refresh()
+        desk.work_off()
+        query = desk.finder.query
+        assert query is not None
+        other = Finder(desk.document, lambda _work: None, lambda: None, lambda: None)
+        other.look_for(query.text)
+        found = [node.id for node in other.hits()]
+        assert desk.finder.ids == set(found), (turn, query.text)
+        assert [node.id for node in desk.finder.hits()] == found, (turn, query.text)
+        for place, name in enumerate(found[:3], 1):
+            assert desk.finder.count_at(desk.document.nodes[name]) == (place, len(found))
