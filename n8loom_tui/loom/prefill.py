@@ -278,7 +278,7 @@ class Prefill:
         if self._network is not None:
             read = sum(row.stop - row.start for row in rows)
             return (copied_length(self._store, rows) + read) * per_token
-        shared = shared_length(rows) if len(rows) > 1 else rows[0].start
+        shared = shared_length(rows)
         if len(rows) == 1:
             return (shared + rows[0].stop) * per_token
         own = max(row.stop for row in rows) - shared

@@ -91,7 +91,7 @@ class Strand:
             self.caches = known.fresh() if isinstance(known, CacheCopy) else fresh
             return
         self._leaves = flatten(fresh)
-        self._shared = shared_length(self.rows) if len(rows) > 1 else self.rows[0].start
+        self._shared = shared_length(self.rows)
         self._fill_keys(held)
         snapshots = [state for state in states if isinstance(state, Snapshot)]
         if snapshots:

@@ -39,14 +39,9 @@ def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
             yield from ([piece] for piece in group)
 
 
-def _shared(rows: Sequence[Row]) -> int:
-    """How many tokens at their beginning the rows use as one."""
-    return shared_length(rows) if len(rows) > 1 else rows[0].start
-
-
 def copied_length(held: Fragments, rows: Sequence[Row]) -> int:
     """How many tokens of what rows go on from would be put together, which are there twice then."""
-    shared = _shared(rows)
+    shared = shared_length(rows)
     spans = [(rows[0].path, 0, shared), *((row.path, shared, row.start) for row in rows)]
     runs = (run for span in spans for run in _runs(held.pieces(*span)))
     return sum(len(piece) for run in runs if len(run) > 1 for piece in run)
@@ -140,7 +135,7 @@ class NetworkStrand:
     def __init__(self, network: Network, held: Fragments, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
         self._network = network
-        shared = _shared(self.rows)
+        shared = shared_length(self.rows)
         self._common = _lent(held, self.rows[0].path, 0, shared)
         self._read = {
             id(row): _Read(network, row, _lent(held, row.path, shared, row.start)) for row in self.rows
