@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .codes import Codes, Quantised, packed_codes
-from .native import Code, Machine, Stored, code, product_of, product_with
+from .native import Code, Machine, Stored, code, product_of
 from .native.interface import dots_room, panel_room, room
 from .workspace import FLOAT, Floats, Workspace, address, aligned
 
@@ -80,7 +80,7 @@ class Weight:
     @property
     def _coded(self) -> int | None:
         """The product with the codes; None without them, or where it can't be compiled."""
-        return product_with(self.codes.lying) if self.codes is not None else None
+        return product_of(self.codes.lying) if self.codes is not None else None
 
     def of_rows(self, x: Floats) -> Floats:
         """`x · weightᵀ + bias`, in NumPy: `[rows, inputs]` to `[rows, outputs]`."""

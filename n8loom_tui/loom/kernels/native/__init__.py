@@ -27,7 +27,6 @@ __all__ = [
     "code",
     "prepare",
     "product_of",
-    "product_with",
 ]
 
 T = TypeVar("T")
@@ -66,7 +65,7 @@ def _prepare(steps: bool, codes: Sequence[tuple[int, int]]) -> None:
         for bits, group in codes:
             lying = Lying(bits, group, known.machine.width)
             if lying.fits:
-                product_with(lying)
+                product_of(lying)
     choosing()
 
 
@@ -120,20 +119,22 @@ def _compiled_for(here: Machine) -> Code:
     return Code(here, callable_at(addresses[run.name], len(PROGRAM)), found)
 
 
-def product_of(stored: Stored) -> int | None:
-    """The address of the product with a matrix of 16-bit numbers that are stored like this, as a step, compiled at the
-    first call; None where it can't be."""
+def product_of(kind: Stored | Lying) -> int | None:
+    """The address of the product with a matrix of 16-bit numbers that are stored like this, or of codes that lie like
+    this, as a step; compiled at the first call (about a second). None where it can't be."""
     known = code()
     with _compiling:
-        return _product_of(stored, known.machine) if known is not None else None
+        return _product_of(kind, known.machine) if known is not None else None
 
 
 @cache
-def _product_of(stored: Stored, here: Machine) -> int | None:
-    return _attempted(partial(_compiled_product, stored), here)
+def _product_of(kind: Stored | Lying, here: Machine) -> int | None:
+    if isinstance(kind, Stored):
+        return _attempted(partial(_compiled_widened, kind), here)
+    return _attempted(partial(_compiled_coded, kind), here)
 
 
-def _compiled_product(stored: Stored, here: Machine) -> int:
+def _compiled_widened(stored: Stored, here: Machine) -> int:
     from llvmlite import ir
 
     from .panels import emit_widening
@@ -145,20 +146,7 @@ def _compiled_product(stored: Stored, here: Machine) -> int:
     return _compiled_step(module, here, product)
 
 
-def product_with(lying: Lying) -> int | None:
-    """The address of the product with codes that lie like this, as a step, compiled at the first call (about a
-    second); None where it can't be."""
-    known = code()
-    with _compiling:
-        return _product_with(lying, known.machine) if known is not None else None
-
-
-@cache
-def _product_with(lying: Lying, here: Machine) -> int | None:
-    return _attempted(partial(_compiled_product_with, lying), here)
-
-
-def _compiled_product_with(lying: Lying, here: Machine) -> int:
+def _compiled_coded(lying: Lying, here: Machine) -> int:
     from llvmlite import ir
 
     from .dots import emit_quantised
